@@ -1,0 +1,89 @@
+package records
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+)
+
+func benchmarkUpdateOne(b *testing.B, tasks int) {
+	z := newTestZone(b)
+	z.Update("s", crowd(tasks))
+	ports := [2][]int{{32000}, {32001}}
+	task := crowdTask(tasks / 2)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		task.Ports = ports[i%2]
+		z.Update("s", Update{Tasks: []Task{task}})
+	}
+}
+
+func BenchmarkUpdateOneOf10(b *testing.B)   { benchmarkUpdateOne(b, 10) }
+func BenchmarkUpdateOneOf100k(b *testing.B) { benchmarkUpdateOne(b, 100_000) }
+
+// BenchmarkUpdateAll100k gives a zone everything at once, and says how many octets of memory it then takes.
+func BenchmarkUpdateAll100k(b *testing.B) {
+	all := crowd(100_000)
+	var before, after runtime.MemStats
+	for b.Loop() {
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		b.StartTimer()
+		z := newTestZone(b)
+		z.Update("s", all)
+		b.StopTimer()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/1e6, "MB")
+		b.ReportMetric(float64(z.Snapshot().Stats().Records), "records")
+		b.StartTimer()
+	}
+}
+
+// BenchmarkResetAll100k gives it everything again, unchanged, as a source that polls does.
+func BenchmarkResetAll100k(b *testing.B) {
+	z := newTestZone(b)
+	z.Update("s", crowd(100_000))
+	again := crowd(100_000)
+	again.Reset = true
+	b.ReportAllocs()
+	for b.Loop() {
+		z.Update("s", again)
+	}
+}
+
+func BenchmarkLookup(b *testing.B) {
+	z := newTestZone(b)
+	z.Update("s", crowd(100_000))
+	s := z.Snapshot()
+	for _, bench := range []struct{ name, owner string }{
+		{"A", "web.app500.prod.marathon.mesos."},
+		{"SRV", "_web-app500-prod._tcp.marathon.mesos."},
+		{"NXDOMAIN", "web.app500.test.marathon.mesos."},
+	} {
+		wire, _ := wireName(bench.owner)
+		b.Run(bench.name, func(b *testing.B) {
+			packet := []byte(wire)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Lookup(packet)
+			}
+		})
+	}
+}
+
+func TestLookupDoesNotAllocate(t *testing.T) {
+	z := newTestZone(t)
+	z.Update("s", crowd(1000))
+	wire, _ := wireName("web.app50.prod.marathon.mesos.")
+	packet, text := []byte(wire), strings.ToUpper(wire.text())
+	allocs := testing.AllocsPerRun(100, func() {
+		if z.Snapshot().Lookup(packet).RRset(TypeA) == nil || z.Snapshot().LookupName(text) == nil || !z.Ready() {
+			t.Fatal("not found")
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

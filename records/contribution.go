@@ -1,0 +1,110 @@
+package records
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// rdata is what tells two records of one name apart: type and address, or type, target and port.
+type rdata struct {
+	rrtype uint16
+	port   uint16
+	addr   netip.Addr
+	target string // in presentation format
+}
+
+func (d rdata) compare(e rdata) int {
+	return cmp.Or(
+		cmp.Compare(d.rrtype, e.rrtype),
+		d.addr.Compare(e.addr),
+		strings.Compare(d.target, e.target),
+		cmp.Compare(d.port, e.port),
+	)
+}
+
+// contribution is a record and how many contributors give it: several tasks on one agent give its address to one
+// name. Taken as a change, the counts are what is added to those of the same record.
+type contribution struct {
+	rdata
+	givers  int32
+	healthy int32 // of the givers, those not known to be unhealthy
+}
+
+func onceEach(data []rdata) []contribution {
+	out := make([]contribution, len(data))
+	for i, d := range data {
+		out[i] = contribution{rdata: d, givers: 1, healthy: 1}
+	}
+	return out
+}
+
+// isOnceEach reports whether list is onceEach(data).
+func isOnceEach(list []contribution, data []rdata) bool {
+	if len(list) != len(data) {
+		return false
+	}
+	return !slices.ContainsFunc(list, func(c contribution) bool { return c.givers != 1 || c.healthy != 1 })
+}
+
+// net sorts changes and sums up those of one record; what cancels out is gone. It changes its argument.
+func net(changes []contribution) []contribution {
+	slices.SortFunc(changes, func(a, b contribution) int { return a.compare(b.rdata) })
+	sum := changes[:0]
+	for _, c := range changes {
+		if last := len(sum) - 1; last >= 0 && sum[last].rdata == c.rdata {
+			sum[last].givers += c.givers
+			sum[last].healthy += c.healthy
+		} else {
+			sum = append(sum, c)
+		}
+	}
+	return slices.DeleteFunc(sum, func(c contribution) bool { return c.givers == 0 && c.healthy == 0 })
+}
+
+// merge applies net changes to a sorted list. Records without givers are gone from the result, which shares nothing
+// with either.
+func merge(list, changes []contribution) []contribution {
+	out := make([]contribution, 0, len(list)+len(changes))
+	for len(list) > 0 && len(changes) > 0 {
+		switch order := list[0].compare(changes[0].rdata); {
+		case order < 0:
+			out = append(out, list[0])
+			list = list[1:]
+		case order > 0:
+			out = append(out, changes[0])
+			changes = changes[1:]
+		default:
+			c := list[0]
+			c.givers += changes[0].givers
+			c.healthy += changes[0].healthy
+			if c.givers > 0 {
+				out = append(out, c)
+			}
+			list, changes = list[1:], changes[1:]
+		}
+	}
+	return append(append(out, list...), changes...)
+}
+
+// publish picks the records to answer with out of a sorted list, type by type: those with a healthy giver, or when
+// there is none, all or none of them.
+func publish(list []contribution, none AllUnhealthy) []rdata {
+	out := make([]rdata, 0, len(list))
+	for len(list) > 0 {
+		end := slices.IndexFunc(list, func(c contribution) bool { return c.rrtype != list[0].rrtype })
+		if end < 0 {
+			end = len(list)
+		}
+		set := list[:end]
+		list = list[end:]
+		anyHealthy := slices.ContainsFunc(set, func(c contribution) bool { return c.healthy > 0 })
+		for _, c := range set {
+			if c.healthy > 0 || !anyHealthy && none == AnswerAll {
+				out = append(out, c.rdata)
+			}
+		}
+	}
+	return out
+}

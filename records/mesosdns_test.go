@@ -1,0 +1,322 @@
+package records
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// recorded is a case recorded from Mesos-DNS: its configuration, the state that it read and what it made of it.
+type recorded struct {
+	config struct {
+		Masters       []string
+		Domain        string
+		Listener      string
+		SOAMname      string
+		IPSources     []string
+		EnforceRFC952 bool
+	}
+	state state
+	axfr  struct {
+		Records struct{ As, AAAAs, SRVs map[string][]string }
+	}
+	enumerate struct {
+		Frameworks []struct {
+			Name  string
+			Tasks []struct {
+				Name, ID string
+				Records  []struct{ Name, Host, Rtype string }
+			}
+		}
+	}
+}
+
+// state is what names depend on of a Mesos master's state document.
+type state struct {
+	Leader     string
+	Slaves     []struct{ ID, PID string }
+	Frameworks []struct {
+		Name, PID, Hostname string
+		Tasks               []stateTask
+	}
+}
+
+type stateTask struct {
+	ID, Name  string
+	SlaveID   string `json:"slave_id"`
+	State     string
+	Statuses  []stateStatus
+	Resources struct{ Ports string }
+	Discovery *struct {
+		Name  string
+		Ports struct {
+			Ports []struct {
+				Number         int
+				Name, Protocol string
+			}
+		}
+	}
+}
+
+type stateStatus struct {
+	State           string
+	Timestamp       float64
+	Labels          []struct{ Key, Value string }
+	ContainerStatus struct {
+		NetworkInfos []struct {
+			IPAddresses []struct {
+				IPAddress string `json:"ip_address"`
+			} `json:"ip_addresses"`
+			IPAddress string `json:"ip_address"`
+		} `json:"network_infos"`
+	} `json:"container_status"`
+}
+
+func literal(text string) []netip.Addr {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return []netip.Addr{a}
+	}
+	return nil
+}
+
+// pid gives the address and the port of a libprocess id, "slave(1)@10.0.0.1:5051".
+func pid(text string) ([]netip.Addr, int) {
+	_, hostPort, _ := strings.Cut(text, "@")
+	ap, err := netip.ParseAddrPort(hostPort)
+	if err != nil {
+		return nil, 0
+	}
+	return []netip.Addr{ap.Addr()}, int(ap.Port())
+}
+
+func (s stateTask) task(framework string) Task {
+	t := Task{ID: s.ID, Name: s.Name, Framework: framework, AgentID: s.SlaveID, State: s.State}
+	for r := range strings.SplitSeq(strings.Trim(s.Resources.Ports, "[]"), ",") {
+		low, high, _ := strings.Cut(strings.TrimSpace(r), "-")
+		first, err1 := strconv.Atoi(low)
+		last, err2 := strconv.Atoi(high)
+		for p := first; err1 == nil && err2 == nil && p <= last; p++ {
+			t.Ports = append(t.Ports, p)
+		}
+	}
+	var latest *stateStatus
+	for i, st := range s.Statuses {
+		if st.State == "TASK_RUNNING" && st.Timestamp > -1 && (latest == nil || st.Timestamp > latest.Timestamp) {
+			latest = &s.Statuses[i]
+		}
+	}
+	if latest != nil {
+		for _, ni := range latest.ContainerStatus.NetworkInfos {
+			for _, ip := range ni.IPAddresses {
+				t.Addresses.NetInfo = append(t.Addresses.NetInfo, literal(ip.IPAddress)...)
+			}
+			if len(ni.IPAddresses) == 0 {
+				t.Addresses.NetInfo = append(t.Addresses.NetInfo, literal(ni.IPAddress)...)
+			}
+		}
+		for _, l := range latest.Labels {
+			switch l.Key {
+			case "Docker.NetworkSettings.IPAddress":
+				t.Addresses.Docker = append(t.Addresses.Docker, literal(l.Value)...)
+			case "MesosContainerizer.NetworkSettings.IPAddress":
+				t.Addresses.Mesos = append(t.Addresses.Mesos, literal(l.Value)...)
+			}
+		}
+	}
+	if d := s.Discovery; d != nil {
+		t.Discovery = &Discovery{Name: d.Name}
+		for _, p := range d.Ports.Ports {
+			t.Discovery.Ports = append(t.Discovery.Ports,
+				DiscoveryPort{Number: p.Number, Name: p.Name, Protocol: p.Protocol, Container: true})
+		}
+	}
+	return t
+}
+
+func (r *recorded) update() Update {
+	u := Update{Reset: true, Masters: &Masters{}}
+	_, leader, _ := strings.Cut(r.state.Leader, "@")
+	u.Masters.Leader, _ = netip.ParseAddrPort(leader)
+	for _, m := range r.config.Masters {
+		if ap, err := netip.ParseAddrPort(m); err == nil {
+			u.Masters.All = append(u.Masters.All, ap)
+		}
+	}
+	for _, s := range r.state.Slaves {
+		a := Agent{ID: s.ID}
+		a.Addrs, a.Port = pid(s.PID)
+		u.Agents = append(u.Agents, a)
+	}
+	for i, f := range r.state.Frameworks {
+		framework := Framework{Key: strconv.Itoa(i), Name: f.Name}
+		framework.Addrs, framework.Port = pid(f.PID)
+		if framework.Addrs == nil {
+			framework.Addrs = literal(f.Hostname)
+		}
+		u.Frameworks = append(u.Frameworks, framework)
+		for j, t := range f.Tasks {
+			task := t.task(f.Name)
+			task.Key = fmt.Sprintf("%d/%d", i, j) // some recorded states hold an id twice
+			u.Tasks = append(u.Tasks, task)
+		}
+	}
+	return u
+}
+
+func (r *recorded) zone(t *testing.T) *Zone {
+	t.Helper()
+	o := DefaultOptions(strings.ToLower(r.config.Domain))
+	if r.config.SOAMname != "" {
+		o.SOA.MName = r.config.SOAMname + "."
+	}
+	o.ListenAddrs = literal(r.config.Listener)
+	if r.config.IPSources != nil {
+		o.IPSources = r.config.IPSources
+	}
+	o.EnforceRFC952 = r.config.EnforceRFC952
+	z, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func load(t *testing.T, dir string) *recorded {
+	t.Helper()
+	r := &recorded{}
+	for file, into := range map[string]any{
+		"config.json": &r.config, "state.json": &r.state, "axfr.json": &r.axfr, "enumerate.json": &r.enumerate,
+	} {
+		data, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, into); err != nil {
+			t.Fatalf("%s/%s: %v", dir, file, err)
+		}
+	}
+	return r
+}
+
+// want gives the lines that the recording stands for. The intended
+// differences to Mesos-DNS are all here: names are in lower case, a name outside of the domain is not kept, what no
+// message can carry and ports that are none are left out.
+func (r *recorded) want(t *testing.T, apex name) []string {
+	var out []string
+	for rrtype, byName := range map[string]map[string][]string{
+		"A": r.axfr.Records.As, "AAAA": r.axfr.Records.AAAAs, "SRV": r.axfr.Records.SRVs,
+	} {
+		for owner, values := range byName {
+			n, ok := wireName(owner)
+			if !ok || !n.within(apex) {
+				continue
+			}
+			for _, value := range values {
+				if rrtype == "SRV" {
+					target, port, _ := strings.Cut(value, ".:")
+					number, err := strconv.Atoi(port)
+					if err != nil {
+						t.Fatal(err)
+					}
+					n, ok := wireName(target + ".")
+					if !ok || number < 0 || number > 65535 {
+						continue
+					}
+					value = fmt.Sprintf("%s:%d", n.text(), number)
+				}
+				out = append(out, fmt.Sprintf("%s %s %s", n.text(), rrtype, value))
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// recordings are the recorded cases that make do with one state document.
+func recordings(t *testing.T) []string {
+	t.Helper()
+	dirs, err := filepath.Glob("testdata/mesos-dns/*")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no recorded cases in testdata: %v", err)
+	}
+	const shared = "../../shared/testdata/mesos-dns/public"
+	more, err := filepath.Glob(shared + "/*/enumerate.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(more) == 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s: no recorded cases", shared)
+		}
+		t.Logf("%s is not there: ONLY THE CASES IN testdata ARE COMPARED", shared)
+	}
+	for _, file := range more {
+		dir := filepath.Dir(file)
+		if _, err := os.Stat(filepath.Join(dir, "axfr.json")); err != nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(dir, "state.json")); err == nil {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+func TestRecordsEqualMesosDNS(t *testing.T) {
+	for _, dir := range recordings(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			r := load(t, dir)
+			z := r.zone(t)
+			z.Update("mesos", r.update())
+			want := r.want(t, z.apex)
+			if filepath.Base(dir) == "edge-discovery" {
+				// A list of protocols stands for each of them, besides what Mesos-DNS makes of it.
+				const target = " SRV both-proto-iwyh9-s0.marathon.mesos.:82"
+				for _, owner := range []string{"_both-proto.", "_both._both-proto."} {
+					want = append(want, owner+"_tcp.marathon.mesos."+target, owner+"_udp.marathon.mesos."+target)
+				}
+				slices.Sort(want)
+			}
+			got := lines(z.Snapshot())
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("records differ (-Mesos-DNS +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestEnumerateEqualsMesosDNS(t *testing.T) {
+	for _, dir := range recordings(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			r := load(t, dir)
+			z := r.zone(t)
+			z.Update("mesos", r.update())
+			var want []EnumeratedFramework
+			for _, f := range r.enumerate.Frameworks {
+				framework := EnumeratedFramework{Name: f.Name}
+				for _, task := range f.Tasks {
+					e := EnumeratedTask{Name: task.Name, ID: task.ID}
+					for _, rec := range task.Records {
+						e.Records = append(e.Records, EnumeratedRecord{Name: rec.Name, Host: rec.Host, Type: rec.Rtype})
+					}
+					framework.Tasks = append(framework.Tasks, e)
+				}
+				want = append(want, framework)
+			}
+			byText := cmpopts.SortSlices(func(a, b EnumeratedRecord) bool { return fmt.Sprint(a) < fmt.Sprint(b) })
+			if diff := cmp.Diff(want, z.Enumerate(), byText, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("enumerations differ (-Mesos-DNS +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package records
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Options say how a zone names things. The zero value is not usable; start from DefaultOptions.
+type Options struct {
+	Domain        string   // lower case, no dot at either end, e.g. "mesos"
+	TTL           uint32   // seconds, of every record and of negative answers; at most 2147483647 (RFC 2181, section 8)
+	SRVWeight     uint16   // weight of every SRV record
+	IPSources     []string // order in which a task's addresses are looked for: "netinfo", "docker", "mesos", "host"
+	EnforceRFC952 bool     // labels of at most 24 octets that start with a letter
+	SOA           SOA
+	ListenAddrs   []netip.Addr // addresses of SOA.MName when it lies under Domain
+	AllUnhealthy  AllUnhealthy // what a name answers when each of its tasks is known to be unhealthy
+	Serial        uint32       // the first serial; later ones only grow. 0 means 1
+}
+
+// AllUnhealthy says what to answer for a name all of whose tasks are known to be unhealthy.
+type AllUnhealthy uint8
+
+const (
+	AnswerAll  AllUnhealthy = iota // answer all of them: a wrong health check must not empty a name
+	AnswerNone                     // answer none: the name has no addresses until one is healthy
+)
+
+// SOA holds the fields of the SOA record that do not change (RFC 1035, section 3.3.13). Names are absolute,
+// lower case, with a dot at the end.
+type SOA struct {
+	MName, RName           string
+	Refresh, Retry, Expire uint32 // seconds
+}
+
+// DefaultOptions are Mesos-DNS's defaults for a domain ("mesos"), but for the names in the SOA record, which lie
+// under the domain whatever it is.
+func DefaultOptions(domain string) Options {
+	return Options{
+		Domain:    domain,
+		TTL:       60,
+		SRVWeight: 1,
+		IPSources: []string{"netinfo", "mesos", "host"},
+		SOA: SOA{
+			MName:   "ns1." + domain + ".",
+			RName:   "root.ns1." + domain + ".",
+			Refresh: 60,
+			Retry:   600,
+			Expire:  86400,
+		},
+		Serial: 1,
+	}
+}
+
+// maxTTL is the largest TTL there is (RFC 2181, section 8).
+const maxTTL = math.MaxInt32
+
+// validate returns everything that is wrong with the options, each error by its field.
+func (o Options) validate() error {
+	var errs []error
+	if n, ok := wireName(o.Domain + "."); !ok || n.text() != o.Domain+"." {
+		errs = append(errs, fmt.Errorf("options: Domain %q is not a domain name in lower case, like \"mesos\" or "+
+			"\"dc1.example.com\", without a dot at either end", o.Domain))
+	}
+	if o.TTL > maxTTL {
+		errs = append(errs, fmt.Errorf("options: TTL %d: at most %d seconds are allowed", o.TTL, maxTTL))
+	}
+	errs = append(errs, o.validateIPSources())
+	for _, f := range []struct{ field, name string }{{"MName", o.SOA.MName}, {"RName", o.SOA.RName}} {
+		if n, ok := parseName(f.name); !ok || n.text() != f.name {
+			errs = append(errs, fmt.Errorf("options: SOA.%s %q is not an absolute name in lower case, "+
+				"like \"ns1.mesos.\" with a dot at the end", f.field, f.name))
+		}
+	}
+	for _, a := range o.ListenAddrs {
+		if !a.IsValid() {
+			errs = append(errs, errors.New("options: ListenAddrs holds an address that is neither IPv4 nor IPv6"))
+		}
+	}
+	if o.AllUnhealthy > AnswerNone {
+		errs = append(errs, fmt.Errorf("options: AllUnhealthy %d is neither AnswerAll nor AnswerNone", o.AllUnhealthy))
+	}
+	return errors.Join(errs...)
+}
+
+func (o Options) validateIPSources() error {
+	var errs []error
+	if len(o.IPSources) == 0 {
+		errs = append(errs, fmt.Errorf("options: IPSources is empty: give some of %s", strings.Join(ipSourceNames(), ", ")))
+	}
+	for i, s := range o.IPSources {
+		if !slices.Contains(ipSourceNames(), s) {
+			errs = append(errs, fmt.Errorf("options: IPSources: %q is none of %s", s, strings.Join(ipSourceNames(), ", ")))
+		}
+		if slices.Contains(o.IPSources[:i], s) {
+			errs = append(errs, fmt.Errorf("options: IPSources: %q is there twice", s))
+		}
+	}
+	return errors.Join(errs...)
+}

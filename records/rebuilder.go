@@ -1,0 +1,155 @@
+package records
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// rebuilder makes the next snapshot out of one: it rebuilds the nodes of the names that changed, and keeps the
+// invariants that every ancestor of a name within the zone exists, that a node counts the names right below it, and
+// that no node is left without a reason to exist.
+type rebuilder struct {
+	trieEditor
+	options *Options
+	apex    name
+	domain  string
+	stats   Stats
+	changed bool // an answer is another one now
+}
+
+// start makes the apex, which the zone never loses.
+func (r *rebuilder) start() {
+	r.put(&Node{name: r.apex, sets: r.rrsets(r.apex, nil)})
+	r.stats.Names, r.stats.Records = 1, 2
+}
+
+func (r *rebuilder) apply(c *changes) {
+	for n, list := range c.byName {
+		if list = net(list); len(list) > 0 {
+			r.change(n, list)
+		}
+	}
+	r.stats.Tasks += c.tasks
+	r.stats.Skipped += c.skipped
+}
+
+// snapshot finishes: the rebuilder must not be used afterwards. The SOA record is new with each serial, so that no
+// rendering of an older one is kept.
+func (r *rebuilder) snapshot(serial uint32, changed time.Time) *Snapshot {
+	if r.changed {
+		old := r.node(r.apex)
+		r.put(&Node{name: r.apex, sets: r.rrsets(r.apex, old.published()), held: old.held, children: old.children})
+	}
+	r.stats.Changed = changed
+	return &Snapshot{domain: r.domain, names: r.trie, serial: serial, stats: r.stats}
+}
+
+// node finds a name; its copy in a buffer of its own keeps the look-up from allocating.
+func (r *rebuilder) node(n name) *Node {
+	var buf [maxName]byte
+	return r.get(append(buf[:0], n...))
+}
+
+// change merges net changes into the node of a name.
+func (r *rebuilder) change(n name, list []contribution) {
+	old := r.node(n)
+	if old == nil {
+		old = &Node{name: n}
+	}
+	was := old.published()
+	held := merge(old.contributions(was), list)
+	is := publish(held, r.options.AllUnhealthy)
+	next := &Node{name: old.name, sets: old.sets, children: old.children}
+	if !isOnceEach(held, is) {
+		held = slices.Clone(held) // without the room that the merge left
+		next.held = &held
+	}
+	if !slices.Equal(was, is) {
+		next.sets = r.rrsets(n, is)
+		r.changed = true
+		r.count(old, -1)
+		r.count(next, +1)
+	}
+	r.replace(old, next)
+}
+
+func (r *rebuilder) count(n *Node, times int) {
+	if len(n.sets) > 0 {
+		r.stats.Names += times
+		r.stats.Records += times * n.records()
+	}
+}
+
+// replace puts a node in the place of an older one of the same name, either of which may have no reason to exist.
+func (r *rebuilder) replace(old, next *Node) {
+	switch existed := old.exists(); {
+	case next.exists():
+		r.put(next)
+		if !existed {
+			r.changed = true
+			r.countChild(next.name, +1)
+		}
+	case existed:
+		r.changed = true
+		r.remove(old.name)
+		r.countChild(old.name, -1)
+	}
+}
+
+// countChild tells the parent of a name that the name came or went. The parent comes and goes with its last child
+// when it has no records.
+func (r *rebuilder) countChild(n name, times int) {
+	if n == r.apex {
+		return
+	}
+	old := r.node(n.parent())
+	if old == nil {
+		old = &Node{name: n.parent()}
+	}
+	r.replace(old, &Node{name: old.name, sets: old.sets, held: old.held, children: uint32(int(old.children) + times)})
+}
+
+// rrsets makes the RRsets of sorted data, and at the apex those that make it one.
+func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
+	var types []uint16
+	for _, d := range data {
+		if !slices.Contains(types, d.rrtype) {
+			types = append(types, d.rrtype)
+		}
+	}
+	if n == r.apex {
+		types = append(types, TypeNS, TypeSOA)
+		slices.Sort(types)
+	}
+	if len(types) == 0 {
+		return nil
+	}
+	sets := make([]RRset, len(types))
+	for i := range sets {
+		set := &sets[i]
+		set.Type, set.TTL = types[i], r.options.TTL
+		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
+		if end < 0 {
+			end = len(data)
+		}
+		switch set.Type {
+		case TypeNS:
+			set.NS = []string{r.options.SOA.MName}
+		case TypeSOA:
+			set.SOA = &r.options.SOA
+		case TypeSRV:
+			set.SRV = make([]SRV, end)
+			for j, d := range data[:end] {
+				set.SRV[j] = SRV{Weight: r.options.SRVWeight, Port: d.port, Target: d.target}
+			}
+		default:
+			set.Addrs = make([]netip.Addr, end)
+			for j, d := range data[:end] {
+				set.Addrs[j] = d.addr
+			}
+		}
+		data = data[end:]
+	}
+	return sets
+}

@@ -1,0 +1,56 @@
+package records
+
+import (
+	"net/netip"
+	"sync/atomic"
+)
+
+// Types of RRsets, as numbered by IANA.
+const (
+	TypeA    uint16 = 1
+	TypeNS   uint16 = 2
+	TypeSOA  uint16 = 6
+	TypeAAAA uint16 = 28
+	TypeSRV  uint16 = 33
+)
+
+// RRset is the set of records of one type at one name. Exactly one of the value fields is filled, by type.
+// Addrs are in ascending order, SRV by target and port: a reader that wants another order makes its own.
+// It is immutable but for its rendering slot.
+type RRset struct {
+	Type  uint16
+	TTL   uint32       // seconds
+	Addrs []netip.Addr // A, AAAA
+	SRV   []SRV
+	NS    []string // absolute, with a dot at the end
+	SOA   *SOA     // with the snapshot's Serial
+
+	rendering atomic.Pointer[[]byte]
+}
+
+// SRV is the data of an SRV record (RFC 2782). Target is absolute, lower case, with a dot at the end.
+type SRV struct {
+	Priority, Weight, Port uint16
+	Target                 string
+}
+
+// Rendering returns what SetRendering stored, or nil. It may be called from any goroutine.
+func (r *RRset) Rendering() []byte {
+	if p := r.rendering.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// SetRendering keeps a reader's rendering of the set (its answer in wire format), so that it is made once. The set
+// takes the slice over. A set that an update does not change keeps its rendering; the set of the SOA record is a new
+// one with each serial. Readers race to store it; their renderings are equal, so it does not matter whose is kept.
+func (r *RRset) SetRendering(wire []byte) { r.rendering.Store(&wire) }
+
+// Len is the number of records in the set.
+func (r *RRset) Len() int {
+	if r.SOA != nil {
+		return 1
+	}
+	return len(r.Addrs) + len(r.SRV) + len(r.NS)
+}

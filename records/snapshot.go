@@ -1,0 +1,70 @@
+package records
+
+import (
+	"iter"
+	"slices"
+	"time"
+)
+
+// Snapshot is the zone at one moment. It is immutable.
+type Snapshot struct {
+	domain string
+	names  trie
+	serial uint32
+	stats  Stats
+}
+
+// Serial is the SOA serial: two snapshots with equal content have the same one (RFC 1035, section 3.3.13; RFC 1982).
+func (s *Snapshot) Serial() uint32 { return s.serial }
+
+// Domain is the zone's apex: lower case, with a dot at the end.
+func (s *Snapshot) Domain() string { return s.domain }
+
+// Lookup finds a name: in lower case, in wire format (RFC 1035, section 3.1: length octets, the zero octet at the
+// end), given as octets so that a caller can look up a name in its packet buffer without allocating.
+// It returns nil when the name does not exist (NXDOMAIN). A node without RRsets is an empty non-terminal
+// (RFC 8020), or a name whose tasks are all unhealthy (AnswerNone): the name exists, and the answer is NODATA.
+func (s *Snapshot) Lookup(wire []byte) *Node { return s.names.get(wire) }
+
+// LookupName is Lookup for a name as text: absolute, any case, with or without the dot at the end. What a backslash
+// follows is taken as in zone files (RFC 1035, section 5.1). It does not allocate.
+func (s *Snapshot) LookupName(name string) *Node {
+	var buf [maxName]byte
+	wire, ok := appendParsed(buf[:0], name)
+	if !ok {
+		return nil
+	}
+	return s.names.get(wire)
+}
+
+// All yields each node that has RRsets, by name (text form) in canonical order (RFC 4034, section 6.1). It sorts the
+// names first: it is for zone transfers and listings.
+func (s *Snapshot) All() iter.Seq2[string, *Node] {
+	return func(yield func(string, *Node) bool) {
+		nodes := make([]*Node, 0, s.stats.Names)
+		s.names.all(func(n *Node) bool {
+			if len(n.sets) > 0 {
+				nodes = append(nodes, n)
+			}
+			return true
+		})
+		slices.SortFunc(nodes, func(a, b *Node) int { return a.name.compare(b.name) })
+		for _, n := range nodes {
+			if !yield(n.name.text(), n) {
+				return
+			}
+		}
+	}
+}
+
+// Stats counts what the snapshot holds and what could not be published.
+func (s *Snapshot) Stats() Stats { return s.stats }
+
+// Stats are counts of one snapshot.
+type Stats struct {
+	Tasks   int // published
+	Names   int // with RRsets
+	Records int
+	Skipped int       // records whose name or target no DNS message can carry, or whose port is none
+	Changed time.Time // when the content last changed; zero for never
+}

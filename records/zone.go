@@ -1,0 +1,124 @@
+package records
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Zone owns the names of one domain. Its methods may be called from any goroutine.
+type Zone struct {
+	options Options
+	namer   namer
+	apex    name
+
+	current atomic.Pointer[Snapshot]
+	waiting atomic.Int32 // sources expected that have not spoken
+
+	mu       sync.Mutex // for what follows, and to publish
+	sources  map[string]*source
+	expected map[string]bool // of the sources expected: whether it is still waited for
+	edition  uint64
+	order    uint64 // counts what became known, to list it in that order
+}
+
+// New returns a zone that has its fixed names (SOA, NS, the address of SOA.MName) and nothing else. The error names
+// each option that cannot be used and what is allowed.
+func New(o Options) (*Zone, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if o.Serial == 0 {
+		o.Serial = 1
+	}
+	apex, _ := wireName(o.Domain + ".")
+	z := &Zone{
+		options:  o,
+		namer:    newNamer(o),
+		apex:     apex,
+		sources:  make(map[string]*source),
+		expected: make(map[string]bool),
+	}
+	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie()})
+	r.start()
+	c := newChanges()
+	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
+	r.apply(c)
+	z.current.Store(r.snapshot(o.Serial, time.Time{}))
+	return z, nil
+}
+
+// Update applies what a source says changed. When it returns, Snapshot answers with it: a caller that withdraws a
+// task and then kills it never leaves a dead address behind. It costs O(names changed), not O(names). What is said
+// again as it was said before costs a comparison.
+func (z *Zone) Update(source string, u Update) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	c := newChanges()
+	z.sourceNamed(source).update(z, u, c)
+	z.publish(c)
+	if z.expected[source] {
+		z.expected[source] = false
+		z.waiting.Add(-1)
+	}
+}
+
+func (z *Zone) sourceNamed(name string) *source {
+	s := z.sources[name]
+	if s == nil {
+		s = newSource()
+		z.sources[name] = s
+	}
+	return s
+}
+
+// publish makes the changes visible. The serial moves when an answer does: when records came or went, or names
+// without records did.
+func (z *Zone) publish(c *changes) {
+	old := z.current.Load()
+	r := z.rebuild(old)
+	r.apply(c)
+	serial, changed := old.serial, old.stats.Changed
+	if r.changed {
+		serial, changed = nextSerial(serial), time.Now()
+	}
+	z.current.Store(r.snapshot(serial, changed))
+}
+
+func (z *Zone) rebuild(old *Snapshot) *rebuilder {
+	z.edition++
+	return &rebuilder{
+		trieEditor: trieEditor{trie: old.names, edition: z.edition},
+		options:    &z.options,
+		apex:       z.apex,
+		domain:     old.domain,
+		stats:      old.stats,
+	}
+}
+
+// nextSerial raises a serial by one in serial number arithmetic (RFC 1982). Zero is left out, as some secondaries take
+// it for no serial at all.
+func nextSerial(serial uint32) uint32 {
+	if serial++; serial == 0 {
+		serial++
+	}
+	return serial
+}
+
+// Ready says that the zone may be answered from, i.e. that each source named in advance (Expect) has spoken.
+// Until then a name that is not there is not known not to exist. It never blocks.
+func (z *Zone) Ready() bool { return z.waiting.Load() == 0 }
+
+// Expect names a source that has to speak before the zone is ready; any Update of it will do, an empty one too.
+func (z *Zone) Expect(source string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if _, known := z.expected[source]; known || z.sources[source] != nil {
+		return
+	}
+	z.expected[source] = true
+	z.waiting.Add(1)
+}
+
+// Snapshot returns the names as they are now. It never blocks and does not allocate.
+func (z *Zone) Snapshot() *Snapshot { return z.current.Load() }

@@ -1,0 +1,78 @@
+package scheduler
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// offers makes an offer of each of n agents.
+func offers(n int) []Offer {
+	out := make([]Offer, n)
+	for i := range out {
+		out[i] = Offer{ID: OfferID(fmt.Sprintf("o%d", i)), AgentID: AgentID(fmt.Sprintf("S%05d", i)),
+			Hostname: fmt.Sprintf("host%05d", i), Address: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}),
+			Resources: Resources{CPUs: 64, Mem: 65536, Disk: 65536, Ports: PortRange{{1025, 32000}}}}
+	}
+	return out
+}
+
+// BenchmarkPlace launches 10,000 instances of 100 apps on 500 agents, half of the apps with UNIQUE.
+func BenchmarkPlace(b *testing.B) {
+	for b.Loop() {
+		c := NewCore(DefaultLimits(), NewState(), [32]byte{})
+		now := time.Unix(1_700_000_000, 0)
+		c.Step(now, Registered{FrameworkID: "f"})
+		var apps []*App
+		for n := range 100 {
+			a := app(PathID(fmt.Sprintf("/g%d/app%d", n%10, n)), 100)
+			if n%2 == 0 {
+				unique(a)
+			}
+			apps = append(apps, a)
+		}
+		c.Step(now, put(apps...))
+		e := c.Step(now, OffersReceived{offers(500)})
+		launched := 0
+		for _, call := range e.Calls {
+			if a, ok := call.(acceptCall); ok {
+				launched += len(a.tasks)
+			}
+		}
+		if launched != 10_000 {
+			b.Fatalf("%d launched", launched)
+		}
+	}
+	b.ReportMetric(float64(b.N)*10_000/b.Elapsed().Seconds(), "placements/s")
+}
+
+// BenchmarkStatus is one health-changing status update among few and among many instances: the cost must not differ.
+func BenchmarkStatus(b *testing.B) {
+	for _, apps := range []int{1, 10_000} {
+		b.Run(fmt.Sprintf("instances=%d", 10*apps), func(b *testing.B) {
+			c := NewCore(DefaultLimits(), NewState(), [32]byte{})
+			now := time.Unix(1_700_000_000, 0)
+			c.Step(now, Registered{FrameworkID: "f"})
+			var all []*App
+			for n := range apps {
+				all = append(all, app(PathID(fmt.Sprintf("/g%d/app%d", n%100, n)), 10))
+			}
+			c.Step(now, put(all...))
+			c.Step(now, OffersReceived{offers(max(1, apps/10))})
+			var tasks []TaskRef
+			for i := range c.State().AllInstances() {
+				tasks = append(tasks, TaskRef{i.TaskID(), i.AgentID})
+			}
+			states := []TaskState{TaskStaging, TaskStarting}
+			n := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				ref := tasks[(n*7919)%len(tasks)]
+				c.Step(now, StatusReceived{TaskStatus{TaskID: ref.TaskID, AgentID: ref.AgentID, Timestamp: now,
+					State: states[n/len(tasks)%2]}})
+				n++
+			}
+		})
+	}
+}

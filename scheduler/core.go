@@ -1,0 +1,275 @@
+package scheduler
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+)
+
+// Limits are the numbers that Marathon has flags for; DefaultLimits are its defaults.
+type Limits struct {
+	ServicePorts      Range         // from which service ports given as 0 are taken
+	MaxDeployments    int           // running at the same time
+	VersionsKept      int           // of each app
+	LaunchTimeout     time.Duration // a task that is not running by then is killed
+	KillRetry         time.Duration // a kill that shows no effect is repeated
+	DeclineFor        time.Duration // how long an offer that fits nothing is refused
+	FirstCheckWithin  time.Duration // a first health check is made no later than this after a task runs
+	ReconcileInterval time.Duration // all tasks are reconciled with the engine this often
+}
+
+// DefaultLimits returns Marathon's defaults (Marathon reference, section 21).
+func DefaultLimits() Limits {
+	return Limits{
+		ServicePorts:      Range{10000, 20000},
+		MaxDeployments:    100,
+		VersionsKept:      50,
+		LaunchTimeout:     5 * time.Minute,
+		KillRetry:         30 * time.Second,
+		DeclineFor:        2 * time.Minute,
+		FirstCheckWithin:  5 * time.Second,
+		ReconcileInterval: 10 * time.Minute,
+	}
+}
+
+// Core is the state machine. It is deterministic (but for its seed) and not safe for concurrent use.
+type Core struct {
+	limits Limits
+	random *rand.Rand
+	state  *State
+}
+
+// NewCore returns a core that begins at state (NewState, or LoadState from a store). Ids, random ports and the order
+// in which offers are looked at depend on seed; two runs of one cluster need different ones.
+func NewCore(limits Limits, state *State, seed [32]byte) *Core {
+	return &Core{limits: limits, random: rand.New(rand.NewChaCha8(seed)), state: state}
+}
+
+// NewState returns the state of a cluster on which nothing was ever started.
+func NewState() *State {
+	s := &State{
+		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
+		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
+		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](),
+		agents: newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+	}
+	groups := s.groups.draft()
+	groups.put(string(Root), &Group{ID: Root})
+	s.groups = groups.commit()
+	return s
+}
+
+// State returns the state after the newest step.
+func (c *Core) State() *State { return c.state }
+
+// Restore goes back to an earlier state, as if the steps since had not been: what a caller does whose store refused
+// a step's records. Effects of those steps must not be acted upon.
+func (c *Core) Restore(s *State) { c.state = s }
+
+// Step handles events in order, then what has become due by now, and says what to do about it. Now must not go
+// backwards between steps by more than clocks do; deadlines are moments of that same clock.
+func (c *Core) Step(now time.Time, events ...Event) Effects {
+	w := c.begin(now)
+	for _, e := range events {
+		w.handle(e)
+	}
+	w.fireTimers()
+	w.settle()
+	return w.finish()
+}
+
+// work is a state while a step changes it, and what the step wants done.
+type work struct {
+	*Core
+	now time.Time
+	ts  Timestamp
+
+	frameworkID string
+	master      string
+	connected   bool
+	version     Timestamp
+	apps        draftTree[*App]
+	groups      draftTree[*Group]
+	versions    draftTree[*App]
+	instances   draftTree[*Instance]
+	deployments draftTree[*Deployment]
+	failures    draftTree[*TaskFailure]
+	queue       draftTree[*launchQueue]
+	delays      draftTree[*delay]
+	locks       draftTree[DeploymentID]
+	agents      draftTree[*Agent]
+	offers      draftTree[Offer]
+	timers      draftTree[timer]
+	deadlines   draftTree[time.Time]
+
+	effects Effects
+	unsaved map[recordID]bool   // what Persist has to hold
+	changed map[InstanceID]bool // what Changed has to hold
+	dirty   map[PathID]bool     // apps that settle has to look at
+	revive  bool                // something new waits for an offer
+}
+
+type recordID struct {
+	kind Kind
+	key  string
+}
+
+func (c *Core) begin(now time.Time) *work {
+	s := c.state
+	return &work{
+		Core: c, now: now, ts: TimestampOf(now),
+		frameworkID: s.FrameworkID, master: s.Master, connected: s.Connected, version: s.Version,
+		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
+		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
+		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
+		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
+		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
+	}
+}
+
+func (w *work) finish() Effects {
+	w.effects.Persist = w.records()
+	w.effects.State = w.commit()
+	w.state = w.effects.State
+	w.effects.Changed = sortedKeys(w.changed)
+	if _, t, ok := w.timers.first(); ok {
+		w.effects.Wake = t.at
+	}
+	return w.effects
+}
+
+// commit freezes the work done so far into a State. Work may go on afterwards.
+func (w *work) commit() *State {
+	return &State{
+		FrameworkID: w.frameworkID, Master: w.master, Connected: w.connected, Version: w.version,
+		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
+		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
+		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
+		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
+	}
+}
+
+func (w *work) handle(e Event) {
+	switch e := e.(type) {
+	case Registered:
+		w.registered(e)
+	case Disconnected:
+		w.disconnected()
+	case OffersReceived:
+		for _, o := range e.Offers {
+			w.offered(o)
+		}
+	case OfferRescinded:
+		w.offers.remove(string(e.Offer))
+	case StatusReceived:
+		w.status(e.Status)
+	case AgentLost:
+		w.agents.remove(string(e.Agent))
+	case Probed:
+		w.probed(e)
+	case Update:
+		w.reply(w.update(e))
+	case KillTasks:
+		w.reply(w.killTasks(e))
+	case CancelDeployment:
+		w.reply(w.cancelDeployment(e))
+	case ResetDelay:
+		w.reply(nil, w.resetDelay(e.App))
+	}
+}
+
+func (w *work) reply(value any, err error) {
+	if err != nil {
+		value = nil
+	}
+	w.effects.Replies = append(w.effects.Replies, Reply{value, err})
+}
+
+// registered begins to work with the engine: whatever was under way is taken up again. Tasks are reconciled before
+// anything is started anew: an instance that may have a task keeps waiting for word of it.
+func (w *work) registered(e Registered) {
+	if w.frameworkID != e.FrameworkID {
+		w.frameworkID = e.FrameworkID
+		w.save(KindMeta, metaFramework)
+		w.notify(NoticeRegistered, SchedulerRegistered(e))
+	} else {
+		w.notify(NoticeReregistered, SchedulerRegistered{Master: e.Master})
+	}
+	w.master, w.connected = e.Master, true
+	w.reconcile()
+	for _, i := range w.instances.under("") {
+		w.dirty[i.AppID] = true
+		w.resume(i)
+	}
+	for _, a := range w.apps.under("") {
+		w.dirty[a.ID] = true
+	}
+	for _, d := range w.deployments.under("") {
+		for _, app := range d.Plan.AffectedApps() {
+			w.dirty[app] = true
+		}
+	}
+	w.revive = true
+}
+
+// resume sets the timers of an instance and repeats calls that the engine may have missed.
+func (w *work) resume(i *Instance) {
+	switch i.Condition {
+	case Provisioned, Staging, Starting:
+		w.setTimer(timerLaunch, string(i.ID), 0, i.Since.Time().Add(w.limits.LaunchTimeout))
+	case Running:
+		w.beginChecks(i)
+	case Killing:
+		w.callKill(i)
+	case Unreachable, UnreachableInactive:
+		w.setUnreachableTimers(i)
+	}
+}
+
+func (w *work) reconcile() {
+	var tasks []TaskRef
+	for _, i := range w.instances.under("") {
+		if i.Condition.Active() {
+			tasks = append(tasks, TaskRef{i.TaskID(), i.AgentID})
+		}
+	}
+	w.effects.Calls = append(w.effects.Calls, reconcileCall{tasks})
+	w.setTimer(timerReconcile, "", 0, w.now.Add(w.limits.ReconcileInterval))
+}
+
+func (w *work) disconnected() {
+	w.connected = false
+	for _, o := range w.offers.under("") {
+		w.offers.remove(string(o.ID))
+	}
+	w.notify(NoticeDisconnected, SchedulerDisconnected{})
+}
+
+// settle brings every app that events touched nearer to what is wanted of it, and uses up the offers at hand.
+func (w *work) settle() {
+	for len(w.dirty) > 0 {
+		apps := sortedKeys(w.dirty)
+		clear(w.dirty)
+		for _, app := range apps {
+			w.drive(app)
+		}
+	}
+	w.match()
+	if w.revive && w.connected {
+		w.effects.Calls = append(w.effects.Calls, reviveCall{})
+	}
+}
+
+func (w *work) notify(kind string, body any) {
+	w.effects.Notices = append(w.effects.Notices, Notice{Type: kind, Timestamp: w.ts, Body: body})
+}
+
+func (w *work) save(kind Kind, key string) { w.unsaved[recordID{kind, key}] = true }
+
+// uuid makes a version 4 UUID (RFC 9562) from the core's own randomness, so that a run can be repeated.
+func (w *work) uuid() string {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], w.random.Uint64())
+	binary.BigEndian.PutUint64(b[8:], w.random.Uint64())
+	return formatUUID(b)
+}

@@ -1,0 +1,282 @@
+package scheduler
+
+import (
+	"fmt"
+	"slices"
+)
+
+// startDeployment begins to carry a plan out. One without steps is over at once.
+func (w *work) startDeployment(p *Plan) {
+	d := &Deployment{Plan: p, Started: w.ts}
+	if len(p.Steps) == 0 {
+		w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: p.ID, Plan: p.summary()})
+		return
+	}
+	for _, app := range p.AffectedApps() {
+		w.locks.put(string(app), p.ID)
+		w.dirty[app] = true
+	}
+	w.putDeployment(d)
+	w.save(KindDeployment, string(d.Plan.ID))
+	w.enterStep(d, 0)
+}
+
+func (w *work) putDeployment(d *Deployment) { w.deployments.put(string(d.Plan.ID), d) }
+
+// enterStep goes to step n: all its actions are to be done.
+func (w *work) enterStep(d *Deployment, n int) {
+	next := *d
+	next.Step, next.pending = n, newTree[Action]()
+	pending := next.pending.draft()
+	for _, a := range d.Plan.Steps[n].Actions {
+		pending.put(string(a.App), a)
+		w.dirty[a.App] = true
+	}
+	next.pending = pending.commit()
+	w.putDeployment(&next)
+	w.notify(NoticeDeploymentInfo, DeploymentProgress{Plan: d.Plan.summary(), CurrentStep: d.Plan.Steps[n]})
+}
+
+// drive brings an app nearer to what is wanted of it: by its deployment's action, or if no deployment holds it, to
+// its number of instances.
+func (w *work) drive(app PathID) {
+	d := w.deployments.get(string(w.locks.get(string(app))))
+	if d == nil {
+		w.keep(app)
+		return
+	}
+	action := d.pending.get(string(app))
+	if action.App == "" || !w.act(action) {
+		return
+	}
+	next := *d
+	pending := d.pending.draft()
+	pending.remove(string(app))
+	next.pending = pending.commit()
+	w.putDeployment(&next)
+	if next.pending.len() > 0 {
+		return
+	}
+	w.notify(NoticeStepSuccess, DeploymentProgress{Plan: d.Plan.summary(), CurrentStep: d.Plan.Steps[d.Step]})
+	if d.Step+1 < len(d.Plan.Steps) {
+		w.enterStep(&next, d.Step+1)
+		return
+	}
+	w.endDeployment(&next)
+	w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: d.Plan.ID, Plan: d.Plan.summary()})
+}
+
+// endDeployment lets go of a deployment's apps.
+func (w *work) endDeployment(d *Deployment) {
+	w.deployments.remove(string(d.Plan.ID))
+	w.save(KindDeployment, string(d.Plan.ID))
+	for _, app := range d.Plan.AffectedApps() {
+		w.locks.remove(string(app))
+		for _, i := range w.instancesOf(app) {
+			if !i.Ready && i.Condition == Running {
+				n := *i
+				n.Ready = true
+				w.clearTimer(timerReadiness, string(n.ID), 0)
+				w.putInstance(&n)
+			}
+		}
+	}
+}
+
+// abandon ends a deployment before it is done; its apps stay as they are.
+func (w *work) abandon(d *Deployment, why string) {
+	w.endDeployment(d)
+	w.notify(NoticeDeploymentFailed, DeploymentEnd{ID: d.Plan.ID, Plan: d.Plan.summary(), Reason: why})
+}
+
+func (p *Plan) summary() PlanSummary {
+	return PlanSummary{ID: p.ID, Version: p.Version, Steps: p.Steps}
+}
+
+// act does what can be done now for an action and says whether the action is done. It may be called at any time and
+// any number of times: it looks only at how things are.
+func (w *work) act(a Action) bool {
+	app := w.apps.get(string(a.App))
+	switch {
+	case a.Kind == StartApplication:
+		return true
+	case a.Kind == StopApplication && app == nil:
+		return w.stop(a.App)
+	case app == nil:
+		return true
+	case a.Kind == ScaleApplication:
+		return w.scale(app)
+	case a.Kind == RestartApplication:
+		return w.replace(app)
+	}
+	return true
+}
+
+// stop ends all instances of an app that was removed.
+func (w *work) stop(app PathID) bool {
+	instances := w.instancesOf(app)
+	for _, i := range instances {
+		w.decommission(i, "App was removed")
+	}
+	if len(w.instancesOf(app)) > 0 {
+		return false
+	}
+	w.forgetApp(app)
+	w.notify(NoticeAppTerminated, AppTerminated{AppID: app})
+	return true
+}
+
+func (w *work) forgetApp(app PathID) {
+	w.forgetDelay(app)
+	w.queue.remove(string(app))
+	w.failures.remove(string(app))
+	w.save(KindFailure, string(app))
+	for _, a := range w.versions.under(versionPrefix(app)) {
+		w.versions.remove(versionKey(app, a.Version))
+		w.save(KindVersion, versionKey(app, a.Version))
+	}
+}
+
+// wanted lists the instances that count: those meant to run and not given up for lost.
+func wanted(instances []*Instance) []*Instance {
+	return slices.DeleteFunc(slices.Clone(instances), func(i *Instance) bool {
+		return i.Goal != GoalRunning || i.Condition == UnreachableInactive
+	})
+}
+
+// scale brings an app to its number of instances, whichever version they run.
+func (w *work) scale(app *App) bool {
+	w.adjust(app)
+	count := 0
+	for _, i := range w.instancesOf(app.ID) {
+		switch {
+		case i.Goal == GoalDecommissioned:
+			return false
+		case i.Condition == UnreachableInactive:
+		case !i.satisfies(app):
+			return false
+		default:
+			count++
+		}
+	}
+	return count == app.Instances
+}
+
+// satisfies says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far
+// as its app has checks.
+func (i *Instance) satisfies(app *App) bool {
+	if i.Condition != Running || !i.Ready {
+		return false
+	}
+	if len(app.HealthChecks) == 0 || i.App == nil || len(i.App.HealthChecks) == 0 {
+		return true
+	}
+	h := i.Healthy()
+	return h != nil && *h
+}
+
+// adjust starts what is missing of an app and ends what is too much.
+func (w *work) adjust(app *App) {
+	present := wanted(w.instancesOf(app.ID))
+	switch surplusCount := len(present) - app.Instances; {
+	case surplusCount < 0:
+		w.schedule(app, -surplusCount)
+	case surplusCount > 0:
+		for _, i := range surplus(app, present, surplusCount) {
+			w.decommission(i, "Scaled down")
+		}
+	}
+	w.dequeue(app.ID)
+}
+
+// dequeue drops the launch queue of an app that has nothing to launch.
+func (w *work) dequeue(app PathID) {
+	waits := slices.ContainsFunc(w.instancesOf(app), func(i *Instance) bool { return i.Condition == Scheduled })
+	if !waits {
+		w.queue.remove(string(app))
+	}
+}
+
+// keep holds an app that no deployment is working on to its number of instances.
+func (w *work) keep(app PathID) {
+	if a := w.apps.get(string(app)); a != nil {
+		w.adjust(a)
+		return
+	}
+	w.stop(app)
+}
+
+// cancelDeployment ends a deployment: with force it stays where it is, else what it changed is changed back.
+func (w *work) cancelDeployment(c CancelDeployment) (any, error) {
+	d := w.deployments.get(string(c.ID))
+	if d == nil {
+		return nil, fmt.Errorf("DeploymentPlan %s: %w", c.ID, ErrUnknownDeployment)
+	}
+	if c.Force {
+		w.abandon(d, "canceled")
+		return nil, nil
+	}
+	return w.update(Update{Force: true, Change: func(draft *Draft) error {
+		undo(draft, d.Plan)
+		return nil
+	}})
+}
+
+// undo takes a plan's changes back, and nothing that came after them elsewhere.
+func undo(d *Draft, p *Plan) {
+	for _, id := range p.AffectedApps() {
+		if before := p.Before[id]; before != nil {
+			d.PutApp(before.Clone())
+		} else {
+			d.RemoveApp(id)
+		}
+	}
+	for _, before := range p.GroupsBefore {
+		d.PutGroup(before)
+	}
+	created := sortedKeys(p.GroupsAfter)
+	slices.Reverse(created)
+	for _, id := range created {
+		if p.GroupsBefore[id] == nil && len(d.AppsWithin(id)) == 0 && len(d.GroupsWithin(id)) == 0 {
+			d.RemoveGroup(id)
+		}
+	}
+}
+
+// killTasks ends tasks at somebody's request.
+func (w *work) killTasks(k KillTasks) (any, error) {
+	killed := &Killed{}
+	perApp := map[PathID]int{}
+	for _, id := range k.Tasks {
+		i := w.instances.get(string(InstanceIDOf(id)))
+		if i == nil || i.TaskID() != id || slices.Contains(killed.Instances, i) {
+			continue
+		}
+		killed.Instances = append(killed.Instances, i)
+		perApp[i.AppID]++
+	}
+	if k.Scale && len(killed.Instances) > 0 {
+		deployed, err := w.update(Update{Force: k.Force, Change: func(d *Draft) error {
+			for app, count := range perApp {
+				if a := d.App(app); a != nil {
+					n := *a
+					n.Instances = max(0, n.Instances-count)
+					d.PutApp(&n)
+				}
+			}
+			return nil
+		}})
+		if err != nil {
+			return nil, err
+		}
+		killed.Deployed = deployed
+	}
+	for _, i := range killed.Instances {
+		if k.Scale || k.Wipe {
+			w.decommission(i, "Killed on request")
+		} else {
+			w.kill(i, "Killed on request")
+		}
+	}
+	return killed, nil
+}

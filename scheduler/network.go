@@ -1,0 +1,130 @@
+package scheduler
+
+// NetworkMode is how a task is connected.
+type NetworkMode string
+
+const (
+	NetworkHost      NetworkMode = "host"
+	NetworkBridge    NetworkMode = "container/bridge"
+	NetworkContainer NetworkMode = "container"
+)
+
+// Network is one network an app asks for; only container networks have a name.
+type Network struct {
+	Mode   NetworkMode       `json:"mode"`
+	Name   string            `json:"name,omitempty"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// PortDefinition is a port on the host network. Port is the service port and, with requirePorts, the host port too;
+// 0 asks for a free service port.
+type PortDefinition struct {
+	Port     int               `json:"port"`
+	Name     string            `json:"name,omitempty"`
+	Protocol string            `json:"protocol"` // "tcp", "udp" or "udp,tcp"
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+// Container is what an app runs in.
+type Container struct {
+	Type         ContainerType `json:"type"`
+	Docker       *Docker       `json:"docker,omitempty"`
+	PortMappings []PortMapping `json:"portMappings,omitzero"` // off the host network only
+	Volumes      []Volume      `json:"volumes"`
+}
+
+// ContainerType is Marathon's word for who runs the container.
+type ContainerType string
+
+const (
+	ContainerDocker ContainerType = "DOCKER"
+	ContainerMesos  ContainerType = "MESOS"
+)
+
+// Docker is the image and its options.
+type Docker struct {
+	Image          string      `json:"image"`
+	ForcePullImage bool        `json:"forcePullImage"`
+	Privileged     bool        `json:"privileged"`
+	Parameters     []Parameter `json:"parameters"`
+}
+
+// Parameter is an option of "docker run".
+type Parameter struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
+
+// PortMapping is a port of a container. HostPort nil means that it is not published on the agent, 0 any port of
+// the agent, another number that port. ContainerPort 0 equals the host port.
+type PortMapping struct {
+	ContainerPort int               `json:"containerPort"`
+	HostPort      *int              `json:"hostPort,omitempty"`
+	Labels        map[string]string `json:"labels,omitempty"`
+	Name          string            `json:"name,omitempty"`
+	Protocol      string            `json:"protocol"`
+	ServicePort   int               `json:"servicePort"`
+	NetworkNames  []string          `json:"networkNames,omitempty"`
+}
+
+// Volume is a path of the host, or (relative) of the sandbox, inside the container.
+type Volume struct {
+	ContainerPath string `json:"containerPath"`
+	HostPath      string `json:"hostPath,omitempty"`
+	Mode          string `json:"mode"` // "RO" or "RW"
+}
+
+// Port is one port that an app asks for, whichever network it is on, in the order of definitions or mappings.
+type Port struct {
+	Name          string
+	Protocol      string // "tcp", "udp" or "udp,tcp"
+	Labels        map[string]string
+	ServicePort   int
+	ContainerPort int  // 0: equals the host port; also for the host network
+	HostPort      int  // the fixed host port, 0 for any
+	Published     bool // has a host port; false only for mappings of a container network without hostPort
+	Mapped        bool // is a port mapping, i.e. off the host network
+}
+
+// HostNetwork says whether the app's tasks share the agent's network.
+func (a *App) HostNetwork() bool {
+	return len(a.Networks) == 0 || a.Networks[0].Mode == NetworkHost
+}
+
+// Ports lists the ports the app asks for.
+func (a *App) Ports() []Port {
+	if a.HostNetwork() {
+		ports := make([]Port, 0, len(a.PortDefinitions))
+		for _, d := range a.PortDefinitions {
+			p := Port{Name: d.Name, Protocol: d.Protocol, Labels: d.Labels, ServicePort: d.Port, Published: true}
+			if a.RequirePorts {
+				p.HostPort = d.Port
+			}
+			ports = append(ports, p)
+		}
+		return ports
+	}
+	if a.Container == nil {
+		return nil
+	}
+	ports := make([]Port, 0, len(a.Container.PortMappings))
+	for _, m := range a.Container.PortMappings {
+		p := Port{Name: m.Name, Protocol: m.Protocol, Labels: m.Labels, ServicePort: m.ServicePort,
+			ContainerPort: m.ContainerPort, Mapped: true}
+		if m.HostPort != nil {
+			p.Published, p.HostPort = true, *m.HostPort
+		}
+		ports = append(ports, p)
+	}
+	return ports
+}
+
+// ServicePorts lists the app's service ports in the order of its ports.
+func (a *App) ServicePorts() []int {
+	ports := a.Ports()
+	numbers := make([]int, len(ports))
+	for i, p := range ports {
+		numbers[i] = p.ServicePort
+	}
+	return numbers
+}

@@ -1,0 +1,84 @@
+package scheduler
+
+import (
+	"math"
+	"slices"
+)
+
+// capacity bounds a rolling restart (Marathon reference, section 11).
+type capacity struct {
+	minHealthy int // healthy instances, old and new, to be kept
+	most       int // instances there may be at all
+}
+
+// restartCapacity computes the bounds for an app of which healthy instances are healthy now. When they leave no room
+// to move, one instance more is allowed. The arithmetic is Marathon's, on doubles.
+func restartCapacity(instances int, u UpgradeStrategy, healthy int) capacity {
+	n := float64(instances)
+	c := capacity{minHealthy: int(math.Ceil(n * u.MinimumHealthCapacity)), most: int(math.Floor(n * (1 + u.MaximumOverCapacity)))}
+	if c.minHealthy == c.most && c.most <= healthy {
+		c.most++
+	}
+	return c
+}
+
+// replace brings the instances of an app from older definitions to its present one, within the bounds of its upgrade
+// strategy, and says whether none of the old is left.
+func (w *work) replace(app *App) bool {
+	all := w.instancesOf(app.ID)
+	var fresh, old []*Instance
+	healthy, satisfied := 0, 0
+	for _, i := range wanted(all) {
+		if i.satisfies(app) {
+			healthy++
+		}
+		switch {
+		case !outdated(i, app):
+			fresh = append(fresh, i)
+			if i.satisfies(app) {
+				satisfied++
+			}
+		case i.Condition == Scheduled:
+			w.removeInstance(i)
+		default:
+			old = append(old, i)
+		}
+	}
+	if excess := len(fresh) - app.Instances; excess > 0 {
+		for _, i := range surplus(app, fresh, excess) {
+			w.decommission(i, "Scaled down")
+		}
+		return false
+	}
+	bounds := restartCapacity(app.Instances, app.UpgradeStrategy, healthy)
+	// Old instances go as far as enough healthy ones stay, and as new ones have taken their place.
+	kill := max(0, healthy-bounds.minHealthy, len(old)-(app.Instances-satisfied))
+	for _, i := range oldestUnhealthyFirst(app, old, min(kill, len(old))) {
+		w.decommission(i, "Replaced by a newer version")
+	}
+	present := 0
+	for _, i := range w.instancesOf(app.ID) {
+		if i.Condition != UnreachableInactive {
+			present++
+		}
+	}
+	w.schedule(app, max(0, min(app.Instances-len(fresh), bounds.most-present)))
+	w.dequeue(app.ID)
+	return satisfied == app.Instances && present == app.Instances
+}
+
+// oldestUnhealthyFirst chooses which old instances make room: those that serve nobody first.
+func oldestUnhealthyFirst(app *App, old []*Instance, count int) []*Instance {
+	pool := slices.Clone(old)
+	slices.SortStableFunc(pool, func(a, b *Instance) int {
+		return boolRank(a.satisfies(app)) - boolRank(b.satisfies(app))
+	})
+	return pool[:count]
+}
+
+func boolRank(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,106 @@
+package scheduler
+
+import (
+	"fmt"
+	"time"
+)
+
+// timerKind says what is due when a timer fires.
+type timerKind uint8
+
+const (
+	timerLaunch    timerKind = iota // key: instance; it should be running by now
+	timerKill                       // key: instance; its kill should have shown effect by now
+	timerCheck                      // key: instance, n: health check to make
+	timerReadiness                  // key: instance; readiness check to make
+	timerInactive                   // key: instance; unreachable for long enough to be replaced
+	timerExpunge                    // key: instance; unreachable for long enough to be forgotten
+	timerDelay                      // key: app; its backoff is over
+	timerStable                     // key: app; it ran for so long that its backoff is forgotten
+	timerReconcile                  // all tasks
+)
+
+// timer is something that becomes due. There is at most one for each subject (kind, key and n).
+type timer struct {
+	kind timerKind
+	key  string
+	n    int
+	at   time.Time
+}
+
+func (t timer) subject() string { return fmt.Sprintf("%d|%s|%d", t.kind, t.key, t.n) }
+
+// order sorts timers by when they are due; times of one width compare as text.
+func (t timer) order() string { return fmt.Sprintf("%020d|%s", t.at.UnixNano(), t.subject()) }
+
+// setTimer sets or moves the timer of a subject.
+func (w *work) setTimer(kind timerKind, key string, n int, at time.Time) {
+	w.clearTimer(kind, key, n)
+	t := timer{kind, key, n, at}
+	w.timers.put(t.order(), t)
+	w.deadlines.put(t.subject(), at)
+}
+
+func (w *work) clearTimer(kind timerKind, key string, n int) {
+	t := timer{kind: kind, key: key, n: n}
+	if at := w.deadlines.get(t.subject()); !at.IsZero() {
+		t.at = at
+		w.timers.remove(t.order())
+		w.deadlines.remove(t.subject())
+	}
+}
+
+// clearInstanceTimers drops all timers of an instance whose task is over.
+func (w *work) clearInstanceTimers(i *Instance) {
+	for _, kind := range []timerKind{timerLaunch, timerKill, timerReadiness, timerInactive, timerExpunge} {
+		w.clearTimer(kind, string(i.ID), 0)
+	}
+	if i.App != nil {
+		for n := range i.App.HealthChecks {
+			w.clearTimer(timerCheck, string(i.ID), n)
+		}
+	}
+}
+
+func (w *work) fireTimers() {
+	for {
+		_, t, ok := w.timers.first()
+		if !ok || t.at.After(w.now) {
+			return
+		}
+		w.clearTimer(t.kind, t.key, t.n)
+		w.fire(t)
+	}
+}
+
+func (w *work) fire(t timer) {
+	switch t.kind {
+	case timerReconcile:
+		w.reconcile()
+		return
+	case timerDelay:
+		w.revive = true
+		return
+	case timerStable:
+		w.delays.remove(t.key)
+		return
+	}
+	i := w.instances.get(t.key)
+	if i == nil {
+		return
+	}
+	switch t.kind {
+	case timerLaunch:
+		w.kill(i, "Task did not start within the launch timeout")
+	case timerKill:
+		w.callKill(i)
+	case timerCheck:
+		w.probeHealth(i, t.n)
+	case timerReadiness:
+		w.probeReadiness(i)
+	case timerInactive:
+		w.becomeInactive(i)
+	case timerExpunge:
+		w.expunge(i)
+	}
+}
