@@ -2,14 +2,48 @@ package records
 
 // changes are what one update does to the records, by name.
 type changes struct {
-	byName  map[name][]contribution
+	// The changes of all names are in one list, those of one name linked from its last to its first: most updates are
+	// a dozen names with two changes each, which are not worth a slice for each name.
+	list  []linkedChange
+	names []changedName
+	index map[name]int32 // in names
+
 	tasks   int // more or fewer published
 	skipped int // more or fewer that cannot be
 	// The records of one task come one after the other and share a target: it is spelled out once.
 	lastDotted, lastTarget string
 }
 
-func newChanges() *changes { return &changes{byName: make(map[name][]contribution)} }
+type changedName struct {
+	name
+	last int32 // where in the list its last change is
+}
+
+type linkedChange struct {
+	contribution
+	before int32 // where in the list the one before it is; -1 for the first of its name
+}
+
+// fewChanges is room for the update of one task.
+const fewChanges = 32
+
+func newChanges() *changes {
+	return &changes{list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges)}
+}
+
+// each calls f with the net changes of each name that has any. The slice is f's until it returns.
+func (c *changes) each(f func(name, []contribution)) {
+	var list []contribution
+	for _, n := range c.names {
+		list = list[:0]
+		for i := n.last; i >= 0; i = c.list[i].before {
+			list = append(list, c.list[i].contribution)
+		}
+		if list := net(list); len(list) > 0 {
+			f(n.name, list)
+		}
+	}
+}
 
 // giver returns what a namer may emit to in order to add (times is 1) or to take back (-1) the records of a
 // contributor of that health.
@@ -41,7 +75,14 @@ func (c *changes) give(r record, h Health, times int32) bool {
 	if h == Unhealthy {
 		change.healthy = 0
 	}
-	c.byName[name(owner)] = append(c.byName[name(owner)], change)
+	i, ok := c.index[name(owner)]
+	if !ok {
+		i = int32(len(c.names))
+		c.names = append(c.names, changedName{name: name(owner), last: -1})
+		c.index[c.names[i].name] = i
+	}
+	c.list = append(c.list, linkedChange{change, c.names[i].last})
+	c.names[i].last = int32(len(c.list) - 1)
 	return true
 }
 

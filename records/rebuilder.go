@@ -25,11 +25,7 @@ func (r *rebuilder) start() {
 }
 
 func (r *rebuilder) apply(c *changes) {
-	for n, list := range c.byName {
-		if list = net(list); len(list) > 0 {
-			r.change(n, list)
-		}
-	}
+	c.each(r.change)
 	r.stats.Tasks += c.tasks
 	r.stats.Skipped += c.skipped
 }

@@ -16,8 +16,10 @@ type bid struct {
 }
 
 func (w *work) offered(o Offer) {
-	w.agents.put(string(o.AgentID), &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address,
-		Attributes: o.Attributes, Region: o.Region, Zone: o.Zone})
+	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone}
+	if known := w.agents.get(string(o.AgentID)); known == nil || !known.equal(a) {
+		w.agents.put(string(o.AgentID), a)
+	}
 	w.offers.put(string(o.ID), o)
 }
 

@@ -1,5 +1,7 @@
 package scheduler
 
+import "iter"
+
 // NetworkMode is how a task is connected.
 type NetworkMode string
 
@@ -119,12 +121,24 @@ func (a *App) Ports() []Port {
 	return ports
 }
 
-// ServicePorts lists the app's service ports in the order of its ports.
-func (a *App) ServicePorts() []int {
-	ports := a.Ports()
-	numbers := make([]int, len(ports))
-	for i, p := range ports {
-		numbers[i] = p.ServicePort
+// ServicePorts yields the app's service ports in the order of its ports.
+func (a *App) ServicePorts() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		if a.HostNetwork() {
+			for _, d := range a.PortDefinitions {
+				if !yield(d.Port) {
+					return
+				}
+			}
+			return
+		}
+		if a.Container == nil {
+			return
+		}
+		for _, m := range a.Container.PortMappings {
+			if !yield(m.ServicePort) {
+				return
+			}
+		}
 	}
-	return numbers
 }

@@ -5,10 +5,9 @@ import "fmt"
 // assignServicePorts gives each service port of an app that is 0 a number: first those the app had before, then the
 // lowest that no app uses (Marathon reference 6.4). It changes the app.
 func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
-	wanted := app.ServicePorts()
 	mine := map[int]bool{}
 	missing := 0
-	for _, p := range wanted {
+	for p := range app.ServicePorts() {
 		mine[p] = true
 		if p == 0 {
 			missing++
@@ -19,7 +18,7 @@ func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
 	}
 	var free []int
 	if before != nil {
-		for _, p := range before.ServicePorts() {
+		for p := range before.ServicePorts() {
 			if p != 0 && !mine[p] {
 				free = append(free, p)
 				mine[p] = true
@@ -60,13 +59,23 @@ func (a *App) setServicePorts(free []int) {
 	}
 }
 
-// usedServicePorts is every service port of every app, but for those of the apps left out.
+// usedServicePorts is every service port of some apps.
 func usedServicePorts(apps []*App) map[int]bool {
 	used := map[int]bool{}
 	for _, a := range apps {
-		for _, p := range a.ServicePorts() {
+		for p := range a.ServicePorts() {
 			used[p] = true
 		}
 	}
 	return used
+}
+
+// lacksServicePorts says whether any service port is still to be chosen.
+func (a *App) lacksServicePorts() bool {
+	for p := range a.ServicePorts() {
+		if p == 0 {
+			return true
+		}
+	}
+	return false
 }

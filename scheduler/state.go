@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -39,6 +40,11 @@ type Agent struct {
 	Attributes map[string]string
 	Region     string
 	Zone       string
+}
+
+func (a *Agent) equal(b *Agent) bool {
+	return a.ID == b.ID && a.Hostname == b.Hostname && a.Address == b.Address && a.Region == b.Region &&
+		a.Zone == b.Zone && maps.Equal(a.Attributes, b.Attributes)
 }
 
 // App returns the present definition of an app, nil when there is none.
@@ -106,6 +112,13 @@ func (s *State) Failure(app PathID) *TaskFailure { return s.failures.get(string(
 
 // Agents yields the agents that have made offers, by id.
 func (s *State) Agents() iter.Seq[*Agent] { return values(s.agents.under("")) }
+
+// Agent returns an agent that has made an offer, nil when it has not.
+func (s *State) Agent(id AgentID) *Agent { return s.agents.get(string(id)) }
+
+// SameAgents says whether the agents are those of an older state, without looking at each: false may be wrong, true
+// never is.
+func (s *State) SameAgents(older *State) bool { return s.agents.same(older.agents) }
 
 // Counts are an app's tasks by what is known of them, as Marathon counts them.
 type Counts struct {

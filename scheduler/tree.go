@@ -22,6 +22,9 @@ func (t tree[V]) get(key string) V {
 
 func (t tree[V]) len() int { return t.t.Len() }
 
+// same says whether nothing changed from one to the other. It costs nothing, and may say no where it could say yes.
+func (t tree[V]) same(o tree[V]) bool { return t.t.Root() == o.t.Root() }
+
 // under yields the entries whose keys begin with prefix, in ascending order of keys.
 func (t tree[V]) under(prefix string) iter.Seq2[string, V] {
 	return func(yield func(string, V) bool) {

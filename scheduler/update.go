@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"slices"
 )
 
 // update changes the root group and starts the deployment that follows it.
@@ -45,7 +44,7 @@ func (w *work) plan(d *Draft) (*Plan, error) {
 	var used map[int]bool
 	for _, id := range sortedKeys(d.touched) {
 		before, after := w.apps.get(string(id)), d.App(id)
-		if after != nil && slices.Contains(after.ServicePorts(), 0) {
+		if after != nil && after.lacksServicePorts() {
 			if used == nil {
 				used = usedServicePorts(append(w.apps.under(""), d.apps.under("")...))
 			}
