@@ -307,11 +307,11 @@ func (c *cluster) advance(d time.Duration) {
 		if c.wake.After(c.now) {
 			c.now = c.wake
 		}
-		c.step(Tick{})
+		c.step()
 		c.answerProbes()
 	}
 	c.now = end
-	c.step(Tick{})
+	c.step()
 	c.settle()
 }
 

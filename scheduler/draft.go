@@ -1,6 +1,9 @@
 package scheduler
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // Draft is the root group while an Update changes it. What it is given belongs to it; what it returns must not be
 // changed (Clone it and put the clone).
@@ -30,7 +33,10 @@ func (d *Draft) AppsWithin(group PathID) []*App { return d.apps.under(below(grou
 func (d *Draft) Group(id PathID) *Group { return d.groups.get(string(id)) }
 
 // GroupsWithin lists the groups below a group, at any depth, by id.
-func (d *Draft) GroupsWithin(group PathID) []*Group { return d.groups.under(below(group)) }
+func (d *Draft) GroupsWithin(group PathID) []*Group {
+	isItself := func(g *Group) bool { return g.ID == group } // the root's id is the prefix of all
+	return slices.DeleteFunc(d.groups.under(below(group)), isItself)
+}
 
 // PutApp adds or replaces an app; the groups above it are made. The core sets its Version and VersionInfo and
 // assigns its service ports that are 0.

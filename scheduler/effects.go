@@ -19,7 +19,7 @@ type Effects struct {
 	Notices   []Notice
 	Replies   []Reply // one for each request among the events, in their order
 	Probes    []Probe
-	Wake      time.Time // when the core wants a Tick at the latest; zero for never
+	Wake      time.Time // when Step is to be called again at the latest; zero for never
 }
 
 // Call is one call to the engine.

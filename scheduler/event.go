@@ -2,7 +2,7 @@ package scheduler
 
 import "time"
 
-// Event is anything the core reacts to: something from the engine, a result of a probe, a request, or time.
+// Event is anything the core reacts to besides time: something from the engine, a result of a probe, a request.
 type Event interface{ event() }
 
 // Registered is the engine's word that it may be used; FrameworkID is kept and given to the engine at the next start.
@@ -49,9 +49,6 @@ type ProbedReply struct {
 	ContentType string `json:"contentType"`
 	Body        string `json:"body"`
 }
-
-// Tick says that time has passed; the core does what has become due.
-type Tick struct{}
 
 // Update changes the root group: apps, groups, or both. Reply: *Deployed.
 type Update struct {
@@ -101,7 +98,6 @@ func (OfferRescinded) event()   {}
 func (StatusReceived) event()   {}
 func (AgentLost) event()        {}
 func (Probed) event()           {}
-func (Tick) event()             {}
 func (Update) event()           {}
 func (KillTasks) event()        {}
 func (CancelDeployment) event() {}

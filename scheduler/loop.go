@@ -29,13 +29,12 @@ type Prober interface {
 
 // LoopOptions are a loop's parts. All are needed.
 type LoopOptions struct {
-	Core      *Core
-	Store     Store
-	Engine    Engine
-	Prober    Prober
-	Observers []Observer
-	Now       func() time.Time
-	Logger    *slog.Logger
+	Core   *Core
+	Store  Store
+	Engine Engine
+	Prober Prober
+	Now    func() time.Time
+	Logger *slog.Logger
 }
 
 const (
@@ -50,13 +49,14 @@ const (
 
 // Loop is the shell around the Core: the one goroutine that steps it, commits, calls the engine and publishes.
 type Loop struct {
-	o        LoopOptions
-	state    atomic.Pointer[State]
-	requests chan request
-	events   chan Event // from the engine and from probes
-	stopped  chan struct{}
-	probes   chan struct{} // a token for each probe under way
-	running  sync.WaitGroup
+	o         LoopOptions
+	observers []Observer
+	state     atomic.Pointer[State]
+	requests  chan request
+	events    chan Event // from the engine and from probes
+	stopped   chan struct{}
+	probes    chan struct{} // a token for each probe under way
+	running   sync.WaitGroup
 
 	held    []Event // events whose step could not be committed, to be handled again
 	failing bool    // the last commit failed
@@ -68,19 +68,22 @@ type request struct {
 	reply chan Reply // has room for the one reply
 }
 
-// NewLoop returns a loop that has the core's state published already. Run makes it work.
+// NewLoop returns a loop whose State is the core's already. Run makes it work.
 func NewLoop(o LoopOptions) *Loop {
 	l := &Loop{o: o, requests: make(chan request), events: make(chan Event, batchMost),
 		stopped: make(chan struct{}), probes: make(chan struct{}, probesAtOnce)}
 	l.state.Store(o.Core.State())
+	return l
+}
+
+// Observe tells an observer of the state as it is, and from then on of each step. It is for the time before Run.
+func (l *Loop) Observe(o Observer) {
 	var all []InstanceID
 	for i := range l.State().AllInstances() {
 		all = append(all, i.ID)
 	}
-	for _, observer := range o.Observers {
-		observer.Publish(l.State(), all, nil)
-	}
-	return l
+	o.Publish(l.State(), all, nil)
+	l.observers = append(l.observers, o)
 }
 
 // State returns the newest published state. It never blocks.
@@ -131,8 +134,7 @@ func (l *Loop) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-			events = append(events, Tick{})
-		case e := <-l.events:
+		case e := <-l.incoming():
 			events = append(events, e)
 		case r := <-l.requests:
 			requests = append(requests, r)
@@ -151,7 +153,7 @@ func (l *Loop) run(ctx context.Context) {
 func (l *Loop) drain(events []Event, requests []request) ([]Event, []request) {
 	for len(events)+len(requests) < batchMost {
 		select {
-		case e := <-l.events:
+		case e := <-l.incoming():
 			events = append(events, e)
 		case r := <-l.requests:
 			requests = append(requests, r)
@@ -160,6 +162,14 @@ func (l *Loop) drain(events []Event, requests []request) ([]Event, []request) {
 		}
 	}
 	return events, requests
+}
+
+// incoming is where events come from. While some are held none is taken: the engine waits, and memory does not grow.
+func (l *Loop) incoming() <-chan Event {
+	if l.held != nil {
+		return nil
+	}
+	return l.events
 }
 
 // step handles a batch and returns when the next one is due at the latest.
@@ -181,7 +191,7 @@ func (l *Loop) step(ctx context.Context, events []Event, requests []request) tim
 		return now.Add(commitRetry)
 	}
 	l.held = nil
-	for _, observer := range l.o.Observers {
+	for _, observer := range l.observers {
 		if len(effects.Withdrawn) > 0 {
 			observer.Withdraw(effects.State, effects.Withdrawn)
 		}
@@ -190,7 +200,7 @@ func (l *Loop) step(ctx context.Context, events []Event, requests []request) tim
 		c.call(l.o.Engine)
 	}
 	l.state.Store(effects.State)
-	for _, observer := range l.o.Observers {
+	for _, observer := range l.observers {
 		observer.Publish(effects.State, effects.Changed, effects.Notices)
 	}
 	for n, r := range requests {

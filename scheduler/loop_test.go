@@ -96,7 +96,8 @@ func inLoop(t *testing.T, f func(*testing.T, *Loop, *diary)) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diary{}
 		l := NewLoop(LoopOptions{Core: NewCore(DefaultLimits(), NewState(), [32]byte{}), Store: d, Engine: d, Prober: d,
-			Observers: []Observer{d}, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+			Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
+		l.Observe(d)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- l.Run(ctx) }()
@@ -186,7 +187,7 @@ func TestStateAtStartIsPublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &diary{}
-	NewLoop(LoopOptions{Core: NewCore(DefaultLimits(), state, [32]byte{}), Observers: []Observer{d}})
+	NewLoop(LoopOptions{Core: NewCore(DefaultLimits(), state, [32]byte{})}).Observe(d)
 	if got := d.read(); !slices.Equal(got, []string{"publish 1"}) {
 		t.Errorf("happened: %v", got)
 	}

@@ -1,6 +1,9 @@
 package scheduler
 
-import "iter"
+import (
+	"iter"
+	"slices"
+)
 
 // NetworkMode is how a task is connected.
 type NetworkMode string
@@ -121,8 +124,10 @@ func (a *App) Ports() []Port {
 	return ports
 }
 
-// ServicePorts yields the app's service ports in the order of its ports.
-func (a *App) ServicePorts() iter.Seq[int] {
+// ServicePorts lists the app's service ports in the order of its ports.
+func (a *App) ServicePorts() []int { return slices.Collect(a.servicePorts()) }
+
+func (a *App) servicePorts() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if a.HostNetwork() {
 			for _, d := range a.PortDefinitions {

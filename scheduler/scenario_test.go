@@ -313,7 +313,7 @@ func TestServicePorts(t *testing.T) {
 			}
 		}
 	}
-	got := func(id PathID) []int { return slices.Collect(c.core.State().App(id).ServicePorts()) }
+	got := func(id PathID) []int { return c.core.State().App(id).ServicePorts() }
 	c.must(put(app("/a", 0, ports(0, 10000))))
 	if p := got("/a"); !slices.Equal(p, []int{10001, 10000}) {
 		t.Errorf("/a has %v", p)

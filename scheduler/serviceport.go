@@ -7,7 +7,7 @@ import "fmt"
 func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
 	mine := map[int]bool{}
 	missing := 0
-	for p := range app.ServicePorts() {
+	for p := range app.servicePorts() {
 		mine[p] = true
 		if p == 0 {
 			missing++
@@ -18,7 +18,7 @@ func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
 	}
 	var free []int
 	if before != nil {
-		for p := range before.ServicePorts() {
+		for p := range before.servicePorts() {
 			if p != 0 && !mine[p] {
 				free = append(free, p)
 				mine[p] = true
@@ -63,7 +63,7 @@ func (a *App) setServicePorts(free []int) {
 func usedServicePorts(apps []*App) map[int]bool {
 	used := map[int]bool{}
 	for _, a := range apps {
-		for p := range a.ServicePorts() {
+		for p := range a.servicePorts() {
 			used[p] = true
 		}
 	}
@@ -72,7 +72,7 @@ func usedServicePorts(apps []*App) map[int]bool {
 
 // lacksServicePorts says whether any service port is still to be chosen.
 func (a *App) lacksServicePorts() bool {
-	for p := range a.ServicePorts() {
+	for p := range a.servicePorts() {
 		if p == 0 {
 			return true
 		}

@@ -61,7 +61,13 @@ func (s *State) Group(id PathID) *Group { return s.groups.get(string(id)) }
 
 // GroupsWithin yields the groups below a group, at any depth, by id.
 func (s *State) GroupsWithin(group PathID) iter.Seq[*Group] {
-	return values(s.groups.under(below(group)))
+	return func(yield func(*Group) bool) {
+		for _, g := range s.groups.under(below(group)) {
+			if g.ID != group && !yield(g) { // the root's id is the prefix of all
+				return
+			}
+		}
+	}
 }
 
 // AppVersions lists the versions of an app that are kept, newest first.

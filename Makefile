@@ -1,0 +1,74 @@
+# All that is needed is Go; tests also use a few Debian packages (see .ci/deps).
+
+SHELL       := /bin/bash
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+VERSION  = $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BINARY   := bin/rollcall
+PACKAGES = $(shell $(GO) list ./... 2>/dev/null | grep -v '/integration$$')
+
+# Where "make run" listens, all on 127.0.0.1, and where it keeps its state.
+DNS_PORT  ?= 8053
+API_PORT  ?= 8080
+HTTP_PORT ?= 8123
+DATA_DIR  ?= rollcall-data
+
+FUZZTIME  ?= 60s
+BENCHTIME ?= 300ms
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## build, then run a small example on this machine (DNS_PORT=, API_PORT=, HTTP_PORT=, DATA_DIR=)
+	$(BINARY) dev -example -dns-port=$(DNS_PORT) -api-port=$(API_PORT) -http-port=$(HTTP_PORT) -data-dir=$(DATA_DIR)
+
+# Git is asked for the version only: -buildvcs would fail in a checkout that belongs to another user.
+.PHONY: build
+build: ## build bin/rollcall, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o $(BINARY) ./cmd/rollcall
+
+.PHONY: test
+test: deps ## vet, unit tests with the race detector, integration tests; installs what they use
+	$(GO) vet ./...
+	$(GO) test -race $(PACKAGES)
+	@$(MAKE) --no-print-directory integration
+
+.PHONY: integration
+integration: build ## black-box tests of the built binary, with real dig and curl
+	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m ./integration/...
+
+.PHONY: bench
+bench: ## benchmarks of all packages, BENCHTIME each
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME
+	@set -eu; for package in $(PACKAGES); do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w .
+
+.PHONY: deps
+deps: ## install the Debian packages that tests use (as root or with CI set), else name them
+	@.ci/deps
+
+.PHONY: clean
+clean: ## remove what was built, and the state of "make run"
+	rm -rf bin rollcall-data coverage.*

@@ -1,0 +1,172 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"rollcall/scheduler"
+)
+
+// appChange is what a request wants of one app. It is read and checked for types before the update; what depends on
+// the app as it is then happens inside.
+type appChange struct {
+	id      scheduler.PathID
+	path    string         // of the object in the body
+	members map[string]any // as they were written
+
+	whole     bool                // the body is the definition; otherwise what it leaves out stays
+	mustExist bool                // there is an answer 404 instead of a new app
+	rollback  scheduler.Timestamp // 0: none
+}
+
+// readAppChange reads an object that changes the app of the given id, or of the id in the object when that is "".
+func readAppChange(r *reader, v any, path string, id scheduler.PathID, s appSettings) *appChange {
+	o, ok := r.object(v, path)
+	if !ok {
+		return nil
+	}
+	if id == "" && !o.has("id") {
+		o.missing("id")
+		return nil
+	}
+	in := decodeApp(o, s)
+	if id == "" {
+		id = scheduler.ResolvePathID(in.id, scheduler.Root)
+	}
+	c := &appChange{id: id, path: path, members: maps.Clone(o.members)}
+	c.members["id"] = string(id)
+	return c
+}
+
+// readRollback understands {"version": v}, alone or with the id.
+func (c *appChange) readRollback(r *reader) {
+	v := c.members["version"]
+	if v == nil || c.whole {
+		return
+	}
+	for name, value := range c.members {
+		if name != "version" && name != "id" && value != nil {
+			r.refuse(c.path, "The 'version' field may only be combined with the 'id' field.")
+			return
+		}
+	}
+	if text, ok := r.text(v, c.path+"/version"); ok {
+		t, err := scheduler.ParseTimestamp(text)
+		if err != nil {
+			r.refuse(c.path+"/version", "%s", err)
+		}
+		c.rollback = t
+	}
+}
+
+// apply makes the change on a draft and says whether it made the app. It is a pure function of the draft.
+func (c *appChange) apply(d *scheduler.Draft, s appSettings) (created bool, err error) {
+	before := d.App(c.id)
+	if before == nil && (c.mustExist || c.rollback != 0) {
+		return false, noApp(c.id)
+	}
+	var app *scheduler.App
+	if c.rollback != 0 {
+		old := d.Before().AppVersion(c.id, c.rollback)
+		if old == nil {
+			return false, noAppVersion(c.id, c.rollback)
+		}
+		app = old.Clone()
+	} else {
+		members := c.members
+		if before != nil && !c.whole {
+			if members, err = overlay(before, members); err != nil {
+				return false, err
+			}
+		}
+		r := &reader{}
+		o, _ := r.object(members, c.path)
+		app = readApp(o, scheduler.Root, s)
+		if err := r.err(); err != nil {
+			return false, err
+		}
+	}
+	if err := settleRole(d, app, c.path, s.role); err != nil {
+		return false, err
+	}
+	d.PutApp(app)
+	return before == nil, nil
+}
+
+// replaces tells which members of an app go when another one is given: older forms of the same thing, and what can
+// only be there instead of it.
+var replaces = map[string][]string{
+	"cmd": {"args"}, "args": {"cmd"},
+	"uris": {"fetch"}, "storeUrls": {"fetch"},
+	"ports":     {"portDefinitions"},
+	"ipAddress": {"networks"},
+	"networks":  {"portDefinitions"},
+}
+
+// overlay puts members over those of an app: each that is given replaces the app's as a whole.
+func overlay(app *scheduler.App, members map[string]any) (map[string]any, error) {
+	data, err := json.Marshal(app)
+	if err != nil {
+		return nil, fmt.Errorf("writing app %s as JSON: %w", app.ID, err)
+	}
+	v, err := parseJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("reading app %s back: %w", app.ID, err)
+	}
+	out := v.(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if members[name] == nil {
+			continue
+		}
+		for _, old := range replaces[name] {
+			delete(out, old)
+		}
+		if name == "container" && saysNetwork(members[name]) {
+			delete(out, "networks")
+			delete(out, "portDefinitions")
+		}
+	}
+	for name, value := range members {
+		if value != nil {
+			out[name] = value
+		}
+	}
+	return out, nil
+}
+
+// saysNetwork says whether a container has the network of older forms, which stands for networks.
+func saysNetwork(container any) bool {
+	c, _ := container.(map[string]any)
+	docker, _ := c["docker"].(map[string]any)
+	return docker["network"] != nil
+}
+
+// settleRole gives an app its role where it names none, and refuses roles that its place does not allow (Marathon
+// reference 8.7): the server's, *, and the name of the top-level group, which may be the only one.
+func settleRole(d *scheduler.Draft, app *scheduler.App, path, role string) error {
+	allowed := slices.Compact([]string{role, "*"})
+	if segments := app.ID.Segments(); len(segments) > 1 {
+		top := segments[0]
+		g := d.Group(scheduler.PathID("/" + top))
+		if g != nil && g.EnforceRole != nil && *g.EnforceRole {
+			role, allowed = top, []string{top}
+		} else {
+			allowed = append(allowed, top)
+		}
+	}
+	if app.Role == "" {
+		app.Role = role
+	}
+	r := &reader{}
+	if !slices.Contains(allowed, app.Role) {
+		r.refuse(path+"/role", "must be one of %q", allowed)
+	}
+	for i, accepted := range app.AcceptedResourceRoles {
+		if accepted != "*" && accepted != app.Role {
+			r.refuse(fmt.Sprintf("%s/acceptedResourceRoles(%d)", path, i), "must be '*' or the app's role '%s'", app.Role)
+		}
+	}
+	return r.err()
+}

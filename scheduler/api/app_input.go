@@ -1,0 +1,258 @@
+package api
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"rollcall/scheduler"
+)
+
+// appSettings is what the reading of an app definition depends on besides the definition.
+type appSettings struct {
+	defaultNetwork string // name of container networks that were given none; "" refuses those
+	maxInstances   int
+	role           string // of apps that name none
+}
+
+// appInput is an app definition while it is read. Members that need no conversion are in app already, over the
+// defaults; the rest is what legacy.go and app_normal.go bring into normal form.
+type appInput struct {
+	r    *reader
+	path string
+	app  *scheduler.App
+	id   string
+
+	uris      []string // with storeUrls
+	ports     []int    // nil: not given
+	ipAddress *ipAddressInput
+	container containerInput
+
+	upgradeGiven, networksGiven bool
+	dependencies                []string
+}
+
+func (in *appInput) at(name string) string { return in.path + "/" + name }
+
+// defaultApp is an app of which nothing is said (Marathon reference 5.1).
+func defaultApp() *scheduler.App {
+	return &scheduler.App{
+		BackoffFactor: 1.15, BackoffSeconds: 1, CPUs: 1, Mem: 128, Instances: 1,
+		KillSelection: scheduler.YoungestFirst, Labels: map[string]string{}, MaxLaunchDelaySeconds: 300,
+		UpgradeStrategy: scheduler.UpgradeStrategy{MaximumOverCapacity: 1, MinimumHealthCapacity: 1},
+	}
+}
+
+// readApp reads an app definition in any form that Marathon ever took, and brings it into normal form. The id is
+// resolved against group; service ports given as 0 stay 0. What is wrong is in r afterwards, and the app is of no use
+// then.
+func readApp(o *object, group scheduler.PathID, s appSettings) *scheduler.App {
+	if !o.has("id") {
+		o.missing("id")
+	}
+	in := decodeApp(o, s)
+	if o.has("id") {
+		if err := scheduler.ValidateAppID(in.id); err != nil {
+			o.r.refuse(o.at("id"), "%s", err)
+		}
+	}
+	in.app.ID = scheduler.ResolvePathID(in.id, group)
+	if len(o.r.mistyped) == 0 {
+		in.normalise(s)
+		in.validate()
+	}
+	return in.app
+}
+
+// decodeApp reads the members of an app definition without asking whether they fit together.
+func decodeApp(o *object, s appSettings) *appInput {
+	in := &appInput{r: o.r, path: o.path, app: defaultApp()}
+	a := in.app
+	o.text("id", &in.id)
+	if o.text("cmd", &a.Cmd) && a.Cmd == "" {
+		o.r.mistype(o.at("cmd"), "error.minLength", "must not be empty")
+	}
+	o.texts("args", &a.Args)
+	o.number("cpus", &a.CPUs, 0.001)
+	o.number("mem", &a.Mem, 0)
+	o.number("disk", &a.Disk, 0)
+	o.integer("instances", &a.Instances, 0, s.maxInstances)
+	o.text("user", &a.User)
+	o.text("executor", &a.Executor)
+	o.textMap("labels", &a.Labels)
+	o.number("backoffSeconds", &a.BackoffSeconds, 0)
+	o.number("backoffFactor", &a.BackoffFactor, 1)
+	var delay int
+	if o.integer("maxLaunchDelaySeconds", &delay, 0, maxInteger) {
+		a.MaxLaunchDelaySeconds = float64(delay)
+	}
+	o.optional("taskKillGracePeriodSeconds", &a.TaskKillGracePeriod, 0, maxInteger)
+	o.boolean("requirePorts", &a.RequirePorts)
+	o.text("role", &a.Role)
+	in.decodeRoles(o)
+	var tty bool
+	if o.boolean("tty", &tty) {
+		a.TTY = &tty
+	}
+	var selection string
+	if o.word("killSelection", &selection, string(scheduler.YoungestFirst), string(scheduler.OldestFirst)) {
+		a.KillSelection = scheduler.KillSelection(selection)
+	}
+	o.raw("check", &a.Check)
+	o.raw("executorResources", &a.ExecutorResources)
+	o.raw("resourceLimits", &a.ResourceLimits)
+	in.decodeEnv(o)
+	in.decodeStrategies(o)
+	in.decodeFetch(o)
+	a.Constraints = decodeConstraints(o)
+	a.HealthChecks = decodeHealthChecks(o)
+	a.ReadinessChecks = decodeReadinessChecks(o)
+	in.decodeContainer(o)
+	in.decodeNetworks(o)
+	in.decodePorts(o)
+	o.texts("dependencies", &in.dependencies)
+	in.decodeUnsupported(o)
+	o.ignore("version", "versionInfo", "residency", "tasks", "tasksStaged", "tasksRunning", "tasksHealthy",
+		"tasksUnhealthy", "deployments", "lastTaskFailure", "taskStats", "readinessCheckResults")
+	o.end()
+	return in
+}
+
+func (in *appInput) decodeRoles(o *object) {
+	var roles []string
+	if !o.texts("acceptedResourceRoles", &roles) {
+		return
+	}
+	if len(roles) == 0 {
+		in.r.refuse(o.at("acceptedResourceRoles"), "acceptedResourceRoles must either not be set, or be non-empty")
+	}
+	in.app.AcceptedResourceRoles = roles
+}
+
+func (in *appInput) decodeEnv(o *object) {
+	env, ok := o.object("env")
+	if !ok {
+		return
+	}
+	in.app.Env = make(map[string]string, len(env.members))
+	for _, name := range slices.Sorted(maps.Keys(env.members)) {
+		if name == "" {
+			in.r.refuse(env.path, "the name of a variable must not be empty")
+		}
+		if secret, isObject := env.members[name].(map[string]any); isObject && secret["secret"] != nil {
+			in.r.unsupported(env.at(name), "secrets")
+			continue
+		}
+		var value string
+		if env.text(name, &value) {
+			in.app.Env[name] = value
+		}
+	}
+}
+
+func (in *appInput) decodeStrategies(o *object) {
+	if u, ok := o.object("upgradeStrategy"); ok {
+		in.upgradeGiven = true
+		for name, dst := range map[string]*float64{
+			"maximumOverCapacity":   &in.app.UpgradeStrategy.MaximumOverCapacity,
+			"minimumHealthCapacity": &in.app.UpgradeStrategy.MinimumHealthCapacity,
+		} {
+			if !u.has(name) {
+				u.missing(name)
+			}
+			if u.number(name, dst, -maxInteger) && (*dst < 0 || *dst > 1) {
+				in.r.refuse(u.at(name), "must be between 0 and 1")
+			}
+		}
+		u.end()
+	}
+	if !o.has("unreachableStrategy") {
+		return
+	}
+	if o.members["unreachableStrategy"] == "disabled" {
+		o.ignore("unreachableStrategy")
+		in.app.UnreachableStrategy.Disabled = true
+	} else if u, ok := o.object("unreachableStrategy"); ok {
+		u.integer("inactiveAfterSeconds", &in.app.UnreachableStrategy.InactiveAfterSeconds, 0, maxInteger)
+		u.integer("expungeAfterSeconds", &in.app.UnreachableStrategy.ExpungeAfterSeconds, 0, maxInteger)
+		u.end()
+	}
+}
+
+func (in *appInput) decodeFetch(o *object) {
+	fetches, _ := o.objects("fetch")
+	for _, f := range fetches {
+		fetch := scheduler.Fetch{Extract: true}
+		if !f.has("uri") {
+			f.missing("uri")
+		}
+		f.text("uri", &fetch.URI)
+		f.boolean("extract", &fetch.Extract)
+		f.boolean("executable", &fetch.Executable)
+		f.boolean("cache", &fetch.Cache)
+		f.text("destPath", &fetch.DestPath)
+		f.end()
+		in.app.Fetch = append(in.app.Fetch, fetch)
+	}
+	var uris, storeURLs []string
+	o.texts("uris", &uris)
+	o.texts("storeUrls", &storeURLs)
+	in.uris = append(uris, storeURLs...)
+	if len(in.uris) > 0 && len(in.app.Fetch) > 0 {
+		in.r.refuse(o.at("uris"), "may not be set in conjunction with fetch")
+	}
+}
+
+// decodeUnsupported refuses members that ask for what there is not, and explains two that beginners expect here.
+func (in *appInput) decodeUnsupported(o *object) {
+	var gpus int
+	if o.integer("gpus", &gpus, 0, maxInteger); gpus > 0 {
+		in.r.unsupported(o.at("gpus"), "gpu_resources")
+	}
+	if secrets, ok := o.object("secrets"); ok && len(secrets.members) > 0 {
+		in.r.unsupported(secrets.path, "secrets")
+	}
+	if _, ok := o.take("apps"); ok {
+		in.r.refuse(o.at("apps"), `an app holds no apps: "apps" inside "apps" should be "groups"`)
+	}
+	if _, ok := o.take("groups"); ok {
+		in.r.refuse(o.at("groups"), `an app holds no groups: this object should be in "groups" instead of "apps"`)
+	}
+	if _, ok := o.take("scaleBy"); ok {
+		in.r.refuse(o.at("scaleBy"), "is for groups only: PUT /v2/groups/{id} {\"scaleBy\": 2}; "+
+			"of an app, set instances: PUT /v2/apps/{id} {\"instances\": 2}")
+	}
+}
+
+// decodeConstraints reads constraints; the operator may be in any letter case.
+func decodeConstraints(o *object) []scheduler.Constraint {
+	elements, _ := o.elements("constraints")
+	var out []scheduler.Constraint
+	for _, e := range elements {
+		parts, ok := o.r.elements(e.value, e.path)
+		if !ok {
+			continue
+		}
+		texts := make([]string, len(parts))
+		for i, p := range parts {
+			if n, isNumber := p.value.(interface{ String() string }); isNumber && i == 2 {
+				texts[i] = n.String() // ["rack", "MAX_PER", 2] says plainly what it means
+			} else {
+				texts[i], _ = o.r.text(p.value, p.path)
+			}
+		}
+		if len(texts) < 2 || len(texts) > 3 {
+			o.r.refuse(e.path, "Each constraint must have either 2 or 3 fields")
+			continue
+		}
+		c := scheduler.Constraint{Field: texts[0], Operator: scheduler.Operator(strings.ToUpper(texts[1]))}
+		if len(texts) == 3 {
+			c.Value = texts[2]
+		}
+		validateConstraint(o.r, e.path, c)
+		if !slices.Contains(out, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}

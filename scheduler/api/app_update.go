@@ -1,0 +1,207 @@
+package api
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+
+	"rollcall/scheduler"
+)
+
+// NoticeAPIPost is the type of the notice of an app that was given over the API; its body is an APIPost.
+const NoticeAPIPost = "api_post_event"
+
+// APIPost is the body of api_post_event.
+type APIPost struct {
+	ClientIP string         `json:"clientIp"`
+	URI      string         `json:"uri"`
+	App      *scheduler.App `json:"appDefinition"`
+}
+
+// notifyPosts tells the event stream of the apps that a request changed.
+func (a *API) notifyPosts(r *http.Request, deployed *scheduler.Deployed, ids ...scheduler.PathID) {
+	for _, id := range ids {
+		if app := deployed.Plan.After[id]; app != nil {
+			a.o.Events.publish(scheduler.Notice{Type: NoticeAPIPost, Timestamp: scheduler.TimestampOf(a.o.Now()),
+				Body: APIPost{clientIP(r), r.URL.Path, app}})
+		}
+	}
+}
+
+func clientIP(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// createdApp is the answer to POST /v2/apps: no task is there yet, and no version information.
+type createdApp struct {
+	appView
+	VersionInfo *scheduler.VersionInfo `json:"versionInfo,omitempty"`
+}
+
+// createApp answers POST /v2/apps.
+func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
+	v, err := document(r)
+	if err != nil {
+		return err
+	}
+	rd := &reader{}
+	var app *scheduler.App
+	if o, ok := rd.object(v, ""); ok {
+		app = readApp(o, scheduler.Root, a.app)
+	}
+	if err := rd.err(); err != nil {
+		return err
+	}
+	a.reportUnknown(w, r, rd.unknown)
+	change := func(d *scheduler.Draft) error {
+		if d.App(app.ID) != nil {
+			return conflict(fmt.Sprintf("An app with id [%s] already exists.", app.ID))
+		}
+		app := app.Clone()
+		if err := settleRole(d, app, "", a.app.role); err != nil {
+			return err
+		}
+		d.PutApp(app)
+		return nil
+	}
+	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	if err != nil {
+		return err
+	}
+	a.notifyPosts(r, deployed, app.ID)
+	w.Header().Set("Location", "/v2/apps"+string(app.ID))
+	return respond(w, r, http.StatusCreated, createdApp{appView: appView{App: deployed.Plan.After[app.ID],
+		countsView: &countsView{}, Deployments: []deploymentSummary{{deployed.Deployment}}}})
+}
+
+// putApp answers PUT /v2/apps/{id}: a new app, or by default a change of the members that are given.
+func (a *API) putApp(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return a.changeApp(w, r, id, !queryFlag(r, "partialUpdate", true), false)
+	}
+}
+
+// patchApp answers PATCH /v2/apps/{id}.
+func (a *API) patchApp(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error { return a.changeApp(w, r, id, false, true) }
+}
+
+func (a *API) changeApp(w http.ResponseWriter, r *http.Request, id scheduler.PathID, whole, mustExist bool) error {
+	v, err := document(r)
+	if err != nil {
+		return err
+	}
+	return a.applyChanges(w, r, []element{{v, ""}}, id, whole, mustExist)
+}
+
+// putApps answers PUT /v2/apps.
+func (a *API) putApps(w http.ResponseWriter, r *http.Request) error {
+	return a.changeApps(w, r, !queryFlag(r, "partialUpdate", true), false)
+}
+
+// patchApps answers PATCH /v2/apps.
+func (a *API) patchApps(w http.ResponseWriter, r *http.Request) error {
+	return a.changeApps(w, r, false, true)
+}
+
+func (a *API) changeApps(w http.ResponseWriter, r *http.Request, whole, mustExist bool) error {
+	v, err := document(r)
+	if err != nil {
+		return err
+	}
+	rd := &reader{}
+	elements, ok := rd.elements(v, "")
+	if !ok {
+		return rd.err()
+	}
+	return a.applyChanges(w, r, elements, "", whole, mustExist)
+}
+
+// applyChanges changes apps in one deployment. Id is that of the URL, "" when the objects name their apps.
+func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []element, id scheduler.PathID,
+	whole, mustExist bool) error {
+	rd := &reader{}
+	var changes []*appChange
+	for _, e := range elements {
+		c := readAppChange(rd, e.value, e.path, id, a.app)
+		if c == nil {
+			continue
+		}
+		c.whole, c.mustExist = whole, mustExist
+		changes = append(changes, c)
+	}
+	if len(rd.mistyped) > 0 {
+		return rd.err()
+	}
+	rd.refused = nil // what a partial definition breaks shows when it is complete
+	for _, c := range changes {
+		c.readRollback(rd)
+	}
+	if err := rd.err(); err != nil {
+		return err
+	}
+	a.reportUnknown(w, r, rd.unknown)
+	var created bool
+	ids := make([]scheduler.PathID, len(changes))
+	for n, c := range changes {
+		ids[n] = c.id
+	}
+	change := func(d *scheduler.Draft) (err error) {
+		for _, c := range changes {
+			if created, err = c.apply(d, a.app); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	if err != nil {
+		return err
+	}
+	a.notifyPosts(r, deployed, ids...)
+	if id != "" && created {
+		w.Header().Set("Location", "/v2/apps"+string(id))
+		return respond(w, r, http.StatusCreated, deploymentOf(deployed))
+	}
+	return respond(w, r, http.StatusOK, deploymentOf(deployed))
+}
+
+// rollbackApp answers the old form PUT /v2/apps/{id}/versions/{version}, with an empty body.
+func (a *API) rollbackApp(id scheduler.PathID, version string) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return a.applyChanges(w, r, []element{{map[string]any{"version": version}, ""}}, id, false, true)
+	}
+}
+
+// deleteApp answers DELETE /v2/apps/{id}.
+func (a *API) deleteApp(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return a.changeExisting(w, r, id, queryFlag(r, "force", true), func(d *scheduler.Draft) { d.RemoveApp(id) })
+	}
+}
+
+// restartApp answers POST /v2/apps/{id}/restart.
+func (a *API) restartApp(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return a.changeExisting(w, r, id, queryFlag(r, "force", false), func(d *scheduler.Draft) { d.RestartApp(id) })
+	}
+}
+
+func (a *API) changeExisting(w http.ResponseWriter, r *http.Request, id scheduler.PathID, force bool,
+	change func(*scheduler.Draft)) error {
+	deployed, err := a.update(w, r, scheduler.Update{Force: force, Change: func(d *scheduler.Draft) error {
+		if d.App(id) == nil {
+			return noApp(id)
+		}
+		change(d)
+		return nil
+	}})
+	if err != nil {
+		return err
+	}
+	return respond(w, r, http.StatusOK, deploymentOf(deployed))
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"iter"
+	"net/http"
+	"strings"
+
+	"rollcall/scheduler"
+)
+
+// listApps answers GET /v2/apps.
+func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
+	matches, err := appFilter(r)
+	if err != nil {
+		return err
+	}
+	s := a.state()
+	return respond(w, r, http.StatusOK, map[string][]appView{"apps": a.viewApps(r, s, s.Apps(), matches)})
+}
+
+// listAppsWithin answers GET /v2/apps/{group}/*.
+func (a *API) listAppsWithin(group scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s := a.state()
+		if s.Group(group) == nil {
+			return noGroup(group)
+		}
+		all := func(*scheduler.App) bool { return true }
+		return respond(w, r, http.StatusOK, map[string][]appView{"*": a.viewApps(r, s, s.AppsWithin(group), all)})
+	}
+}
+
+func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App],
+	matches func(*scheduler.App) bool) []appView {
+	e, now, out := embedsOf(r, always, ""), a.o.Now(), []appView{}
+	for app := range apps {
+		if matches(app) {
+			out = append(out, viewApp(s, app, e, now))
+		}
+	}
+	return out
+}
+
+// appFilter reads the query's cmd, id and label.
+func appFilter(r *http.Request) (func(*scheduler.App) bool, error) {
+	q := r.URL.Query()
+	cmd, id := strings.ToLower(q.Get("cmd")), strings.ToLower(q.Get("id"))
+	var labels selector
+	if text := q.Get("label"); text != "" {
+		var err error
+		if labels, err = parseSelector(text); err != nil {
+			return nil, unprocessable(err.Error())
+		}
+	}
+	return func(app *scheduler.App) bool {
+		return strings.Contains(strings.ToLower(app.Cmd), cmd) && strings.Contains(string(app.ID), id) &&
+			labels.matches(app.Labels)
+	}, nil
+}
+
+// getApp answers GET /v2/apps/{id}.
+func (a *API) getApp(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s := a.state()
+		app := s.App(id)
+		if app == nil {
+			return noApp(id)
+		}
+		e := embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
+		e.readiness = e.readiness || len(app.ReadinessChecks) > 0
+		return respond(w, r, http.StatusOK, map[string]appView{"app": viewApp(s, app, e, a.o.Now())})
+	}
+}
+
+// listAppVersions answers GET /v2/apps/{id}/versions.
+func (a *API) listAppVersions(id scheduler.PathID) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		s := a.state()
+		if s.App(id) == nil {
+			return noApp(id)
+		}
+		return respond(w, r, http.StatusOK, map[string][]scheduler.Timestamp{"versions": s.AppVersions(id)})
+	}
+}
+
+// getAppVersion answers GET /v2/apps/{id}/versions/{version}.
+func (a *API) getAppVersion(id scheduler.PathID, version string) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		v, err := scheduler.ParseTimestamp(version)
+		if err != nil {
+			return unprocessable(err.Error())
+		}
+		s := a.state()
+		if s.App(id) == nil {
+			return noApp(id)
+		}
+		app := s.AppVersion(id, v)
+		if app == nil {
+			return noAppVersion(id, v)
+		}
+		return respond(w, r, http.StatusOK, app)
+	}
+}
+
+func noAppVersion(id scheduler.PathID, v scheduler.Timestamp) *Error {
+	return notFound("App '" + string(id) + "' does not exist in version " + v.String())
+}

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"rollcall/scheduler"
+)
+
+// groupInput is a group as a request wants it. Nil slices were not given: what is there stays.
+type groupInput struct {
+	id           scheduler.PathID
+	path         string
+	apps         []appInGroup
+	groups       []*groupInput
+	dependencies []scheduler.PathID
+	enforceRole  *bool
+
+	scaleBy  *float64            // instead of everything else
+	rollback scheduler.Timestamp // instead of everything else; 0: none
+}
+
+type appInGroup struct {
+	*scheduler.App
+	path string
+}
+
+// readGroup reads a group of the given id. Its apps are whole definitions, there is no merge with those that exist.
+func readGroup(o *object, id scheduler.PathID, s appSettings) *groupInput {
+	in := &groupInput{id: id, path: o.path}
+	if err := id.Validate(); err != nil {
+		o.r.refuse(o.at("id"), "%s", err)
+	}
+	o.ignore("id", "version")
+	in.readApps(o, s)
+	in.readGroups(o, s)
+	var dependencies []string
+	if o.texts("dependencies", &dependencies) {
+		in.dependencies = []scheduler.PathID{}
+		for _, d := range dependencies {
+			in.dependencies = append(in.dependencies, scheduler.ResolvePathID(d, id.Parent()))
+		}
+	}
+	var enforce bool
+	if o.boolean("enforceRole", &enforce) {
+		in.enforceRole = &enforce
+		if len(id.Segments()) != 1 {
+			o.r.refuse(o.at("enforceRole"), "is for top-level groups only")
+		}
+	}
+	if pods, ok := o.elements("pods"); ok && len(pods) > 0 {
+		o.r.unsupported(o.at("pods"), "pods")
+	}
+	o.end()
+	return in
+}
+
+func (in *groupInput) readApps(o *object, s appSettings) {
+	apps, ok := o.objects("apps")
+	if !ok {
+		return
+	}
+	in.apps = make([]appInGroup, 0, len(apps))
+	seen := map[scheduler.PathID]bool{}
+	for _, a := range apps {
+		app := readApp(a, in.id, s)
+		checkChild(a, app.ID, in.id)
+		if seen[app.ID] {
+			o.r.refuse(a.at("id"), "'%s' is there twice", app.ID)
+		}
+		seen[app.ID] = true
+		in.apps = append(in.apps, appInGroup{app, a.path})
+	}
+}
+
+func (in *groupInput) readGroups(o *object, s appSettings) {
+	groups, ok := o.objects("groups")
+	if !ok {
+		return
+	}
+	in.groups = make([]*groupInput, 0, len(groups))
+	seen := map[scheduler.PathID]bool{}
+	for _, g := range groups {
+		var given string
+		if !g.text("id", &given) && !g.has("id") {
+			g.missing("id")
+		}
+		id := scheduler.ResolvePathID(given, in.id)
+		checkChild(g, id, in.id)
+		if seen[id] {
+			o.r.refuse(g.at("id"), "'%s' is there twice", id)
+		}
+		seen[id] = true
+		in.groups = append(in.groups, readGroup(g, id, s))
+	}
+}
+
+func checkChild(o *object, id, group scheduler.PathID) {
+	if o.has("id") && (id.Parent() != group || id == group) {
+		o.r.refuse(o.at("id"), "Identifier is not child of '%s'. Hint: use relative paths.", group)
+	}
+}
+
+// readGroupUpdate reads the body of a PUT: a group, or one of the two instructions that stand alone.
+func readGroupUpdate(o *object, id scheduler.PathID, s appSettings) *groupInput {
+	others := 0
+	for name, v := range o.members {
+		if v != nil && name != "scaleBy" && name != "version" {
+			others++
+		}
+	}
+	switch {
+	case o.has("scaleBy"):
+		in := &groupInput{id: id, path: o.path, scaleBy: new(float64)}
+		o.number("scaleBy", in.scaleBy, 0)
+		if others > 0 || o.has("version") {
+			o.r.refuse(o.path, "'scaleBy' is not allowed in conjunction with other properties.")
+		}
+		return in
+	case o.has("version") && (others == 0 || others == 1 && o.has("id")):
+		in := &groupInput{id: id, path: o.path}
+		var version string
+		if o.text("version", &version) {
+			var err error
+			if in.rollback, err = scheduler.ParseTimestamp(version); err != nil {
+				o.r.refuse(o.at("version"), "%s", err)
+			}
+		}
+		return in
+	}
+	return readGroup(o, id, s)
+}
+
+// apply makes the group on a draft what the request says. It is a pure function of the draft.
+func (in *groupInput) apply(d *scheduler.Draft, s appSettings) error {
+	switch {
+	case in.scaleBy != nil:
+		return in.scale(d, s)
+	case in.rollback != 0:
+		return in.rollBack(d)
+	}
+	in.removeOthers(d)
+	if err := in.putGroup(d); err != nil {
+		return err
+	}
+	for _, a := range in.apps {
+		app := a.Clone()
+		if err := settleRole(d, app, a.path, s.role); err != nil {
+			return err
+		}
+		d.PutApp(app)
+	}
+	for _, g := range in.groups {
+		if err := g.apply(d, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeOthers removes what is directly in the group and not in the request, where the request lists such.
+func (in *groupInput) removeOthers(d *scheduler.Draft) {
+	if in.apps != nil {
+		for _, app := range d.AppsWithin(in.id) {
+			kept := func(a appInGroup) bool { return a.ID == app.ID }
+			if app.ID.Parent() == in.id && !slices.ContainsFunc(in.apps, kept) {
+				d.RemoveApp(app.ID)
+			}
+		}
+	}
+	if in.groups != nil {
+		for _, group := range d.GroupsWithin(in.id) {
+			kept := func(g *groupInput) bool { return g.id == group.ID }
+			if group.ID.Parent() == in.id && !slices.ContainsFunc(in.groups, kept) {
+				d.RemoveGroup(group.ID)
+			}
+		}
+	}
+}
+
+func (in *groupInput) putGroup(d *scheduler.Draft) error {
+	next := scheduler.Group{ID: in.id, Version: d.Version()}
+	before := d.Group(in.id)
+	if before != nil {
+		next.Dependencies, next.EnforceRole = before.Dependencies, before.EnforceRole
+	}
+	if in.dependencies != nil {
+		next.Dependencies = in.dependencies
+	}
+	if in.enforceRole != nil {
+		if before != nil && enforced(before) != *in.enforceRole && (in.apps != nil || in.groups != nil) {
+			return invalid([]scheduler.Problem{{Path: in.path + "/enforceRole", Errors: []string{
+				"may not be changed together with apps or groups"}}})
+		}
+		next.EnforceRole = in.enforceRole
+	}
+	if before == nil || enforced(before) != enforced(&next) || !slices.Equal(before.Dependencies, next.Dependencies) {
+		d.PutGroup(&next)
+	}
+	return nil
+}
+
+func enforced(g *scheduler.Group) bool { return g.EnforceRole != nil && *g.EnforceRole }
+
+// scale multiplies the instances of every app in the group and below.
+func (in *groupInput) scale(d *scheduler.Draft, s appSettings) error {
+	if d.Group(in.id) == nil {
+		return noGroup(in.id)
+	}
+	for _, app := range d.AppsWithin(in.id) {
+		instances := math.Ceil(float64(app.Instances) * *in.scaleBy)
+		if instances > float64(s.maxInstances) {
+			return invalid([]scheduler.Problem{{Path: "/scaleBy", Errors: []string{fmt.Sprintf(
+				"'%s' would have %.0f instances; an app may have at most %d", app.ID, instances, s.maxInstances)}}})
+		}
+		next := app.Clone()
+		next.Instances = int(instances)
+		d.PutApp(next)
+	}
+	return nil
+}
+
+// rollBack goes back to a version of the group: of those only the present one is kept.
+func (in *groupInput) rollBack(d *scheduler.Draft) error {
+	g := d.Group(in.id)
+	if g == nil {
+		return noGroup(in.id)
+	}
+	if in.rollback != groupVersion(d.Before(), g) {
+		return noGroupVersion(in.id, in.rollback)
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package api
+
+import (
+	"net"
+	"net/http"
+	"strconv"
+)
+
+// info answers GET /v2/info.
+func (a *API) info(w http.ResponseWriter, r *http.Request) error {
+	config := a.o.Config
+	if config == nil {
+		config = map[string]any{}
+	}
+	httpConfig := map[string]int{}
+	if _, port, err := net.SplitHostPort(a.o.Leader); err == nil {
+		if n, err := strconv.Atoi(port); err == nil {
+			httpConfig["http_port"] = n
+		}
+	}
+	return respond(w, r, http.StatusOK, struct {
+		Name        string         `json:"name"`
+		Version     string         `json:"version"`
+		BuildRef    string         `json:"buildref"`
+		Elected     bool           `json:"elected"`
+		Leader      string         `json:"leader,omitempty"`
+		FrameworkID string         `json:"frameworkId,omitempty"`
+		Marathon    map[string]any `json:"marathon_config"`
+		ZooKeeper   map[string]any `json:"zookeeper_config"`
+		HTTP        map[string]int `json:"http_config"`
+	}{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, a.state().FrameworkID, config,
+		map[string]any{}, httpConfig})
+}
+
+// leader answers GET /v2/leader.
+func (a *API) leader(w http.ResponseWriter, r *http.Request) error {
+	if a.o.Leader == "" {
+		return notFound("There is no leader")
+	}
+	return respond(w, r, http.StatusOK, map[string]string{"leader": a.o.Leader})
+}
+
+// abdicate answers DELETE /v2/leader.
+func abdicate(http.ResponseWriter, *http.Request) error {
+	return conflict("This rollcall runs alone: there is no other that could lead. Stop or restart the process instead.")
+}
+
+// plugins answers GET /v2/plugins.
+func plugins(w http.ResponseWriter, r *http.Request) error {
+	return respond(w, r, http.StatusOK, map[string][]string{"plugins": {}})
+}
+
+// ping answers GET /ping.
+func ping(w http.ResponseWriter, r *http.Request) error {
+	accept := r.Header.Get("Accept")
+	if accept != "" && !accepts(accept, "text/plain") && accepts(accept, "application/json") {
+		return respond(w, r, http.StatusOK, "pong")
+	}
+	return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("pong"))
+}
+
+// front answers GET /.
+func (a *API) front(w http.ResponseWriter, r *http.Request) error {
+	return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("rollcall "+a.o.Version+
+		"\n\nMarathon API: /v2/apps /v2/groups /v2/tasks /v2/deployments /v2/queue /v2/info /v2/events\n"))
+}
+
+func noSubscriptions(http.ResponseWriter, *http.Request) error {
+	return notFound("Event subscriptions by callback are not supported. Read GET /v2/events instead.")
+}
+
+func noPods(http.ResponseWriter, *http.Request) error {
+	return notFound("Pods are not supported. Use apps: POST /v2/apps.")
+}

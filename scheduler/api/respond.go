@@ -1,0 +1,222 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// handler answers one request, or returns what is wrong with it.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// gzipFrom is the size of answers that are worth compressing: below it they fit into one packet anyway.
+const gzipFrom = 1400
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.headers(w.Header())
+	if err := a.serve(w, r); err != nil {
+		a.fail(w, r, err)
+	}
+}
+
+func (a *API) headers(h http.Header) {
+	h.Set("Cache-Control", "no-cache, no-store, must-revalidate")
+	h.Set("Pragma", "no-cache")
+	h.Set("Expires", "0")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("X-XSS-Protection", "1; mode=block")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if a.o.Leader != "" {
+		h.Set("X-Marathon-Leader", "http://"+a.o.Leader)
+	}
+}
+
+func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
+	if !a.knownHost(r.Host) {
+		return &Error{Status: http.StatusMisdirectedRequest, Message: "This server is not called '" + r.Host +
+			"'. Use its address, localhost, or a name from its configuration."}
+	}
+	if err := a.cross.Check(r); err != nil {
+		return &Error{Status: http.StatusForbidden, Message: err.Error()}
+	}
+	methods := a.route(r.URL.Path)
+	if methods == nil {
+		return notFound("URI not found: " + r.URL.Path)
+	}
+	method := r.Method
+	if method == http.MethodHead && methods[method] == nil {
+		method = http.MethodGet
+	}
+	h := methods[method]
+	if h == nil {
+		return &Error{Status: http.StatusMethodNotAllowed, Message: r.Method + " is not allowed here",
+			allow: methods.allow()}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, a.o.MaxBody)
+	return h(w, r)
+}
+
+// knownHost says whether the API answers under the name or address that a request was sent to.
+func (a *API) knownHost(hostport string) bool {
+	if a.o.Hosts == nil || hostport == "" {
+		return true
+	}
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	address, _, _ := strings.Cut(host, "%")
+	return net.ParseIP(address) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(a.o.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+}
+
+func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
+	var gone *clientGone
+	if errors.As(err, &gone) || r.Context().Err() != nil {
+		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
+		return
+	}
+	e := asError(err)
+	if e.Status >= 500 {
+		a.o.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "status", e.Status, "error", err)
+	}
+	if e.allow != "" {
+		w.Header().Set("Allow", e.allow)
+	}
+	if err := respond(w, r, e.Status, e); err != nil {
+		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+}
+
+// respond writes body as JSON, compressed when the client likes it. Its error means that the client is gone, or
+// that the body has no JSON.
+func respond(w http.ResponseWriter, r *http.Request, status int, body any) error {
+	data, err := encode(body)
+	if err != nil {
+		return err
+	}
+	return deliver(w, r, status, "application/json", data)
+}
+
+// encode writes JSON as it is read best: commands keep their < and &.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func deliver(w http.ResponseWriter, r *http.Request, status int, contentType string, data []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Add("Vary", "Accept-Encoding")
+	if len(data) >= gzipFrom && accepts(r.Header.Get("Accept-Encoding"), "gzip") {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		if _, err := z.Write(data); err != nil {
+			return err
+		}
+		if err := z.Close(); err != nil {
+			return err
+		}
+		h.Set("Content-Encoding", "gzip")
+		data = b.Bytes()
+	}
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if _, err := w.Write(data); err != nil {
+		return &clientGone{err}
+	}
+	return nil
+}
+
+// clientGone is a failure to write an answer. Nothing can be answered to it.
+type clientGone struct{ err error }
+
+func (e *clientGone) Error() string { return "writing the answer: " + e.err.Error() }
+func (e *clientGone) Unwrap() error { return e.err }
+
+// accepts says whether a header like Accept or Accept-Encoding names a word, or a media range that covers it, with a
+// quality above zero (RFC 9110, 12.4.2).
+func accepts(header, word string) bool {
+	kind, _, _ := strings.Cut(word, "/")
+	for part := range strings.SplitSeq(header, ",") {
+		name, parameters, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case word, "*/*", "*", kind + "/*":
+			q := strings.ReplaceAll(parameters, " ", "")
+			if q != "q=0" && q != "q=0.0" && q != "q=0.00" && q != "q=0.000" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// body reads a request's body. An absent one has no bytes.
+func body(r *http.Request) ([]byte, error) {
+	data, err := io.ReadAll(r.Body)
+	if err == nil {
+		return data, nil
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, &Error{Status: http.StatusRequestEntityTooLarge,
+			Message: "The body is larger than the " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes that are accepted"}
+	}
+	return nil, badRequest("The body could not be read: " + err.Error())
+}
+
+// document reads a request's body as JSON, whatever content type it claims: curl -d says it is a form.
+func document(r *http.Request) (any, error) {
+	data, err := body(r)
+	if err != nil {
+		return nil, err
+	}
+	return parseJSON(data)
+}
+
+// unknownShown bounds the header that names unknown members.
+const unknownShown = 32
+
+// reportUnknown makes misspelt members visible: they are accepted, as Marathon does, but not in silence.
+func (a *API) reportUnknown(w http.ResponseWriter, r *http.Request, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	shown := make([]string, 0, unknownShown)
+	for _, name := range names[:min(len(names), unknownShown)] {
+		shown = append(shown, strings.Map(func(c rune) rune {
+			if c <= ' ' || c > '~' || c == ',' {
+				return '?'
+			}
+			return c
+		}, name[:min(len(name), 128)]))
+	}
+	w.Header().Set("X-Unknown-Fields", strings.Join(shown, ","))
+	a.o.Logger.Warn("members without a meaning were ignored", "method", r.Method, "path", r.URL.Path, "members", shown)
+}
+
+// queryFlag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.
+func queryFlag(r *http.Request, name string, byDefault bool) bool {
+	q := r.URL.Query()
+	if !q.Has(name) {
+		return byDefault
+	}
+	return strings.EqualFold(q.Get(name), "true")
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"rollcall/scheduler"
+)
+
+// The notices of readers of the event stream; their bodies are StreamChanges.
+const (
+	NoticeStreamAttached = "event_stream_attached"
+	NoticeStreamDetached = "event_stream_detached"
+)
+
+// StreamChange is the body of event_stream_attached and event_stream_detached.
+type StreamChange struct {
+	RemoteAddress string `json:"remoteAddress"`
+}
+
+const (
+	// heartbeat is how often a quiet stream shows that it lives; Marathon's.
+	heartbeat = 10 * time.Second
+	// writeWithin is how long a reader may keep a write waiting before it is cut off.
+	writeWithin = 30 * time.Second
+)
+
+// streamEvents answers GET /v2/events: the notices as server-sent events, until the client goes or is too slow.
+func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
+	if accept := r.Header.Get("Accept"); accept != "" && !accepts(accept, "text/event-stream") {
+		return &Error{Status: http.StatusNotAcceptable,
+			Message: "The event stream is text/event-stream; it cannot be had as " + accept}
+	}
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return nil
+	}
+	q, wanted := r.URL.Query(), map[string]bool{}
+	for _, kind := range append(q["event_type"], q["event_type[]"]...) {
+		wanted[kind] = true
+	}
+	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted,
+		next: a.o.Events.after(r.Header.Get("Last-Event-ID"))}
+	a.notifyStream(NoticeStreamAttached, r)
+	defer a.notifyStream(NoticeStreamDetached, r)
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.WriteHeader(http.StatusOK)
+	if err := s.write(nil); err != nil {
+		return err
+	}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		b := a.o.Events.read(s.next)
+		switch {
+		case b.lost:
+			a.o.Logger.Warn("a reader of the event stream is too slow and was cut off", "client", r.RemoteAddr)
+			return nil
+		case len(b.entries) > 0:
+			if err := s.send(b.entries); err != nil {
+				return err
+			}
+			continue
+		case b.closed:
+			return nil
+		}
+		select {
+		case <-b.changed:
+		case <-beat.C:
+			if err := s.write([]byte("\r\n")); err != nil {
+				return err
+			}
+		case <-r.Context().Done():
+			return nil
+		}
+	}
+}
+
+func (a *API) notifyStream(kind string, r *http.Request) {
+	a.o.Events.publish(scheduler.Notice{Type: kind, Timestamp: scheduler.TimestampOf(a.o.Now()),
+		Body: StreamChange{clientIP(r)}})
+}
+
+// stream is one reader of the event stream.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	wanted  map[string]bool // types of events; empty: all
+	next    uint64
+}
+
+// send writes the entries that are wanted.
+func (s *stream) send(entries []*entry) error {
+	var data []byte
+	for _, e := range entries {
+		if len(s.wanted) == 0 || s.wanted[e.kind] {
+			data = append(data, e.frame()...)
+		}
+	}
+	s.next += uint64(len(entries))
+	if len(data) == 0 {
+		return nil
+	}
+	return s.write(data)
+}
+
+// write sends data, or just the header, at once.
+func (s *stream) write(data []byte) error {
+	err := s.control.SetWriteDeadline(time.Now().Add(writeWithin))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return &clientGone{err}
+	}
+	if _, err := s.w.Write(data); err != nil {
+		return &clientGone{err}
+	}
+	if err := s.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return &clientGone{err}
+	}
+	return nil
+}
