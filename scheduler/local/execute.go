@@ -31,14 +31,8 @@ type exit struct {
 // descendants. It returns how the command itself ended; an error means that it could not be started. started is
 // called once it runs.
 func (s *supervisor) execute(c command, started func(processID)) (syscall.WaitStatus, error) {
-	var logs sync.WaitGroup
-	var readers []*os.File
-	files := make([]*os.File, 0, 4)
-	defer func() {
-		for _, f := range files {
-			_ = f.Close()
-		}
-	}()
+	var files, readers []*os.File // the child's ends and ours
+	defer func() { closeAll(files); closeAll(readers) }()
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return 0, err
@@ -51,13 +45,11 @@ func (s *supervisor) execute(c command, started func(processID)) (syscall.WaitSt
 	for _, log := range []*logFiles{s.stdout, s.stderr} {
 		writer, reader, err := log.pipe()
 		if err != nil {
-			closeAll(readers)
 			return 0, err
 		}
 		files, readers = append(files, writer), append(readers, reader)
 		stdio = append(stdio, writer.Fd())
 	}
-	defer closeAll(readers)
 	if c.result != nil {
 		stdio = append(stdio, c.result.Fd())
 	}
@@ -65,9 +57,10 @@ func (s *supervisor) execute(c command, started func(processID)) (syscall.WaitSt
 	if err != nil {
 		return 0, err
 	}
+	closeAll(files) // so that the child's copies are the only ones, and the pipes end with it
+	var logs sync.WaitGroup
 	for i, log := range []*logFiles{s.stdout, s.stderr} {
 		logs.Go(func() { log.copyFrom(readers[i]) })
-		_ = files[i+1].Close()
 	}
 	id, err := identify(pid) // it cannot be gone: it was not waited for yet
 	if err != nil {

@@ -49,7 +49,7 @@ func runFetcher(in io.Reader, out io.Writer) error {
 	}
 	defer sandbox.Close()
 	for _, f := range plan.Fetch {
-		fmt.Fprintf(out, "Fetching %s\n", redact(f.URI))
+		_, _ = fmt.Fprintf(out, "Fetching %s\n", redact(f.URI))
 		if err := fetch(ctx, sandbox, f, plan.MaxSize); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause

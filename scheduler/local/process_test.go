@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -44,7 +45,7 @@ func TestOpenWantsTheVeryProcess(t *testing.T) {
 	later.Start++
 	elsewhere.Boot = "another boot"
 	for _, id := range []processID{later, elsewhere, {}, {PID: -1, Boot: self.Boot}} {
-		if p, err := id.open(); err != errGone {
+		if p, err := id.open(); !errors.Is(err, errGone) {
 			t.Errorf("%+v: got %v, %v", id, p, err)
 		}
 	}

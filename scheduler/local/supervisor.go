@@ -138,19 +138,18 @@ func (s *supervisor) task() status {
 	if s.kill != nil {
 		return killed(s.kill, "Task was killed before it started")
 	}
-	var err error
 	sandbox := s.dir.sandbox()
-	if s.stdout, err = newLogFiles(filepath.Join(sandbox, "stdout"), s.spec.LogMaxSize, s.spec.LogFiles, s.spec.User); err != nil {
-		return failedToStart(err)
+	for name, log := range map[string]**logFiles{"stdout": &s.stdout, "stderr": &s.stderr} {
+		files, err := newLogFiles(filepath.Join(sandbox, name), s.spec.LogMaxSize, s.spec.LogFiles, s.spec.User)
+		if err != nil {
+			return failedToStart(err)
+		}
+		defer files.close()
+		*log = files
 	}
-	defer s.stdout.close()
-	if s.stderr, err = newLogFiles(filepath.Join(sandbox, "stderr"), s.spec.LogMaxSize, s.spec.LogFiles, s.spec.User); err != nil {
-		return failedToStart(err)
-	}
-	defer s.stderr.close()
 	if len(s.spec.Task.Fetch) > 0 {
-		if failure := s.fetch(); failure != nil {
-			return *failure
+		if end, ok := s.fetch(); !ok {
+			return end
 		}
 	}
 	env := environment(s.spec, sandbox)
@@ -175,41 +174,37 @@ func (s *supervisor) readKill() {
 	}
 }
 
-// fetch runs the fetcher; nil means that all is there.
-func (s *supervisor) fetch() *status {
+// fetch runs the fetcher. It returns false, and how the task ended by that, when not all is there.
+func (s *supervisor) fetch() (status, bool) {
 	plan, err := fetchPlan{s.dir.sandbox(), s.spec.Task.Fetch, s.spec.FetchTimeout, s.spec.FetchMaxSize}.file()
 	if err != nil {
-		st := failedToStart(err)
-		return &st
+		return failedToStart(err), false
 	}
 	defer plan.Close()
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		st := failedToStart(err)
-		return &st
+		return failedToStart(err), false
 	}
 	defer reader.Close()
 	exit, err := s.execute(command{
 		argv: append(slices.Clone(s.spec.Command), fetchArg),
 		path: selfExecutable, env: fetchEnvironment(), dir: "/", stdin: plan, result: writer,
-	}, func(processID) { _ = writer.Close() })
+	}, func(processID) {})
 	_ = writer.Close()
 	switch {
 	case err != nil:
-		st := failedToStart(fmt.Errorf("fetcher: %w", err))
-		return &st
+		return failedToStart(fmt.Errorf("fetcher: %w", err)), false
 	case s.kill != nil:
-		st := killed(s.kill, "Task was killed while its files were fetched")
-		return &st
+		return killed(s.kill, "Task was killed while its files were fetched"), false
 	case exit.Exited() && exit.ExitStatus() == 0:
-		return nil
+		return status{}, true
 	}
 	cause, _ := io.ReadAll(io.LimitReader(reader, 4096))
 	if len(cause) == 0 {
 		cause = []byte(strings.Replace(exitMessage(exit), "Command", "fetcher", 1))
 	}
-	return &status{State: scheduler.TaskFailed, Reason: "REASON_CONTAINER_LAUNCH_FAILED",
-		Message: "Failed to fetch " + string(cause)}
+	return status{State: scheduler.TaskFailed, Reason: "REASON_CONTAINER_LAUNCH_FAILED",
+		Message: "Failed to fetch " + string(cause)}, false
 }
 
 // killed is the end of a task that the engine asked for.
