@@ -184,6 +184,7 @@ type devOptions struct {
 	DataDir                    string
 	Agents                     int
 	Domain                     string
+	Example                    bool // submit an example app
 }
 
 func defaultDevOptions() devOptions {

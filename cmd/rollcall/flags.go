@@ -97,6 +97,7 @@ all on loopback addresses. It needs no configuration file and no rights.
   -data-dir DIR   where state and sandboxes are kept (default rollcall-data)
   -dns-port N     port of DNS on 127.0.0.1, UDP and TCP (default 8053)
   -domain NAME    the domain of the tasks' names (default mesos)
+  -example        submit a small example app, /hello
   -http-port N    port of Mesos-DNS's HTTP API on 127.0.0.1 (default 8123)
   -v[=N]          say more: 1 (as -v and -v=true), 2 everything
 `
@@ -175,6 +176,7 @@ func (o *devOptions) define(flags *flag.FlagSet) {
 	flags.Var((*portFlag)(&o.APIPort), "port", "")
 	flags.Var((*portFlag)(&o.HTTPPort), "http-port", "")
 	flags.StringVar(&o.DataDir, "data-dir", o.DataDir, "")
+	flags.BoolVar(&o.Example, "example", o.Example, "")
 	flags.Func("agents", "", func(text string) error {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 || n > maxAgents {

@@ -1,3 +1,77 @@
+// Command rollcall runs apps, as Marathon does, and answers for their names in DNS, as Mesos-DNS does.
+//
+// This package reads the configuration and joins the parts: the scheduler and its engine, the zone, the resolver and
+// the two HTTP APIs. docs/configuration.md describes the file and the flags.
 package main
 
-func main() {}
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"rollcall/scheduler/local"
+)
+
+// version and buildRef are set by the build (Makefile).
+var (
+	version  = "dev"
+	buildRef = "unknown"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(exitCode(err))
+}
+
+// run does what the arguments ask for, until it is done or ctx ends.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	c, err := parseArgs(args)
+	if err != nil {
+		return err
+	}
+	switch c.Name {
+	case commandHelp:
+		_, err = io.WriteString(stdout, c.Usage)
+		return err
+	case commandVersion:
+		_, err = fmt.Fprintln(stdout, version)
+		return err
+	case commandCheck:
+		return runCheck(c.ConfigPath, stdout, stderr)
+	case commandSupervise:
+		return local.Supervise([]string{c.Dir})
+	case commandDev:
+		return runDev(ctx, c, stdout, stderr)
+	}
+	configured, warnings, err := loadConfig(c.ConfigPath)
+	for _, w := range warnings {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", c.ConfigPath, w)
+	}
+	if err != nil {
+		return err
+	}
+	s, err := newServer(configured, newLogger(stderr, c.Verbosity))
+	if err != nil {
+		return err
+	}
+	return s.run(ctx)
+}
+
+// newLogger returns the program's log. At verbosity 0 it tells what an operator has to know, at 1 what happens, at 2
+// everything.
+func newLogger(w io.Writer, verbosity int) *slog.Logger {
+	level := slog.LevelInfo
+	if verbosity >= 2 {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"rollcall/resolver"
+)
+
+// resolvConf is where the system's own resolvers are named.
+const resolvConf = "/etc/resolv.conf"
+
+// openResolver opens the DNS server and Mesos-DNS's HTTP API, and the pages for those who watch the program.
+func (s *server) openResolver() (err error) {
+	c := s.config
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		newSchedulerCollector(s.loop.State))
+	checks := []resolver.Check{resolver.ZoneReady(s.zone), {Name: "engine", Ready: s.engineReady}}
+	if c.DNS.On {
+		o, err := resolverOptions(c)
+		if err != nil {
+			return err
+		}
+		o.Registry, o.Logger = registry, s.log
+		if s.dns, err = resolver.New(s.zone, o); err != nil {
+			return err
+		}
+		checks = append(checks, resolver.Check{Name: "dns", Ready: s.dns.Serving})
+	}
+	s.monitor = resolver.NewMonitor(registry, checks...)
+	if c.HTTP.On {
+		s.httpListener, err = listen("Mesos-DNS HTTP API", c.HTTP.Listener, c.HTTP.Port, "httpport", "-http-port")
+		if err != nil {
+			return err
+		}
+		s.http = s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
+			Version: version, Config: func(serial uint32) any { return c.effective(serial) },
+			Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: checks,
+		}))
+	}
+	return nil
+}
+
+// resolverOptions are the DNS server's part of the configuration.
+func resolverOptions(c config) (resolver.Options, error) {
+	o := resolver.Options{
+		Addrs: []netip.AddrPort{netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port)}, Recursion: c.Forward.On,
+		RecursionAvailable: c.DNS.RecursionAvailable, SetTruncateBit: c.DNS.TruncateBit,
+		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
+		CacheSize: c.Forward.CacheSize,
+	}
+	if c.Forward.On && len(o.Upstreams) == 0 {
+		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
+		if err != nil {
+			return o, fmt.Errorf("looking for the resolvers of this machine: %w; name them in \"resolvers\", or turn "+
+				"forwarding off with \"externalon\": false", err)
+		}
+		o.Upstreams = upstreams
+	}
+	return o, nil
+}
+
+// withMonitor serves health and metrics beside h.
+func (s *server) withMonitor(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+			s.monitor.ServeHTTP(w, r)
+		default:
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// engineReady says whether apps can be run.
+func (s *server) engineReady() error {
+	if !s.loop.State().Connected {
+		return errors.New("the engine has not registered yet: nothing is started or ended")
+	}
+	return nil
+}
+
+// dnsAddr is where DNS is served, the invalid address when it is not.
+func (s *server) dnsAddr() netip.AddrPort {
+	if s.dns == nil {
+		return netip.AddrPort{}
+	}
+	return s.dns.Addr()
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/scheduler"
+)
+
+// schedulerCollector tells Prometheus of the scheduler's state, as it is when it is asked.
+type schedulerCollector struct {
+	state                                           func() *scheduler.State
+	apps, instances, deployments, agents, connected *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*schedulerCollector)(nil)
+
+func newSchedulerCollector(state func() *scheduler.State) *schedulerCollector {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("rollcall_scheduler_"+name, help, labels, nil)
+	}
+	return &schedulerCollector{
+		state:       state,
+		apps:        desc("apps", "Apps that are defined."),
+		instances:   desc("instances", "Instances, by condition.", "condition"),
+		deployments: desc("deployments", "Deployments that are under way."),
+		agents:      desc("agents", "Agents that have made offers."),
+		connected:   desc("engine_connected", "1 when the engine may be used, else 0."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *schedulerCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.apps, c.instances, c.deployments, c.agents, c.connected} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
+	s := c.state()
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	apps, deployments, agents := 0, 0, 0
+	for range s.Apps() {
+		apps++
+	}
+	for range s.Deployments() {
+		deployments++
+	}
+	for range s.Agents() {
+		agents++
+	}
+	instances := map[scheduler.Condition]int{}
+	for i := range s.AllInstances() {
+		instances[i.Condition]++
+	}
+	gauge(c.apps, float64(apps))
+	gauge(c.deployments, float64(deployments))
+	gauge(c.agents, float64(agents))
+	for condition, count := range instances {
+		gauge(c.instances, float64(count), string(condition))
+	}
+	usable := 0.0
+	if s.Connected {
+		usable = 1
+	}
+	gauge(c.connected, usable)
+}

@@ -1,0 +1,250 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/records"
+	"rollcall/resolver"
+	"rollcall/scheduler"
+	"rollcall/scheduler/api"
+	"rollcall/scheduler/local"
+	"rollcall/scheduler/store"
+)
+
+// server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
+// is told at once and "port 0" has its number.
+type server struct {
+	config config
+	log    *slog.Logger
+	zone   *records.Zone
+	dns    *resolver.Server // nil: off
+	store  *store.Bolt
+	loop   *scheduler.Loop
+	api    *api.API
+	events *api.Events
+
+	apiListener  net.Listener
+	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
+	http         http.Handler
+	monitor      http.Handler // health and metrics, part of both APIs
+}
+
+// newServer opens what a rollcall needs. On error nothing is left open.
+func newServer(c config, log *slog.Logger) (_ *server, err error) {
+	s := &server{config: c, log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := supported(c); err != nil {
+		return nil, err
+	}
+	if s.zone, err = records.New(zoneOptions(c)); err != nil {
+		return nil, fmt.Errorf("making the zone: %w", err)
+	}
+	if err := s.openScheduler(); err != nil {
+		return nil, err
+	}
+	if err := s.openResolver(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// supported refuses a configuration whose parts this rollcall does not have.
+func supported(c config) error {
+	switch {
+	case c.Scheduler == nil:
+		return errors.New("the configuration has no \"scheduler\": this rollcall answers for the tasks of its own " +
+			"scheduler only; add \"scheduler\": {} to run apps on this machine")
+	case c.Scheduler.Engine != engineLocal:
+		return fmt.Errorf("scheduler.engine is %q: this rollcall has the engine \"local\" only", c.Scheduler.Engine)
+	}
+	return nil
+}
+
+// zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
+// over restarts.
+func zoneOptions(c config) records.Options {
+	o := records.Options{
+		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
+		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
+		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
+			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
+		Serial: uint32(time.Now().Unix()),
+	}
+	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
+		o.AllUnhealthy = records.AnswerNone
+	}
+	return o
+}
+
+// openScheduler opens the store, the engine and the API, and joins them with a loop.
+func (s *server) openScheduler() (err error) {
+	c := s.config.Scheduler
+	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
+		return err
+	}
+	// Tasks that run as other users pass through it on the way to their sandboxes; what is in it has rights of its own.
+	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
+		return fmt.Errorf("making scheduler.dataDir: %w", err)
+	}
+	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
+		return err
+	}
+	state, err := scheduler.LoadState(context.Background(), s.store)
+	if err != nil {
+		return err
+	}
+	engine, err := local.New(localOptions(c, s.log))
+	if err != nil {
+		return fmt.Errorf("preparing the local engine: %w", err)
+	}
+	limits := scheduler.DefaultLimits()
+	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+time.Minute)
+	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
+	var seed [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return fmt.Errorf("seeding the scheduler: %w", err)
+	}
+	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
+		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
+		Prober: scheduler.NewNetProber(), Now: time.Now, Logger: s.log,
+	})
+	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
+	s.api = api.New(api.Options{
+		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
+		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
+	})
+	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
+	s.loop.Observe(s.events)
+	return nil
+}
+
+func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
+	o := local.Options{
+		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
+		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
+		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
+	}
+	for _, a := range c.Local.Agents {
+		agent := local.Agent{Hostname: a.Hostname, Address: a.Address, Attributes: a.Attributes, CPUs: a.CPUs,
+			Mem: a.Mem, Disk: a.Disk, Region: a.Region, Zone: a.Zone}
+		for _, r := range a.Ports {
+			agent.Ports = append(agent.Ports, scheduler.Range{Begin: int(r.Min), End: int(r.Max)})
+		}
+		o.Agents = append(o.Agents, agent)
+	}
+	return o
+}
+
+// marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
+func marathonConfig(c *schedulerConfig) map[string]any {
+	return map[string]any{
+		"framework_name": c.Framework, "hostname": c.Hostname, "http_port": c.Port, "ha": false, "checkpoint": true,
+		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
+	}
+}
+
+// apiHosts are the names by which the API may be addressed: on loopback only those that cannot be anybody else's.
+func apiHosts(c *schedulerConfig) []string {
+	if addr, err := netip.ParseAddr(c.Listener); err == nil && !addr.IsLoopback() {
+		return nil
+	}
+	return []string{c.Hostname}
+}
+
+// leader is the "host:port" that the API tells others to find it at.
+func (s *server) leader() string {
+	at := reachable(s.apiListener)
+	if at.Addr().IsLoopback() {
+		return at.String()
+	}
+	return net.JoinHostPort(s.config.Scheduler.Hostname, strconv.Itoa(int(at.Port())))
+}
+
+// shutdownWithin is how long requests under way may take to end after a signal.
+const shutdownWithin = 5 * time.Second
+
+// run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
+func (s *server) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.loop.Run(ctx) })
+	s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	if s.dns != nil {
+		group.Go(func() error { return s.dns.Run(ctx) })
+	}
+	if s.httpListener != nil {
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
+	}
+	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
+		"dns", s.dnsAddr(), "http", s.httpURL())
+	err := group.Wait()
+	return errors.Join(err, s.close())
+}
+
+// serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.
+func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, h http.Handler, closing func()) {
+	server := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	group.Go(func() error {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving the %s: %w", name, err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		closing()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownWithin)
+		defer cancel()
+		if server.Shutdown(ctx) != nil {
+			return server.Close()
+		}
+		return nil
+	})
+}
+
+func (s *server) close() error {
+	var errs []error
+	for _, l := range []net.Listener{s.apiListener, s.httpListener} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.dns != nil {
+		errs = append(errs, s.dns.Close())
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func (s *server) apiURL() string { return "http://" + reachable(s.apiListener).String() }
+
+func (s *server) httpURL() string {
+	if s.httpListener == nil {
+		return "off"
+	}
+	return "http://" + reachable(s.httpListener).String()
+}

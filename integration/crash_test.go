@@ -1,0 +1,182 @@
+package integration
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// crashPoints is how many times rollcall is killed at a write of its store.
+const crashPoints = 100
+
+// wanted is what clients of a rollcall that is killed again and again know: apps with the numbers of instances that
+// were acknowledged. A request that was under way when it died may have been carried out or not: both are possible.
+type wanted map[string][]int
+
+// At each of many writes and fsyncs of the store rollcall is killed, as by a power cut. Afterwards every acknowledged
+// change is there, and no task was lost, started twice or restarted.
+func TestKilledAtWritesOfTheStore(t *testing.T) {
+	require(t, "strace")
+	dir := t.TempDir()
+	book := filepath.Join(dir, "ledger")
+	d := start(t, newConfig(dir))
+	apps := wanted{}
+	random := rand.New(rand.NewPCG(1, 2))
+	for point := range crashPoints {
+		tracer := d.killAtWrite(1 + point%17)
+		for alive(d.process.Process.Pid) {
+			d.change(apps, book, random)
+		}
+		<-d.exited
+		tracer.stop()
+		d.run()
+		d.checkAcknowledged(apps)
+	}
+	for id, instances := range apps {
+		d.eventually(fmt.Sprintf("%s has %d tasks", id, instances[0]), func() bool { return len(d.tasks(id)) == instances[0] })
+	}
+	started, pids := ledger(t, book)
+	ran := map[string]string{} // by instance: the task that ran
+	for _, id := range started {
+		instance, _, _ := strings.Cut(id, "._app.")
+		if other := ran[instance]; other != "" {
+			t.Errorf("nobody touched %s, and yet %s was started in its place", other, id)
+		}
+		ran[instance] = id
+	}
+	var all struct{ Tasks []task }
+	d.get("/v2/tasks", &all)
+	for _, task := range all.Tasks {
+		d.eventually("the task wrote its line", func() bool { _, pids = ledger(t, book); return pids[task.ID] != 0 })
+		if !alive(pids[task.ID]) {
+			t.Errorf("%s is dead", task.ID)
+		}
+		delete(pids, task.ID)
+	}
+	for id, pid := range pids {
+		d.eventually(fmt.Sprintf("%s (%d), which nobody wants, is gone", id, pid), func() bool { return !d.isTask(pid) })
+	}
+}
+
+// isTask says whether a process is one of this rollcall's tasks; its number alone does not tell.
+func (d *daemon) isTask(pid int) bool {
+	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
+	return err == nil && strings.HasPrefix(cwd, d.dir) && alive(pid)
+}
+
+// tracer is an strace that kills rollcall at a write of its store.
+type tracer struct{ process *exec.Cmd }
+
+// killAtWrite has rollcall killed at the n-th write or fsync that one of its threads makes on the store's file.
+func (d *daemon) killAtWrite(n int) tracer {
+	d.t.Helper()
+	c := exec.Command("strace", "-f", "-o", "/dev/null", "-P", filepath.Join(d.dir, "data", "state.db"),
+		"-e", "trace=pwrite64,fdatasync", "-e", fmt.Sprintf("inject=pwrite64,fdatasync:signal=SIGKILL:when=%d", n),
+		"-p", strconv.Itoa(d.process.Process.Pid))
+	stderr, err := c.StderrPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	lines := bufio.NewReader(stderr)
+	if line, err := lines.ReadString('\n'); err != nil || !strings.Contains(line, "attached") {
+		d.t.Fatalf("strace: %q, %v", line, err)
+	}
+	go io.Copy(io.Discard, lines) //nolint:errcheck // it ends with strace
+	return tracer{c}
+}
+
+// stop ends strace, which would go on with the supervisors that were started meanwhile; they are not touched.
+func (t tracer) stop() {
+	t.process.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended with rollcall
+	t.process.Wait()                          //nolint:errcheck // how it ends does not matter
+}
+
+// change makes a random change through the API, and keeps account of what came back.
+func (d *daemon) change(apps wanted, book string, random *rand.Rand) {
+	ids := slices.Sorted(maps.Keys(apps))
+	id := fmt.Sprintf("/app-%d", random.IntN(1000))
+	if len(ids) > 3 {
+		id = ids[random.IntN(len(ids))]
+	}
+	before, after := apps[id], 0
+	if before == nil {
+		before = []int{0}
+	}
+	var status int
+	if len(ids) > 3 && random.IntN(3) == 0 {
+		status = d.try(http.MethodDelete, "/v2/apps"+id, "")
+	} else {
+		after = 1 + random.IntN(2)
+		status = d.try(http.MethodPut, "/v2/apps"+id+"?force=true", ledgerApp(id, book, after))
+	}
+	switch {
+	case status == 0: // it died over it
+		apps[id] = append(slices.Clone(before), after)
+	case status < 300 && after == 0:
+		delete(apps, id)
+	case status < 300:
+		apps[id] = []int{after}
+	}
+}
+
+// try sends a request and returns the answer's status, 0 when none came.
+func (d *daemon) try(method, path, body string) int {
+	request, err := http.NewRequestWithContext(d.t.Context(), method, d.api+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		return 0
+	}
+	return response.StatusCode
+}
+
+// checkAcknowledged compares the apps there are with those acknowledged, and settles which of two possible outcomes
+// an interrupted request had.
+func (d *daemon) checkAcknowledged(apps wanted) {
+	d.t.Helper()
+	var all struct {
+		Apps []struct {
+			ID        string
+			Instances int
+		}
+	}
+	d.get("/v2/apps", &all)
+	there := map[string]int{}
+	for _, a := range all.Apps {
+		there[a.ID] = a.Instances
+	}
+	for id, possible := range apps {
+		if !slices.Contains(possible, there[id]) {
+			d.t.Fatalf("%s was acknowledged with %v instances and has %d", id, possible, there[id])
+		}
+		apps[id] = []int{there[id]}
+		if there[id] == 0 {
+			delete(apps, id)
+		}
+	}
+	for id := range there {
+		if apps[id] == nil {
+			d.t.Fatalf("%s is there, and was never asked for or was removed", id)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package resolver
+
+import (
+	"bytes"
+	"iter"
+
+	"github.com/miekg/dns"
+
+	"rollcall/records"
+)
+
+// Question is what is asked. Name is in wire format and lower case.
+type Question struct {
+	Name  []byte
+	Type  uint16
+	Class uint16
+}
+
+// Result is the kind of an answer.
+type Result uint8
+
+// The kinds of answers.
+const (
+	Success       Result = iota // there are records
+	NoData                      // the name exists, but has no records of the type (RFC 2308, section 2.2)
+	NameError                   // the name does not exist: NXDOMAIN (RFC 2308, section 2.1; RFC 8020)
+	Refused                     // not a question for us
+	Forward                     // the name is outside the zone: up to the upstream servers
+	ServerFailure               // not known yet
+)
+
+// Answer is the decision about a question: the records and what they mean, not yet a message.
+type Answer struct {
+	Result Result
+	// Set are the records of a Success. Their owner is the name as it was asked, whatever its case (RFC 4343).
+	Set *records.RRset
+	// SOA is the zone's, for NoData and NameError. Its TTL is how long the answer may be kept (RFC 2308, section 3).
+	SOA *records.RRset
+
+	snapshot *records.Snapshot
+}
+
+// Decide says how to answer a question. It is a pure function of its arguments. ready is the zone's from before the
+// snapshot was taken: a zone that became ready in between has names which that snapshot may lack.
+func Decide(s *records.Snapshot, ready bool, q Question) Answer {
+	if q.Class != dns.ClassINET || isMeta(q.Type) {
+		return Answer{Result: Refused}
+	}
+	var buf [maxName]byte
+	apex := apexOf(s, buf[:])
+	if !within(q.Name, apex) {
+		return Answer{Result: Forward}
+	}
+	node := s.Lookup(q.Name)
+	if node == nil {
+		node = lookupWithoutAsterisks(s, q.Name)
+	}
+	if node == nil {
+		return negative(s, apex, ready, NameError)
+	}
+	set := node.RRset(q.Type)
+	if q.Type == dns.TypeANY {
+		set = anyOf(node)
+	}
+	if set == nil {
+		// A name that has records is answered NODATA even when a source has yet to speak: its addresses are of use, and
+		// clients that ask for A and AAAA together drop both when one of them fails.
+		return negative(s, apex, ready || hasRecords(node), NoData)
+	}
+	return Answer{Result: Success, Set: set, snapshot: s}
+}
+
+// negative is the answer that something does not exist, if that is known.
+func negative(s *records.Snapshot, apex []byte, known bool, result Result) Answer {
+	if !known {
+		return Answer{Result: ServerFailure}
+	}
+	return Answer{Result: result, SOA: s.Lookup(apex).RRset(records.TypeSOA), snapshot: s}
+}
+
+// isMeta reports whether a type asks for something other than the records at a name: transfers, which are not offered,
+// and types that only occur in other sections (RFC 6895, section 3.1). ANY is answered.
+func isMeta(t uint16) bool {
+	return t == dns.TypeOPT || t >= dns.TypeTKEY && t < dns.TypeANY
+}
+
+// anyOf chooses the RRset that answers ANY: one is enough (RFC 8482, section 4.1), and the smallest is the least use to
+// somebody who wants a small question to cause a large answer.
+func anyOf(n *records.Node) *records.RRset {
+	var least *records.RRset
+	for set := range n.RRsets() {
+		if least == nil || set.Len() < least.Len() {
+			least = set
+		}
+	}
+	return least
+}
+
+func hasRecords(n *records.Node) bool {
+	for range n.RRsets() {
+		return true
+	}
+	return false
+}
+
+// lookupWithoutAsterisks finds "web.*.marathon.mesos" as Mesos-DNS does, which takes ".*" for nothing at all.
+func lookupWithoutAsterisks(s *records.Snapshot, name []byte) *records.Node {
+	if bytes.IndexByte(name, '*') < 0 {
+		return nil
+	}
+	var buf [maxName]byte
+	shorter := buf[:0]
+	for rest := name; ; {
+		label := rest[:1+rest[0]]
+		if len(shorter) == 0 || string(label) != "\x01*" {
+			shorter = append(shorter, label...)
+		}
+		if label[0] == 0 {
+			return s.Lookup(shorter)
+		}
+		rest = rest[len(label):]
+	}
+}
+
+// Additional yields the addresses of the hosts that the records of a Success name, as far as they are in the zone: each
+// host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11). They save a question, nothing else:
+// a message without them is complete.
+func (a Answer) Additional() iter.Seq2[string, *records.RRset] {
+	return func(yield func(string, *records.RRset) bool) {
+		if a.Set == nil {
+			return
+		}
+		host := func(name string) bool {
+			node := a.snapshot.LookupName(name)
+			if node == nil {
+				return true
+			}
+			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
+				if set := node.RRset(t); set != nil && !yield(name, set) {
+					return false
+				}
+			}
+			return true
+		}
+		for i, srv := range a.Set.SRV { // in order of targets
+			if (i == 0 || srv.Target != a.Set.SRV[i-1].Target) && !host(srv.Target) {
+				return
+			}
+		}
+		for _, name := range a.Set.NS {
+			if !host(name) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package resolver
+
+import (
+	"net"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+func benchmarkFast(b *testing.B, question string) {
+	h := newTestHandler(b, newTestZone(b))
+	m := newQuestion(b, question)
+	m.SetEdns0(1232, false)
+	packet, err := m.Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := make([]byte, 0, maxUDPSize)
+	r := newRotation()
+	b.ReportAllocs()
+	for b.Loop() {
+		r = r.next()
+		if got, _ := h.handle(out, packet, true, r); got == nil {
+			b.Fatal("no reply")
+		}
+	}
+}
+
+func BenchmarkFastA(b *testing.B)        { benchmarkFast(b, "web.marathon.mesos. A") }
+func BenchmarkFastSRV(b *testing.B)      { benchmarkFast(b, "_web._tcp.marathon.mesos. SRV") }
+func BenchmarkFastNXDOMAIN(b *testing.B) { benchmarkFast(b, "none.marathon.mesos. A") }
+func BenchmarkSlowSOA(b *testing.B)      { benchmarkFast(b, "mesos. SOA") }
+
+// BenchmarkCached is a forwarded question whose answer is known.
+func BenchmarkCached(b *testing.B) {
+	u := newFakeUpstream(b, answering(b, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7"))
+	h, _ := newTestForwarder(b, func(o *Options) { o.CacheSize = 10 }, u.addr)
+	m := newQuestion(b, "example.com. A")
+	resolve(b, h, m, true)
+	packet, err := m.Pack()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := make([]byte, 0, maxUDPSize)
+	b.ReportAllocs()
+	for b.Loop() {
+		if got, _ := h.handle(out, packet, true, 0); got == nil {
+			b.Fatal("no reply")
+		}
+	}
+}
+
+// BenchmarkServerUDP is a question and its reply over real sockets, one after the other.
+func BenchmarkServerUDP(b *testing.B) {
+	for _, listener := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
+		b.Run(listener, func(b *testing.B) {
+			s := newTestServer(b, newTestZone(b), func(o *Options) { o.Addrs = addrPorts(listener) })
+			conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.Addr().Port())})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer conn.Close()
+			packet, err := newQuestion(b, "web.marathon.mesos. A").Pack()
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]byte, maxUDPSize)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := conn.Write(packet); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := conn.Read(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

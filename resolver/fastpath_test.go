@@ -1,0 +1,199 @@
+package resolver
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+	"pgregory.net/rapid"
+)
+
+// Answers from the zone cost no allocation.
+func TestFastPathDoesNotAllocate(t *testing.T) {
+	h := newTestHandler(t, newTestZone(t))
+	out := make([]byte, 0, maxUDPSize)
+	for _, question := range []string{"web.marathon.mesos. A", "WEB.marathon.mesos. AAAA", "_web._tcp.marathon.mesos. SRV",
+		"big.marathon.mesos. A", "one.marathon.mesos. AAAA", "none.marathon.mesos. A"} {
+		for _, edns := range []bool{false, true} {
+			m := newQuestion(t, question)
+			if edns {
+				m.SetEdns0(1232, true)
+			}
+			packet, err := m.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRotation()
+			if h.fast(out, packet, true, r) == nil {
+				t.Errorf("%s is not answered by the fast path", question)
+			}
+			allocs := testing.AllocsPerRun(100, func() {
+				r = r.next()
+				if got, q := h.handle(out, packet, true, r); got == nil || q != nil {
+					t.Error("no reply")
+				}
+			})
+			if allocs != 0 {
+				t.Errorf("%s (EDNS %v): %v allocations", question, edns, allocs)
+			}
+		}
+	}
+}
+
+// comparableReply is a reply with its sections as sets.
+func comparableReply(t failer, packet []byte) string {
+	m := new(dns.Msg)
+	if err := m.Unpack(packet); err != nil {
+		t.Fatalf("the reply %x cannot be read: %v", packet, err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%+v\n%v\n", m.MsgHdr, m.Question)
+	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		lines := make([]string, len(section))
+		for i, rr := range section {
+			lines[i] = rr.String()
+		}
+		slices.Sort(lines)
+		fmt.Fprintln(&b, strings.Join(lines, "\n"))
+	}
+	return b.String()
+}
+
+// failer is what testing.T and rapid.T have in common here.
+type failer interface {
+	Fatalf(format string, args ...any)
+}
+
+// checkPaths checks that the fast path gives up on a packet or answers it as the slow path does, within the limit.
+func checkPaths(t failer, h *handler, packet []byte, udp bool, r rotation) {
+	fast := h.fast(make([]byte, 0, 64), packet, udp, r)
+	if fast == nil {
+		return
+	}
+	slow, q := h.slow(packet, udp, r)
+	if q != nil || slow == nil {
+		t.Fatalf("%x: the fast path answers what the slow path does not", packet)
+	}
+	if diff := cmp.Diff(comparableReply(t, slow), comparableReply(t, fast)); diff != "" {
+		t.Fatalf("%x: the paths differ (-slow +fast):\n%s", packet, diff)
+	}
+	if udp && len(fast) > maxUDPSize {
+		t.Fatalf("%x: %d octets over UDP", packet, len(fast))
+	}
+}
+
+// testNames are names of the test zone and others near them.
+var testNames = []string{"mesos.", "web.marathon.mesos.", "one.marathon.mesos.", "v6.marathon.mesos.", "big.marathon.mesos.",
+	"_web._tcp.marathon.mesos.", "_many._tcp.marathon.mesos.", "_many._udp.marathon.mesos.", "marathon.mesos.",
+	"_tcp.marathon.mesos.", "node.db.deep.marathon.mesos.", "_cql._node.db.deep._tcp.marathon.mesos.", "slave.mesos.",
+	"_slave._tcp.mesos.", "ns1.mesos.", "none.mesos.", "a.web.marathon.mesos.", "one.*.marathon.mesos.", "example.com.", "."}
+
+func TestPathsAgree(t *testing.T) {
+	zone := newTestZone(t)
+	handlers := []*handler{
+		newTestHandler(t, zone),
+		newTestHandler(t, zone, func(o *Options) { o.SetTruncateBit, o.RecursionAvailable = false, false }),
+		newTestHandler(t, unready{zone}),
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		name := []byte(rapid.SampledFrom(testNames).Draw(t, "name"))
+		for i, c := range name {
+			if 'a' <= c && c <= 'z' && rapid.Bool().Draw(t, "upper") {
+				name[i] = c - 'a' + 'A'
+			}
+		}
+		m := new(dns.Msg)
+		m.Id = rapid.Uint16().Draw(t, "id")
+		m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData = rapid.Bool().Draw(t, "rd"), rapid.Bool().Draw(t, "cd"), rapid.Bool().Draw(t, "ad")
+		qtype := rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeMX}).Draw(t, "type")
+		m.Question = []dns.Question{{Name: string(name), Qtype: qtype, Qclass: dns.ClassINET}}
+		if rapid.Bool().Draw(t, "edns") {
+			m.SetEdns0(uint16(rapid.IntRange(0, 1500).Draw(t, "size")), rapid.Bool().Draw(t, "do"))
+		}
+		packet, err := m.Pack()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		h := rapid.SampledFrom(handlers).Draw(t, "handler")
+		checkPaths(t, h, packet, rapid.Bool().Draw(t, "udp"), rotation(rapid.Uint32().Draw(t, "rotation")))
+	})
+}
+
+// Every size that can cut an answer, and every record that can be the first.
+func TestPathsAgreeOnEverySize(t *testing.T) {
+	h := newTestHandler(t, newTestZone(t))
+	for _, question := range []string{"_web._tcp.marathon.mesos. SRV", "_many._tcp.marathon.mesos. SRV", "big.marathon.mesos. A"} {
+		for octets := 512; octets <= maxUDPSize; octets += 3 {
+			m := newQuestion(t, question)
+			m.SetEdns0(uint16(octets), false)
+			packet, err := m.Pack()
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkPaths(t, h, packet, true, rotation(uint32(octets)*goldenRatio))
+		}
+	}
+}
+
+func FuzzFastPath(f *testing.F) {
+	h := newTestHandler(f, newTestZone(f))
+	for _, name := range testNames {
+		for _, qtype := range []string{" A", " SRV", " TXT"} {
+			m := newQuestion(f, name+qtype)
+			packet, err := m.Pack()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(packet, true, uint32(0))
+			m.SetEdns0(1232, true)
+			if packet, err = m.Pack(); err != nil {
+				f.Fatal(err)
+			}
+			f.Add(packet, false, uint32(1<<31))
+		}
+	}
+	f.Fuzz(func(t *testing.T, packet []byte, udp bool, r uint32) {
+		checkPaths(t, h, packet, udp, rotation(r))
+	})
+}
+
+// FuzzPacket: whatever comes, nothing panics, every reply can be read, fits, and belongs to its question.
+func FuzzPacket(f *testing.F) {
+	h := newTestHandler(f, newTestZone(f), func(o *Options) {
+		o.Recursion, o.Upstreams, o.CacheSize = true, addrPorts("192.0.2.1:53"), 10
+	})
+	for _, name := range testNames {
+		packet, err := newQuestion(f, name+" ANY").Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packet, true)
+		f.Add(packet[:len(packet)/2], false)
+	}
+	f.Fuzz(func(t *testing.T, packet []byte, udp bool) {
+		got, q := h.handle(make([]byte, 0, maxUDPSize), packet, udp, 0)
+		if q != nil {
+			if got != nil {
+				t.Fatal("a reply and a query")
+			}
+			got = h.overloaded(q)
+		}
+		if got == nil {
+			return
+		}
+		m := unpack(t, got)
+		if !m.Response || m.Id != binary.BigEndian.Uint16(packet) {
+			t.Fatalf("%v is no reply to %x", m, packet)
+		}
+		if udp && len(got) > maxUDPSize {
+			t.Fatalf("%d octets over UDP", len(got))
+		}
+		if m.Truncated && len(m.Answer) == 0 {
+			t.Fatalf("%x: truncated and empty:\n%v", packet, m)
+		}
+	})
+}

@@ -1,0 +1,78 @@
+package resolver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+)
+
+// listener are the sockets of one address: UDP and TCP on the same port.
+type listener struct {
+	addr   netip.AddrPort
+	udp    *net.UDPConn
+	tcp    *net.TCPListener
+	source sourceControl
+}
+
+// freePortTries is how often a port is looked for that is free for both UDP and TCP.
+const freePortTries = 16
+
+// listen opens the sockets of an address.
+func listen(addr netip.AddrPort) (*listener, error) {
+	l, err := openListener(addr)
+	for try := 1; addr.Port() == 0 && try < freePortTries && errors.Is(err, syscall.EADDRINUSE); try++ {
+		l, err = openListener(addr) // the port that TCP got is taken for UDP
+	}
+	if err == nil {
+		return l, nil
+	}
+	err = fmt.Errorf("listening for DNS: %w", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w: something else uses the port, on port 53 often systemd-resolved or dnsmasq; stop it, "+
+			"or choose another \"port\" or another \"listener\" address", err)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return nil, fmt.Errorf("%w: ports below 1024 need the capability CAP_NET_BIND_SERVICE (setcap "+
+			"cap_net_bind_service=+ep on the program, or AmbientCapabilities in its systemd unit); grant it, or choose "+
+			"another \"port\"", err)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return nil, fmt.Errorf("%w: this machine does not have the address; choose another \"listener\"", err)
+	}
+	return nil, err
+}
+
+func openListener(addr netip.AddrPort) (*listener, error) {
+	families := [...]string{"tcp", "udp"}
+	if addr.Addr().Is4() {
+		families = [...]string{"tcp4", "udp4"}
+	}
+	tcp, err := net.ListenTCP(families[0], net.TCPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, err
+	}
+	l := &listener{tcp: tcp}
+	l.addr = netip.AddrPortFrom(addr.Addr(), tcp.Addr().(*net.TCPAddr).AddrPort().Port())
+	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	if addr.Addr().IsUnspecified() {
+		if l.source, err = newSourceControl(l.udp, addr.Addr()); err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+	}
+	return l, nil
+}
+
+// close closes the sockets. It may be called again.
+func (l *listener) close() error {
+	err := l.tcp.Close()
+	if l.udp != nil {
+		err = errors.Join(err, l.udp.Close())
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}

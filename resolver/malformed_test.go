@@ -1,0 +1,82 @@
+package resolver
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+)
+
+// TestOddMessages has messages as hexadecimal octets. web is the name of a question, ok the rest of it.
+func TestOddMessages(t *testing.T) {
+	const (
+		web   = "03776562086d61726174686f6e056d65736f7300"
+		in    = "00010001"
+		opt   = "0000290200000000000000"
+		id    = "1267"
+		one   = "0001000000000000"
+		plain = id + "0100" + one + web + in
+	)
+	h := newTestHandler(t, newTestZone(t))
+	for _, tt := range []struct {
+		name, packet string
+		want         int // rcode; -1: no reply
+	}{
+		{"empty", "", -1},
+		{"no whole header", plain[:22], -1},
+		{"a reply", id + "8100" + one + web + in, -1},
+		{"as it should be", plain, dns.RcodeSuccess},
+		{"octets behind it", plain + "00ff", dns.RcodeSuccess},
+		{"header only", id + "01000000000000000000", dns.RcodeFormatError},
+		{"no question", id + "0100" + "0000000000000000", dns.RcodeFormatError},
+		{"two questions", id + "0100" + "0002000000000000" + web + in + web + in, dns.RcodeFormatError},
+		{"a question that is not there", id + "0100" + one, dns.RcodeFormatError},
+		{"a name that is cut", plain[:40], dns.RcodeFormatError},
+		{"no type", id + "0100" + one + web, dns.RcodeFormatError},
+		{"no class", id + "0100" + one + web + "0001", dns.RcodeFormatError},
+		{"a class that is cut", plain[:len(plain)-2], dns.RcodeFormatError},
+		{"a pointer for a name", id + "0100" + one + "c00c" + in, dns.RcodeFormatError},
+		{"a label type that does not exist", id + "0100" + one + "4377656200" + in, dns.RcodeFormatError},
+		{"a name that is too long", id + "0100" + one + strings.Repeat("3f"+strings.Repeat("61", 63), 4) + "00" + in, dns.RcodeFormatError},
+		{"TC", id + "0300" + one + web + in, dns.RcodeFormatError},
+		{"an OPT record that is not there", id + "0100" + "0001000000000001" + web + in, dns.RcodeFormatError},
+		{"an OPT record that is cut", id + "0100" + "0001000000000001" + web + in + opt[:20], dns.RcodeFormatError},
+		{"an OPT record", id + "0100" + "0001000000000001" + web + in + opt, dns.RcodeSuccess},
+		{"two OPT records", id + "0100" + "0001000000000002" + web + in + opt + opt, dns.RcodeFormatError},
+		{"an OPT record with a name", id + "0100" + "0001000000000001" + web + in + "0161" + opt, dns.RcodeFormatError},
+		{"an option longer than its record", id + "0100" + "0001000000000001" + web + in + "00002902000000000000050003000900", dns.RcodeFormatError},
+		{"an answer in the question", id + "0100" + "0001000100000000" + web + in + "c00c000100010000003c00040a000001", dns.RcodeSuccess},
+		{"opcode IQUERY", id + "0900" + one + web + in, dns.RcodeNotImplemented},
+		{"opcode STATUS", id + "1100" + one + web + in, dns.RcodeNotImplemented},
+		{"opcode NOTIFY", id + "2100" + one + web + in, dns.RcodeNotImplemented},
+		{"opcode UPDATE", id + "2900" + one + web + in, dns.RcodeNotImplemented},
+		{"opcode 15 and nothing else", id + "7900" + "0000000000000000", dns.RcodeNotImplemented},
+		{"all flags that mean nothing here", id + "05ff" + one + web + in, dns.RcodeSuccess},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			packet, err := hex.DecodeString(tt.packet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, q := h.handle(nil, packet, true, 0)
+			if q != nil {
+				t.Fatal("it is to be forwarded")
+			}
+			if tt.want < 0 {
+				if got != nil {
+					t.Fatalf("got the reply %x, want none", got)
+				}
+				return
+			}
+			m := unpack(t, got)
+			if m.Rcode != tt.want || !m.Response || !bytes.Equal(got[:2], packet[:2]) || m.Opcode != int(packet[2]>>3&0xF) {
+				t.Errorf("%v, want rcode %d", m, tt.want)
+			}
+			if tt.want == dns.RcodeSuccess && len(m.Answer) != 3 {
+				t.Errorf("%d answers, want 3", len(m.Answer))
+			}
+		})
+	}
+}

@@ -1,0 +1,191 @@
+package resolver
+
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+
+	"rollcall/records"
+)
+
+// Sizes of messages and their parts, in octets.
+const (
+	headerLen   = 12 // RFC 1035, section 4.1.1
+	questionLen = 4  // type and class, after the name
+	optLen      = 11 // of an OPT record without options (RFC 6891, section 6.1.2)
+	recordLen   = 12 // of a record whose owner is a compression pointer, without its data
+	pointerLen  = 2
+
+	minUDPSize = dns.MinMsgSize // what every client can take (RFC 1035, section 2.3.4)
+	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A).
+	maxUDPSize = 1232
+	maxTCPSize = dns.MaxMsgSize
+)
+
+// query is a message that was received and understood.
+type query struct {
+	msg      *dns.Msg
+	question Question
+	opt      *dns.OPT // nil: the client does not speak EDNS
+	limit    int      // octets that the reply may have
+	rotation rotation // where the answer's records start
+}
+
+// parse understands a message. If it cannot, the second result is the reply to it; both nil: it gets none.
+// udp says that the client's word on sizes counts.
+func parse(packet []byte, udp bool, rotation rotation) (*query, []byte) {
+	if len(packet) < headerLen || packet[2]&bitQR != 0 {
+		return nil, nil
+	}
+	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery {
+		return nil, headerOnly(packet, dns.RcodeNotImplemented)
+	}
+	malformed := headerOnly(packet, dns.RcodeFormatError)
+	// A question that says it was cut is none.
+	if packet[2]&bitTC != 0 || binary.BigEndian.Uint16(packet[4:]) != 1 {
+		return nil, malformed
+	}
+	name, ok := readName(nil, packet[headerLen:])
+	if !ok || len(packet) < headerLen+len(name)+questionLen {
+		return nil, malformed
+	}
+	q := &query{msg: new(dns.Msg), limit: maxTCPSize, rotation: rotation}
+	// The library is content with fewer records than the header promises.
+	if q.msg.Unpack(packet) != nil || len(q.msg.Question) != 1 ||
+		len(q.msg.Answer) != int(binary.BigEndian.Uint16(packet[6:])) ||
+		len(q.msg.Ns) != int(binary.BigEndian.Uint16(packet[8:])) ||
+		len(q.msg.Extra) != int(binary.BigEndian.Uint16(packet[10:])) {
+		return nil, malformed
+	}
+	q.question = Question{Name: name, Type: q.msg.Question[0].Qtype, Class: q.msg.Question[0].Qclass}
+	for _, rr := range q.msg.Extra {
+		if opt, ok := rr.(*dns.OPT); ok {
+			if q.opt != nil || opt.Hdr.Name != "." {
+				return nil, malformed // RFC 6891, section 6.1.1
+			}
+			q.opt = opt
+		}
+	}
+	if udp {
+		q.limit = minUDPSize
+		if q.opt != nil {
+			q.limit = min(max(int(q.opt.UDPSize()), minUDPSize), maxUDPSize)
+		}
+	}
+	return q, nil
+}
+
+// headerOnly is a reply that is nothing but a header.
+func headerOnly(packet []byte, rcode int) []byte {
+	reply := make([]byte, headerLen)
+	copy(reply, packet[:4])
+	reply[2] = bitQR | packet[2]&(maskOpcode|bitRD)
+	reply[3] = byte(rcode)
+	return reply
+}
+
+// reply is an empty reply with the question as it was asked. Its OPT record is added by pack.
+func (q *query) reply(rcode int) *dns.Msg {
+	m := new(dns.Msg).SetReply(q.msg)
+	m.Rcode = rcode
+	m.Compress = true
+	return m
+}
+
+// pack makes the reply's wire format, with an OPT record if the question had one (RFC 6891, section 7). What the
+// client asked about DNSSEC is copied (RFC 3225, section 3).
+func (q *query) pack(reply *dns.Msg) ([]byte, error) {
+	if q.opt != nil {
+		opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
+		opt.SetUDPSize(maxUDPSize)
+		opt.SetDo(q.opt.Do())
+		reply.Extra = append(reply.Extra, opt)
+	}
+	return reply.Pack()
+}
+
+// room is how many octets of the reply are left for records.
+func (q *query) room() int {
+	return q.limit - headerLen - len(q.question.Name) - questionLen - q.optLen()
+}
+
+// overflows reports whether a reply, to which pack has yet to add the OPT record, is too long.
+func (q *query) overflows(reply *dns.Msg) bool { return reply.Len()+q.optLen() > q.limit }
+
+func (q *query) optLen() int {
+	if q.opt == nil {
+		return 0
+	}
+	return optLen
+}
+
+// answer makes the message of an answer from the zone. Of records that do not all fit, it has as many as do, and TC
+// when truncateBit is set; additional records are the first to go, and not missed (RFC 2181, section 9).
+func (q *query) answer(a Answer, truncateBit bool) *dns.Msg {
+	m := q.reply(dns.RcodeSuccess)
+	m.Authoritative = true
+	owner := q.msg.Question[0].Name
+	room := q.room()
+	switch a.Result {
+	case NameError, NoData:
+		if a.Result == NameError {
+			m.Rcode = dns.RcodeNameError
+		}
+		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.snapshot.Domain()))
+		m.Ns = []dns.RR{resourceRecord(a.snapshot, owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
+	case Success:
+		n := a.Set.Len()
+		start := q.rotation.start(n)
+		for i := range n {
+			rr := resourceRecord(a.snapshot, owner, a.Set, (start+i)%n)
+			if room -= pointerLen + dns.Len(rr) - len(q.question.Name); room < 0 {
+				m.Truncated = truncateBit
+				return m
+			}
+			m.Answer = append(m.Answer, rr)
+		}
+		for name, set := range a.Additional() {
+			if room -= set.Len() * (recordLen + addressLen(set.Type)); room < 0 {
+				break
+			}
+			for i := range set.Len() {
+				m.Extra = append(m.Extra, resourceRecord(a.snapshot, name, set, i))
+			}
+		}
+	}
+	// Names that lie too far into the message cannot be pointed to, and authority was not counted.
+	if q.overflows(m) {
+		m.Extra = nil
+	}
+	if q.overflows(m) {
+		m.Ns = nil
+	}
+	return m
+}
+
+// addressLen is the size of the data of an address record.
+func addressLen(t uint16) int {
+	if t == records.TypeA {
+		return 4
+	}
+	return 16
+}
+
+// resourceRecord is the i-th record of a set.
+func resourceRecord(s *records.Snapshot, owner string, set *records.RRset, i int) dns.RR {
+	header := dns.RR_Header{Name: owner, Rrtype: set.Type, Class: dns.ClassINET, Ttl: set.TTL}
+	switch set.Type {
+	case records.TypeA:
+		return &dns.A{Hdr: header, A: set.Addrs[i].AsSlice()}
+	case records.TypeAAAA:
+		return &dns.AAAA{Hdr: header, AAAA: set.Addrs[i].AsSlice()}
+	case records.TypeSRV:
+		srv := set.SRV[i]
+		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
+	case records.TypeNS:
+		return &dns.NS{Hdr: header, Ns: set.NS[i]}
+	default:
+		return &dns.SOA{Hdr: header, Ns: set.SOA.MName, Mbox: set.SOA.RName, Serial: s.Serial(),
+			Refresh: set.SOA.Refresh, Retry: set.SOA.Retry, Expire: set.SOA.Expire, Minttl: set.TTL}
+	}
+}

@@ -1,0 +1,127 @@
+package resolver
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"rollcall/records"
+)
+
+// Zone is what the resolver needs of a records.Zone. Its methods are called from many goroutines at once.
+type Zone interface {
+	// Snapshot returns the names as they are now. It neither blocks nor allocates.
+	Snapshot() *records.Snapshot
+	// Ready says that names that the snapshot does not have are known not to exist. Once true it stays true.
+	Ready() bool
+	// Enumerate lists what frameworks and tasks add to the zone, for /v1/enumerate.
+	Enumerate() []records.EnumeratedFramework
+}
+
+var _ Zone = (*records.Zone)(nil)
+
+// Options say where a Server listens and what it does with names outside the zone.
+type Options struct {
+	// Addrs are the addresses to listen on, each with UDP and TCP. With port 0 a free port is taken, the same for both.
+	Addrs []netip.AddrPort
+
+	// Recursion says whether questions outside the zone are forwarded; else they are refused ("externalon").
+	Recursion bool
+	// RecursionAvailable is the RA bit of answers for the zone, and nothing else ("recurseon").
+	RecursionAvailable bool
+	// Upstreams are the servers to forward to, in the order of preference. Those that are this server itself are left
+	// out. Without any, questions outside the zone are refused.
+	Upstreams []netip.AddrPort
+	// ZoneUpstreams are used instead for the names in single zones, the longest suffix wins. Keys are domain names with
+	// or without the dot at the end. A name in our own zone is never forwarded, whatever is listed here.
+	ZoneUpstreams map[string][]netip.AddrPort
+	// Timeout is how long to wait for one upstream server; 0 means DefaultTimeout.
+	Timeout time.Duration
+	// CacheSize is how many forwarded answers are kept; 0: none.
+	CacheSize int
+
+	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
+	// may be better off without.
+	SetTruncateBit bool
+
+	// MaxForwards limits the questions that wait for upstream servers at one time; more are answered SERVFAIL.
+	// 0 means DefaultMaxForwards.
+	MaxForwards int
+	// MaxConnections limits the TCP connections; more are closed at once. 0 means DefaultMaxConnections.
+	MaxConnections int
+
+	// Logger gets what an operator has to know; nil: nobody does.
+	Logger *slog.Logger
+	// Registry gets the metrics, which metrics.go lists; nil: they are not collected anywhere. Two servers must not share
+	// one.
+	Registry *prometheus.Registry
+}
+
+const (
+	// DefaultTimeout is Mesos-DNS's.
+	DefaultTimeout = 5 * time.Second
+	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and one file descriptor.
+	DefaultMaxForwards = 512
+	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
+	DefaultMaxConnections = 1024
+)
+
+// withDefaults returns the options with the zero values replaced that mean a default.
+func (o Options) withDefaults() Options {
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.MaxForwards = cmp.Or(o.MaxForwards, DefaultMaxForwards)
+	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registry == nil {
+		o.Registry = prometheus.NewRegistry()
+	}
+	return o
+}
+
+// validate returns everything that is wrong with the options, each error by its field.
+func (o Options) validate() error {
+	var errs []error
+	if len(o.Addrs) == 0 {
+		errs = append(errs, errors.New("options: Addrs is empty: give at least one address to listen on"))
+	}
+	for _, a := range o.Addrs {
+		if !a.Addr().IsValid() {
+			errs = append(errs, errors.New("options: Addrs holds an address that is neither IPv4 nor IPv6"))
+		}
+	}
+	upstreams := func(field string, list []netip.AddrPort) {
+		for _, u := range list {
+			if !u.Addr().IsValid() || u.Addr().IsUnspecified() || u.Port() == 0 {
+				errs = append(errs, fmt.Errorf("options: %s: %v is not the address and port of a server", field, u))
+			}
+		}
+	}
+	upstreams("Upstreams", o.Upstreams)
+	for zone, list := range o.ZoneUpstreams {
+		if _, ok := dns.IsDomainName(zone); !ok || strings.Trim(zone, ".") == "" {
+			errs = append(errs, fmt.Errorf("options: ZoneUpstreams: %q is not a domain name", zone))
+		}
+		upstreams(fmt.Sprintf("ZoneUpstreams[%q]", zone), list)
+	}
+	for _, n := range []struct {
+		field string
+		value int64
+	}{
+		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
+		{"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+	} {
+		if n.value < 0 {
+			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,116 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server answers DNS questions over UDP and TCP.
+type Server struct {
+	handler   *handler
+	log       *slog.Logger
+	listeners []*listener
+	slots     chan struct{} // one element for each question that is being forwarded
+	conns     chan struct{} // one element for each TCP connection
+	idle      time.Duration // idleTimeout, but in a test
+	serving   atomic.Bool
+}
+
+// New opens the listeners, so that a port that is taken is told at once and port 0 has its number. Questions are
+// answered by Run. On error nothing is left open; the error says what is wrong with the options or the port, and what
+// can be done.
+func New(zone Zone, o Options) (*Server, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	s := &Server{
+		log:   o.Logger,
+		slots: make(chan struct{}, o.MaxForwards),
+		conns: make(chan struct{}, o.MaxConnections),
+		idle:  idleTimeout,
+	}
+	for _, addr := range o.Addrs {
+		l, err := listen(addr)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	var err error
+	if s.handler, err = newHandler(zone, o, s.Addrs()); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Addr is the first address that the server listens on, with the real port.
+func (s *Server) Addr() netip.AddrPort { return s.listeners[0].addr }
+
+// Addrs are all addresses that the server listens on, in the order of Options.Addrs, with their real ports.
+func (s *Server) Addrs() []netip.AddrPort {
+	out := make([]netip.AddrPort, len(s.listeners))
+	for i, l := range s.listeners {
+		out[i] = l.addr
+	}
+	return out
+}
+
+// Run answers questions until ctx ends. It may be called once. Everything is closed when it returns; an error says
+// that closing failed.
+func (s *Server) Run(ctx context.Context) error {
+	var reading sync.WaitGroup // from the listeners; this ends when they are closed
+	var pending sync.WaitGroup // forwards and TCP connections; they end with ctx
+	for _, l := range s.listeners {
+		// One reader for each processor that Go uses: a reader does all the work of a question in the zone.
+		for range runtime.GOMAXPROCS(0) {
+			reading.Go(func() { s.serveUDP(ctx, l, &pending) })
+		}
+		reading.Go(func() { s.serveTCP(ctx, l, &pending) })
+	}
+	s.serving.Store(true)
+	<-ctx.Done()
+	s.serving.Store(false)
+	err := s.Close()
+	reading.Wait()
+	pending.Wait() // nobody adds to it any more
+	return err
+}
+
+// Serving returns nil while the server answers, else an error that says why it does not.
+func (s *Server) Serving() error {
+	if !s.serving.Load() {
+		return errors.New("DNS is not being served")
+	}
+	return nil
+}
+
+// Close closes the listeners of a server that is not run. It may be called again.
+func (s *Server) Close() error {
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(errs...)
+}
+
+// forward has a question answered by the upstream servers, without waiting for them, and hands the reply to deliver,
+// nil if there is none. When too many wait already, it delivers an error at once.
+func (s *Server) forward(ctx context.Context, pending *sync.WaitGroup, q *query, deliver func(reply []byte)) {
+	select {
+	case s.slots <- struct{}{}:
+	default:
+		deliver(s.handler.overloaded(q))
+		return
+	}
+	pending.Go(func() {
+		defer func() { <-s.slots }()
+		deliver(s.handler.forwarded(ctx, q))
+	})
+}

@@ -1,0 +1,210 @@
+package resolver
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// framed is a message as it is sent over TCP.
+func framed(t testing.TB, m *dns.Msg) []byte {
+	t.Helper()
+	packet, err := m.Pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
+}
+
+func dialTCP(t testing.TB, s *Server) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn.(*net.TCPConn)
+}
+
+func readTCP(t testing.TB, conn net.Conn) *dns.Msg {
+	t.Helper()
+	m, err := (&dns.Conn{Conn: conn}).ReadMsg()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func send(t testing.TB, conn net.Conn, octets []byte) {
+	t.Helper()
+	if _, err := conn.Write(octets); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Many questions in one segment; replies can be told apart by their ID (RFC 7766, section 6.2.1.1).
+func TestPipelining(t *testing.T) {
+	s := newTestServer(t, newTestZone(t))
+	conn := dialTCP(t, s)
+	const n = 500
+	go func() {
+		for i := range n {
+			m := newQuestion(t, "one.marathon.mesos. A")
+			m.Id = uint16(i)
+			if _, err := conn.Write(framed(t, m)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	seen := make(map[uint16]bool)
+	for range n {
+		m := readTCP(t, conn)
+		if seen[m.Id] || len(m.Answer) != 1 {
+			t.Fatalf("%v", m)
+		}
+		seen[m.Id] = true
+	}
+}
+
+// A question that is forwarded does not keep the next one waiting, and is answered when its time comes.
+func TestOutOfOrder(t *testing.T) {
+	release := make(chan struct{})
+	u := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
+		<-release
+		return answering(t, dns.RcodeSuccess, question.Question[0].Name+" 300 IN A 192.0.2.7")(question, tcp)
+	})
+	s := newTestServer(t, newTestZone(t), func(o *Options) { o.Recursion, o.Upstreams = true, addrPorts(u.addr.String()) })
+	conn := dialTCP(t, s)
+	const n = 2 * maxOutstanding // more than may be outstanding: the rest waits
+	ours := newQuestion(t, "one.marathon.mesos. A")
+	ours.Id = 9999
+	for i := range 3 {
+		m := newQuestion(t, fmt.Sprintf("n%d.example. A", i))
+		m.Id = uint16(i)
+		send(t, conn, framed(t, m))
+	}
+	send(t, conn, framed(t, ours))
+	if m := readTCP(t, conn); m.Id != ours.Id {
+		t.Fatalf("the first reply is %v, want that of the zone", m)
+	}
+	close(release)
+	for i := 3; i < n; i++ {
+		m := newQuestion(t, fmt.Sprintf("n%d.example. A", i))
+		m.Id = uint16(i)
+		send(t, conn, framed(t, m))
+	}
+	// The client has nothing more to say, but listens.
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[uint16]bool)
+	for range n {
+		m := readTCP(t, conn)
+		if want := fmt.Sprintf("n%d.example.", m.Id); seen[m.Id] || m.Question[0].Name != want || m.Rcode != dns.RcodeSuccess {
+			t.Fatalf("%v", m)
+		}
+		seen[m.Id] = true
+	}
+	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("after the last reply: %v, want the end", err)
+	}
+}
+
+// The length and the message may come octet by octet (RFC 7766, section 8).
+func TestSplitQuestion(t *testing.T) {
+	conn := dialTCP(t, newTestServer(t, newTestZone(t)))
+	if err := conn.SetNoDelay(true); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		for _, octet := range framed(t, newQuestion(t, "one.marathon.mesos. A")) {
+			send(t, conn, []byte{octet})
+		}
+		if m := readTCP(t, conn); len(m.Answer) != 1 {
+			t.Errorf("%v", m)
+		}
+	}
+}
+
+// Octets that are no question end the connection; a question that is malformed does not.
+func TestConnectionEnds(t *testing.T) {
+	s := newTestServer(t, newTestZone(t))
+	for name, octets := range map[string][]byte{"no message": {0, 3, 1, 2, 3}, "length 0": {0, 0}, "a reply": append([]byte{0, 12, 1, 2, 0x80}, make([]byte, 9)...)} {
+		conn := dialTCP(t, s)
+		send(t, conn, octets)
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: %v, want the end", name, err)
+		}
+	}
+	conn := dialTCP(t, s)
+	send(t, conn, append([]byte{0, 12}, make([]byte, 12)...))
+	if m := readTCP(t, conn); m.Rcode != dns.RcodeFormatError {
+		t.Errorf("%v, want FORMERR", m)
+	}
+	send(t, conn, framed(t, newQuestion(t, "one.marathon.mesos. A")))
+	if m := readTCP(t, conn); len(m.Answer) != 1 {
+		t.Errorf("%v", m)
+	}
+}
+
+// More connections than there may be are closed at once; when one ends, another finds room.
+func TestMaxConnections(t *testing.T) {
+	s := newTestServer(t, newTestZone(t), func(o *Options) { o.MaxConnections = 2 })
+	question := framed(t, newQuestion(t, "one.marathon.mesos. A"))
+	first, second := dialTCP(t, s), dialTCP(t, s)
+	for _, conn := range []*net.TCPConn{first, second} {
+		send(t, conn, question)
+		readTCP(t, conn)
+	}
+	third := dialTCP(t, s)
+	if _, err := third.Read(make([]byte, 1)); err == nil || errors.Is(err, net.ErrClosed) {
+		t.Errorf("the third connection: %v, want it closed by the server", err)
+	}
+	if err := first.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	for { // the server gives the place away after it has closed the connection
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = conn.Write(question)
+		if err == nil {
+			_, err = (&dns.Conn{Conn: conn}).ReadMsg()
+		}
+		conn.Close()
+		if err == nil {
+			return
+		}
+	}
+}
+
+// A connection on which nothing comes is closed, and so is one on which a question does not become whole.
+func TestIdleTimeout(t *testing.T) {
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.idle = 50 * time.Millisecond
+	runTestServer(t, s)
+	idle, slow := dialTCP(t, s), dialTCP(t, s)
+	send(t, slow, []byte{0, 30, 1})
+	for _, conn := range []*net.TCPConn{idle, slow} {
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("%v, want the end", err)
+		}
+	}
+}
