@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -38,13 +37,20 @@ func TestKilledAtWritesOfTheStore(t *testing.T) {
 		for alive(d.process.Process.Pid) {
 			d.change(apps, book, random)
 		}
-		<-d.exited
 		tracer.stop()
+		<-d.exited
 		d.run()
 		d.checkAcknowledged(apps)
 	}
 	for id, instances := range apps {
 		d.eventually(fmt.Sprintf("%s has %d tasks", id, instances[0]), func() bool { return len(d.tasks(id)) == instances[0] })
+	}
+	var all struct{ Tasks []task }
+	d.get("/v2/tasks", &all)
+	present := map[string]bool{}
+	for _, task := range all.Tasks {
+		present[task.ID] = true
+		d.eventually("the task wrote its line", func() bool { _, pids := ledger(t, book); return pids[task.ID] != 0 })
 	}
 	started, pids := ledger(t, book)
 	ran := map[string]string{} // by instance: the task that ran
@@ -55,17 +61,13 @@ func TestKilledAtWritesOfTheStore(t *testing.T) {
 		}
 		ran[instance] = id
 	}
-	var all struct{ Tasks []task }
-	d.get("/v2/tasks", &all)
-	for _, task := range all.Tasks {
-		d.eventually("the task wrote its line", func() bool { _, pids = ledger(t, book); return pids[task.ID] != 0 })
-		if !alive(pids[task.ID]) {
-			t.Errorf("%s is dead", task.ID)
-		}
-		delete(pids, task.ID)
-	}
 	for id, pid := range pids {
-		d.eventually(fmt.Sprintf("%s (%d), which nobody wants, is gone", id, pid), func() bool { return !d.isTask(pid) })
+		if present[id] && !d.isTask(pid) {
+			t.Errorf("%s is dead", id)
+		}
+		if !present[id] {
+			d.eventually(id+", which nobody wants, is gone", func() bool { return !d.isTask(pid) })
+		}
 	}
 }
 
@@ -99,10 +101,10 @@ func (d *daemon) killAtWrite(n int) tracer {
 	return tracer{c}
 }
 
-// stop ends strace, which would go on with the supervisors that were started meanwhile; they are not touched.
+// stop ends strace at once, which would go on with the supervisors that were started meanwhile; they run on.
 func (t tracer) stop() {
-	t.process.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended with rollcall
-	t.process.Wait()                          //nolint:errcheck // how it ends does not matter
+	t.process.Process.Kill() //nolint:errcheck // it may have ended with rollcall
+	t.process.Wait()         //nolint:errcheck // how it ends does not matter
 }
 
 // change makes a random change through the API, and keeps account of what came back.
