@@ -203,7 +203,7 @@ func devConfig(dev devOptions) (config, error) {
 	r := &report{}
 	o := defaultMesosDNSOptions()
 	o.Listener, o.HTTPListener = "127.0.0.1", "127.0.0.1"
-	o.Port, o.HttpPort = int(dev.DNSPort), int(dev.HTTPPort)
+	o.Port, o.HTTPPort = int(dev.DNSPort), int(dev.HTTPPort)
 	o.Domain = dev.Domain
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)

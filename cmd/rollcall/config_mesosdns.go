@@ -18,7 +18,7 @@ type mesosDNSOptions struct {
 	Timeout                int // seconds, likewise the next two
 	StateTimeoutSeconds    int
 	ZkDetectionTimeout     int
-	HttpPort               int
+	HTTPPort               int `json:"HttpPort"`
 	TTL                    int32
 	SRVRecordDefaultWeight uint16
 	SOASerial              uint32
@@ -38,8 +38,8 @@ type mesosDNSOptions struct {
 	Listener               string
 	HTTPListener           string
 	RecurseOn              bool
-	DnsOn                  bool
-	HttpOn                 bool
+	DNSOn                  bool `json:"DnsOn"`
+	HTTPOn                 bool `json:"HttpOn"`
 	ExternalOn             bool
 	EnforceRFC952          bool
 	SetTruncateBit         bool
@@ -72,7 +72,7 @@ func defaultMesosDNSOptions() mesosDNSOptions {
 		Timeout:                5,
 		StateTimeoutSeconds:    300,
 		ZkDetectionTimeout:     30,
-		HttpPort:               8123,
+		HTTPPort:               8123,
 		TTL:                    60,
 		SRVRecordDefaultWeight: 1,
 		SOARefresh:             60,
@@ -88,8 +88,8 @@ func defaultMesosDNSOptions() mesosDNSOptions {
 		Listener:               "0.0.0.0",
 		HTTPListener:           "0.0.0.0",
 		RecurseOn:              true,
-		DnsOn:                  true,
-		HttpOn:                 true,
+		DNSOn:                  true,
+		HTTPOn:                 true,
 		ExternalOn:             true,
 		SetTruncateBit:         true,
 		EnumerationOn:          true,
@@ -118,9 +118,9 @@ func (o *mesosDNSOptions) fields() []field {
 		{name: "domain", set: text(&o.Domain)},
 		{name: "port", set: anyWholeNumber(&o.Port, allowedPort)},
 		{name: "listener", set: text(&o.Listener)},
-		{name: "dnson", set: boolean(&o.DnsOn)},
-		{name: "httpon", set: boolean(&o.HttpOn)},
-		{name: "httpport", set: anyWholeNumber(&o.HttpPort, allowedPort)},
+		{name: "dnson", set: boolean(&o.DNSOn)},
+		{name: "httpon", set: boolean(&o.HTTPOn)},
+		{name: "httpport", set: anyWholeNumber(&o.HTTPPort, allowedPort)},
 		{name: "httplistener", set: text(&o.HTTPListener)},
 		{name: "externalon", set: boolean(&o.ExternalOn)},
 		{name: "resolvers", set: texts(&o.Resolvers), nullable: true},
@@ -280,22 +280,22 @@ func (o *mesosDNSOptions) dnsServer(r *report) dnsConfig {
 		r.problem("listener", "%s is not an IP address, such as \"0.0.0.0\", \"127.0.0.1\" or \"::1\"", quoteBrief(o.Listener))
 	}
 	return dnsConfig{
-		On:                 o.DnsOn,
+		On:                 o.DNSOn,
 		Listener:           listener.Unmap(),
-		Port:               port(r, "port", o.Port, o.DnsOn),
+		Port:               port(r, "port", o.Port, o.DNSOn),
 		RecursionAvailable: o.RecurseOn,
 		TruncateBit:        o.SetTruncateBit,
 	}
 }
 
 func (o *mesosDNSOptions) httpServer(r *report) httpConfig {
-	if o.HttpOn && !isHost(o.HTTPListener) && !r.blames("httplistener") {
+	if o.HTTPOn && !isHost(o.HTTPListener) && !r.blames("httplistener") {
 		r.problem("httplistener", "%s is not an IP address or a host name", quoteBrief(o.HTTPListener))
 	}
 	return httpConfig{
-		On:          o.HttpOn,
+		On:          o.HTTPOn,
 		Listener:    o.HTTPListener,
-		Port:        port(r, "httpport", o.HttpPort, o.HttpOn),
+		Port:        port(r, "httpport", o.HTTPPort, o.HTTPOn),
 		Enumeration: o.EnumerationOn,
 	}
 }
