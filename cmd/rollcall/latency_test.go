@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +25,7 @@ type benchEngine struct {
 	events   chan<- scheduler.Event
 	ready    chan struct{}
 	launched chan scheduler.TaskInfo // of /probe
-	agents   int
+	agents   atomic.Int32
 	offers   int
 }
 
@@ -39,7 +40,7 @@ func (e *benchEngine) Run(ctx context.Context, _ string, events chan<- scheduler
 func (e *benchEngine) Revive() {
 	e.offers++
 	var offers []scheduler.Offer
-	for n := range e.agents {
+	for n := range int(e.agents.Load()) {
 		offers = append(offers, scheduler.Offer{ID: scheduler.OfferID(fmt.Sprintf("%d-%d", e.offers, n)),
 			AgentID: scheduler.AgentID(fmt.Sprintf("S%d", n)), Hostname: fmt.Sprintf("h%d", n),
 			Address:   netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}),
@@ -91,7 +92,8 @@ func benchmarkStatusToAnswer(b *testing.B, tasks int) {
 		b.Fatal(err)
 	}
 	defer bolt.Close()
-	engine := &benchEngine{ready: make(chan struct{}), launched: make(chan scheduler.TaskInfo, 1), agents: max(1, tasks/20)}
+	engine := &benchEngine{ready: make(chan struct{}), launched: make(chan scheduler.TaskInfo, 1)}
+	engine.agents.Store(int32(max(1, tasks/20)))
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
 		Core: scheduler.NewCore(scheduler.DefaultLimits(), scheduler.NewState(), [32]byte{}), Store: bolt, Engine: engine,
 		Prober: scheduler.NewNetProber(), Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
@@ -106,6 +108,7 @@ func benchmarkStatusToAnswer(b *testing.B, tasks int) {
 	submit(b, loop, tasks/10, 10)
 	for zone.Snapshot().Stats().Tasks < tasks {
 	}
+	engine.agents.Store(1) // the offers of others would only keep the loop busy between two measurements
 	probe := benchApp("/probe", 1)
 	if _, err := loop.Do(ctx, scheduler.Update{Change: func(d *scheduler.Draft) error { d.PutApp(probe); return nil }}); err != nil {
 		b.Fatal(err)
