@@ -7,14 +7,21 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"testing"
 	"time"
 )
+
+// failer is a *testing.T, a *testing.B or a *rapid.T.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Errorf(format string, args ...any)
+}
 
 // cluster is a model of everything around a core: an engine with agents and tasks, and a store, in virtual time.
 // After each step it checks what must always hold.
 type cluster struct {
-	t       testing.TB
+	t       failer
 	core    *Core
 	limits  Limits
 	now     time.Time
@@ -45,7 +52,7 @@ type modelTask struct {
 	state TaskState
 }
 
-func newCluster(t testing.TB, seed uint64, agents int) *cluster {
+func newCluster(t failer, seed uint64, agents int) *cluster {
 	c := &cluster{t: t, limits: DefaultLimits(), now: time.Unix(1_700_000_000, 0), random: rand.New(rand.NewPCG(seed, 1)),
 		records: map[recordID][]byte{}, agents: map[AgentID]*modelAgent{}, tasks: map[TaskID]*modelTask{},
 		offers: map[OfferID]Offer{}, gone: map[InstanceID]bool{}, unwell: map[PathID]bool{}}

@@ -115,7 +115,7 @@ func (h *history) restartFromStore() {
 	h.boot(h.random.Uint64())
 }
 
-func persistent(t testing.TB, s *State) string {
+func persistent(t failer, s *State) string {
 	var deployments []*Deployment
 	for d := range s.Deployments() {
 		deployments = append(deployments, d)
