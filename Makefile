@@ -70,5 +70,7 @@ deps: ## install the Debian packages that tests use (as root or with CI set), el
 	@.ci/deps
 
 .PHONY: clean
-clean: ## remove what was built, and the state of "make run"
-	rm -rf bin rollcall-data coverage.*
+clean: ## end the tasks of "make run", remove its state and what was built
+	@pkill -f '^rollcall supervise $(abspath $(DATA_DIR))/' || true
+	@while pgrep -f '^rollcall supervise $(abspath $(DATA_DIR))/' >/dev/null; do sleep 0.1; done
+	rm -rf bin $(DATA_DIR) coverage.*

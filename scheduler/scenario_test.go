@@ -141,8 +141,7 @@ func TestHealthCheckKillsAtTheFourthFailure(t *testing.T) {
 	if h := task.Healthy(); h == nil || *h || task.Incarnation != 1 {
 		t.Fatalf("healthy %v, incarnation %d", h, task.Incarnation)
 	}
-	c.unwell["/web"] = true
-	c.advance(10 * time.Second)
+	c.advance(12 * time.Second) // the fourth, and the backoff
 	if got := c.core.State().Instance(task.ID); got.Incarnation != 2 {
 		t.Errorf("incarnation %d after the fourth failure", got.Incarnation)
 	}
@@ -333,5 +332,68 @@ func TestServicePorts(t *testing.T) {
 	var invalid *InvalidError
 	if r := c.request(put(app("/c", 0, ports(0)))); !errors.As(r.Err, &invalid) {
 		t.Errorf("reply when the range is used up: %+v", r)
+	}
+}
+
+// An app whose tasks are killed for their health backs off like one whose tasks fail, and tells why.
+func TestUnhealthyAppBacksOff(t *testing.T) {
+	c := newCluster(t, 13, 1)
+	zero := 0
+	c.unwell["/web"] = true
+	c.must(put(app("/web", 1, func(a *App) {
+		a.BackoffSeconds = 60
+		a.HealthChecks = []HealthCheck{{Protocol: ProtocolTCP, PortIndex: &zero, IntervalSeconds: 1, TimeoutSeconds: 1, MaxConsecutiveFailures: 1}}
+	})))
+	c.settle()
+	c.advance(10 * time.Second)
+	if len(c.started) != 1 || len(c.tasks) != 0 {
+		t.Fatalf("%d started, %d run", len(c.started), len(c.tasks))
+	}
+	if q, ok := c.core.State().Queued("/web", c.now); !ok || q.Delay == 0 {
+		t.Errorf("queued %v %+v", ok, q)
+	}
+	if f := c.core.State().Failure("/web"); f == nil || f.TaskID != c.started[0] {
+		t.Errorf("last failure: %+v", f)
+	}
+
+	// The same when the agent finds it unhealthy and kills it by itself.
+	c = newCluster(t, 14, 1)
+	c.must(put(app("/agent", 1, func(a *App) {
+		a.BackoffSeconds = 60
+		a.HealthChecks = []HealthCheck{{Protocol: ProtocolCommand, Command: &Command{Value: "false"}}}
+	})))
+	c.settle()
+	unhealthy, task := false, c.started[0]
+	delete(c.tasks, task)
+	c.send(StatusReceived{TaskStatus{TaskID: task, AgentID: "agent-S000", State: TaskKilled, Timestamp: c.now, Healthy: &unhealthy}})
+	c.settle()
+	c.advance(10 * time.Second)
+	if len(c.started) != 1 {
+		t.Errorf("%d started", len(c.started))
+	}
+}
+
+func TestHealthChecksComeAndGoInTheEvents(t *testing.T) {
+	c := newCluster(t, 15, 1)
+	check := func(a *App) {
+		a.HealthChecks = []HealthCheck{{Protocol: ProtocolCommand, Command: &Command{Value: "true"}}}
+	}
+	count := func() (added, removed int) {
+		for _, n := range c.notices {
+			switch n.Type {
+			case NoticeAddHealthCheck:
+				added++
+			case NoticeRemoveHealthCheck:
+				removed++
+			}
+		}
+		return added, removed
+	}
+	c.must(put(app("/web", 0, check)))
+	c.settle()
+	c.must(put(app("/web", 0)))
+	c.settle()
+	if added, removed := count(); added != 1 || removed != 1 {
+		t.Errorf("%d added, %d removed", added, removed)
 	}
 }

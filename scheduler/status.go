@@ -120,21 +120,28 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 // ended deals with a task that is over: the instance waits for another one, or is forgotten.
 func (w *work) ended(i *Instance, s TaskStatus, state TaskState) {
 	w.clearInstanceTimers(i)
-	if i.Condition != Killing {
-		w.recordFailure(i, s, state)
+	unhealthy := diedUnhealthy(i, s)
+	failed := i.Goal == GoalRunning && (unhealthy || i.Condition != Killing && backsOff(state))
+	if unhealthy || i.Condition != Killing {
+		w.recordFailure(i, s, state, unhealthy)
 	}
 	app := w.apps.get(string(i.AppID))
-	if i.Goal == GoalDecommissioned || app == nil || outdated(i, app) {
-		w.removeInstance(i)
-		if app != nil && i.Goal == GoalRunning && backsOff(state) {
-			w.addDelay(app)
-		}
-		return
-	}
-	if backsOff(state) && i.Condition != Killing {
+	if app != nil && failed {
 		w.addDelay(app)
 	}
+	if i.Goal == GoalDecommissioned || app == nil || outdated(i, app) {
+		w.removeInstance(i)
+		return
+	}
 	w.reschedule(i, app)
+}
+
+// diedUnhealthy says whether a task ended while its health checks said that it should. Marathon does not count that
+// as a failure and relies on offers to come slowly; where they come at once, an app that never gets healthy would be
+// started without end.
+func diedUnhealthy(i *Instance, s TaskStatus) bool {
+	h := i.Healthy()
+	return h != nil && !*h || s.Healthy != nil && !*s.Healthy
 }
 
 // backsOff says whether an end of this kind holds the app back (Marathon reference, section 13).
@@ -146,10 +153,12 @@ func backsOff(state TaskState) bool {
 	return false
 }
 
-func (w *work) recordFailure(i *Instance, s TaskStatus, state TaskState) {
+func (w *work) recordFailure(i *Instance, s TaskStatus, state TaskState, unhealthy bool) {
 	switch state {
 	case TaskFinished, TaskKilled, TaskUnknown:
-		return
+		if !unhealthy {
+			return
+		}
 	}
 	w.failures.put(string(i.AppID), &TaskFailure{AppID: i.AppID, Host: i.Hostname, Message: s.Message, State: s.State,
 		TaskID: s.TaskID, Timestamp: TimestampOf(s.Timestamp), Version: i.AppVersion, SlaveID: i.AgentID})
@@ -204,6 +213,9 @@ func (w *work) notifyStatus(i *Instance, s TaskStatus, state TaskState) {
 	addresses := s.Addresses
 	if len(addresses) == 0 {
 		addresses = i.Addresses
+	}
+	if len(addresses) == 0 && i.Address.IsValid() {
+		addresses = []netip.Addr{i.Address}
 	}
 	if state == TaskUnknown {
 		state = s.State

@@ -180,11 +180,30 @@ func (w *work) adopt(d *Draft, p *Plan) {
 	for id := range p.Before {
 		w.save(KindApp, string(id))
 	}
+	for _, id := range p.AffectedApps() {
+		w.notifyChecks(p.Before[id], p.After[id])
+	}
 	for id := range maps.All(p.GroupsBefore) {
 		w.save(KindGroup, string(id))
 	}
 	for id := range maps.All(p.GroupsAfter) {
 		w.save(KindGroup, string(id))
+	}
+}
+
+// notifyChecks tells of health checks that come and go with a change of an app; either may be nil.
+func (w *work) notifyChecks(before, after *App) {
+	same := before != nil && after != nil && before.VersionInfo.LastConfigChangeAt == after.VersionInfo.LastConfigChangeAt
+	if same {
+		return
+	}
+	if before != nil && len(before.HealthChecks) > 0 {
+		w.notify(NoticeRemoveHealthCheck, HealthCheckRemoved{AppID: before.ID})
+	}
+	if after != nil {
+		for _, c := range after.HealthChecks {
+			w.notify(NoticeAddHealthCheck, HealthCheckAdded{AppID: after.ID, HealthCheck: c, Version: after.Version})
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 type command struct {
 	Name       string // one of the constants above
 	ConfigPath string // for serve and check
-	Verbosity  int    // 0: usual; 1: more; 2: everything
+	Verbosity  int    // 0: usual; above: everything
 	Dev        devOptions
 	Dir        string // for supervise: the directory of the task
 	Usage      string // for help: the text to print
@@ -77,7 +77,7 @@ Without a command it reads the configuration file and serves.
   version  prints the version
 
   -config FILE  the configuration file (default config.json)
-  -v[=N]        say more: 1 (as -v and -v=true), 2 everything
+  -v[=N]        say everything that happens (N, for Mesos-DNS's sake, may be 1 or 2)
   -version      prints the version
   -h            this text; "rollcall dev -h" and "rollcall check -h" tell more
 
@@ -99,7 +99,7 @@ all on loopback addresses. It needs no configuration file and no rights.
   -domain NAME    the domain of the tasks' names (default mesos)
   -example        submit a small example app, /hello
   -http-port N    port of Mesos-DNS's HTTP API on 127.0.0.1 (default 8123)
-  -v[=N]          say more: 1 (as -v and -v=true), 2 everything
+  -v[=N]          say everything that happens
 `
 
 const usageCheck = `usage: rollcall check [-config=config.json]

@@ -66,11 +66,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return s.run(ctx)
 }
 
-// newLogger returns the program's log. At verbosity 0 it tells what an operator has to know, at 1 what happens, at 2
-// everything.
+// newLogger returns the program's log. At verbosity 0 it tells what an operator has to know, above that everything.
 func newLogger(w io.Writer, verbosity int) *slog.Logger {
 	level := slog.LevelInfo
-	if verbosity >= 2 {
+	if verbosity > 0 {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))

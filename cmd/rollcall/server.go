@@ -132,24 +132,17 @@ func (s *server) openScheduler() (err error) {
 	})
 	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
 	s.loop.Observe(s.events)
+	s.loop.Observe(journal{s.log})
 	return nil
 }
 
 func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	o := local.Options{
+	return local.Options{
 		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
 		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
 		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
+		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
 	}
-	for _, a := range c.Local.Agents {
-		agent := local.Agent{Hostname: a.Hostname, Address: a.Address, Attributes: a.Attributes, CPUs: a.CPUs,
-			Mem: a.Mem, Disk: a.Disk, Region: a.Region, Zone: a.Zone}
-		for _, r := range a.Ports {
-			agent.Ports = append(agent.Ports, scheduler.Range{Begin: int(r.Min), End: int(r.Max)})
-		}
-		o.Agents = append(o.Agents, agent)
-	}
-	return o
 }
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
@@ -194,6 +187,7 @@ func (s *server) run(ctx context.Context) error {
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
 		"dns", s.dnsAddr(), "http", s.httpURL())
 	err := group.Wait()
+	s.log.Info("rollcall stops; its tasks go on")
 	return errors.Join(err, s.close())
 }
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"log/slog"
+
+	"rollcall/scheduler"
+)
+
+// journal writes what becomes of apps and tasks to the log: what an operator has to know as information or warning, the
+// rest for debugging.
+type journal struct{ log *slog.Logger }
+
+var _ scheduler.Observer = journal{}
+
+// Withdraw is of no interest: what follows from it is told by Publish.
+func (j journal) Withdraw(*scheduler.State, []scheduler.InstanceID) {}
+
+// Publish writes the notices down.
+func (j journal) Publish(_ *scheduler.State, _ []scheduler.InstanceID, notices []scheduler.Notice) {
+	for _, n := range notices {
+		switch b := n.Body.(type) {
+		case scheduler.StatusUpdate:
+			j.status(b)
+		case scheduler.UnhealthyKill:
+			j.log.Warn("task is killed for its health", "app", b.AppID, "task", b.TaskID, "host", b.Host, "reason", b.Reason)
+		case scheduler.DeploymentEnd:
+			if n.Type == scheduler.NoticeDeploymentFailed {
+				j.log.Warn("deployment was ended before it was done", "deployment", b.ID, "reason", b.Reason)
+			} else {
+				j.log.Info("deployment is done", "deployment", b.ID, "apps", apps(b.Plan))
+			}
+		case scheduler.DeploymentProgress:
+			j.log.Debug("deployment goes on", "deployment", b.Plan.ID, "event", n.Type, "actions", b.CurrentStep.Actions)
+		case scheduler.FailedHealthCheck:
+			j.log.Debug("health check failed", "app", b.AppID, "instance", b.InstanceID)
+		default:
+			j.log.Debug("event", "type", n.Type, "body", b)
+		}
+	}
+}
+
+// status tells of a task's new status; ends that nobody asked for are warned of.
+func (j journal) status(s scheduler.StatusUpdate) {
+	attrs := []any{"app", s.AppID, "task", s.TaskID, "host", s.Host, "state", s.TaskStatus, "message", s.Message}
+	switch s.TaskStatus {
+	case scheduler.TaskFailed, scheduler.TaskError, scheduler.TaskLost, scheduler.TaskDropped, scheduler.TaskGone,
+		scheduler.TaskUnreachable:
+		j.log.Warn("task failed", attrs...)
+	default:
+		j.log.Debug("task status", attrs...)
+	}
+}
+
+// apps lists the apps of a plan, each once.
+func apps(p scheduler.PlanSummary) []scheduler.PathID {
+	var out []scheduler.PathID
+	seen := map[scheduler.PathID]bool{}
+	for _, step := range p.Steps {
+		for _, a := range step.Actions {
+			if !seen[a.App] {
+				seen[a.App] = true
+				out = append(out, a.App)
+			}
+		}
+	}
+	return out
+}
