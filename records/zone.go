@@ -120,5 +120,10 @@ func (z *Zone) Expect(source string) {
 	z.waiting.Add(1)
 }
 
+// FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
+func (z *Zone) FrameworkDomain(framework string) string {
+	return z.namer.rule.fragment(framework) + "." + z.options.Domain
+}
+
 // Snapshot returns the names as they are now. It never blocks and does not allocate.
 func (z *Zone) Snapshot() *Snapshot { return z.current.Load() }

@@ -135,6 +135,9 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]
 	if !ok {
 		return []Reason{InsufficientPorts}, nil
 	}
+	if o.NoContainers != "" && app.Image() != "" {
+		return []Reason{ContainerEngineUnavailable}, nil
+	}
 	return nil, hostPorts
 }
 

@@ -79,6 +79,14 @@ type Volume struct {
 	Mode          string `json:"mode"` // "RO" or "RW"
 }
 
+// Image is the container image that the app's tasks run in, "" for none.
+func (a *App) Image() string {
+	if a.Container == nil || a.Container.Docker == nil {
+		return ""
+	}
+	return a.Container.Docker.Image
+}
+
 // Port is one port that an app asks for, whichever network it is on, in the order of definitions or mappings.
 type Port struct {
 	Name          string

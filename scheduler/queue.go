@@ -20,12 +20,16 @@ const (
 	InsufficientGpus      Reason = "InsufficientGpus"
 	InsufficientPorts     Reason = "InsufficientPorts"
 	DeclinedScarce        Reason = "DeclinedScarceResources"
+
+	// ContainerEngineUnavailable is rollcall's own: Offer.NoContainers says why.
+	ContainerEngineUnavailable Reason = "ContainerEngineUnavailable"
 )
 
 // Reasons lists every reason, in the order of the funnel of GET /v2/queue.
 func Reasons() []Reason {
 	return []Reason{UnfulfilledRole, UnfulfilledConstraint, NoReservationFound, AgentMaintenance, InsufficientCpus,
-		InsufficientMemory, InsufficientDisk, InsufficientGpus, InsufficientPorts, DeclinedScarce}
+		InsufficientMemory, InsufficientDisk, InsufficientGpus, InsufficientPorts, DeclinedScarce,
+		ContainerEngineUnavailable}
 }
 
 // Queued is an app with instances that wait to be launched.

@@ -50,6 +50,33 @@ func TestDeployScaleRestartRemove(t *testing.T) {
 
 func unique(a *App) { a.Constraints = []Constraint{{"hostname", Unique, ""}} }
 
+// An app with an image waits for an agent that can run it; others do not.
+func TestImagesWaitForTheContainerEngine(t *testing.T) {
+	c := newCluster(t, 2, 2)
+	for _, a := range c.agents {
+		a.offer.NoContainers = "the Docker Engine does not answer"
+	}
+	c.boot(2) // which makes new offers
+	c.must(put(app("/image", 1, func(a *App) { a.Container = &Container{Docker: &Docker{Image: "crate"}} })))
+	c.must(put(app("/process", 1)))
+	c.settle()
+	q, ok := c.core.State().Queued("/image", c.now)
+	if !ok || q.RejectedLast[ContainerEngineUnavailable] != 2 || len(c.running("/process")) != 1 {
+		t.Fatalf("queued: %v %+v", ok, q)
+	}
+	if !slices.Contains(Reasons(), ContainerEngineUnavailable) {
+		t.Error("the reason is not in the funnel")
+	}
+	for _, a := range c.agents {
+		a.offer.NoContainers = ""
+	}
+	c.Revive()
+	c.settle()
+	if len(c.running("/image")) != 1 {
+		t.Error("the app with an image does not run")
+	}
+}
+
 func TestUniqueWaitsWithAReason(t *testing.T) {
 	c := newCluster(t, 2, 3)
 	c.must(put(app("/db", 6, unique)))

@@ -63,6 +63,8 @@ type Offer struct {
 	Region     string
 	Zone       string
 	Resources  Resources
+	// NoContainers says why tasks with a container image cannot be run on this agent now; "" when they can.
+	NoContainers string
 }
 
 // TaskInfo is a task to launch, in Mesos's words. It is all an engine needs; engines may write it down as JSON.

@@ -110,6 +110,9 @@ type localConfig struct {
 	Cgroups         string        // "auto" or "off"
 	User            string        // whom tasks without a user run as; "": the user rollcall runs as
 	FetchTimeout    time.Duration // of all downloads of one task
+	Docker          string        // address of the Docker Engine, "" for DOCKER_HOST or Docker's default, or "off"
+	PullTimeout     time.Duration // of one task's image
+	DNS             string        // "auto" or "off": whether containers look up names here
 	SandboxMaxAge   time.Duration // since the end of its task
 	SandboxMaxBytes int64         // of all sandboxes of ended tasks; 0: no limit
 	LogMaxBytes     int64         // of a stdout or stderr file before it is rotated
@@ -156,6 +159,8 @@ func defaultScheduler() schedulerConfig {
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",
 			FetchTimeout:    10 * time.Minute,
+			PullTimeout:     10 * time.Minute,
+			DNS:             "auto",
 			SandboxMaxAge:   7 * 24 * time.Hour, // as long as Mesos's agent keeps them
 			SandboxMaxBytes: 10_240 * mebibyte,
 			LogMaxBytes:     10 * mebibyte,

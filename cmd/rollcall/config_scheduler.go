@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rollcall/scheduler/local"
 )
 
 // maxAgents is how many agents one machine may pretend to be.
@@ -41,6 +43,11 @@ func (s *schedulerConfig) fields() []field {
 }
 
 func isPath(text string) bool { return text != "" && !strings.ContainsRune(text, 0) }
+
+func isDocker(text string) bool {
+	scheme, rest, ok := strings.Cut(text, "://")
+	return text == "" || text == local.DockerOff || ok && rest != "" && (scheme == "unix" || scheme == "tcp")
+}
 
 func isStateURL(text string) bool { return text == "" || isZooKeeper(text) }
 
@@ -85,6 +92,9 @@ func (l *localConfig) fields(shared *agentConfig, agents *node) []field {
 		{name: "cgroups", set: oneOf(&l.Cgroups, "auto", "off")},
 		{name: "user", set: text(&l.User)},
 		{name: "fetchTimeout", set: duration(&l.FetchTimeout, time.Second)},
+		{name: "docker", set: textThat(&l.Docker, "\"off\", or an address of the form unix:///path or tcp://host:port", isDocker)},
+		{name: "pullTimeout", set: duration(&l.PullTimeout, time.Second)},
+		{name: "dns", set: oneOf(&l.DNS, "auto", "off")},
 		{name: "sandboxMaxAge", set: duration(&l.SandboxMaxAge, time.Minute)},
 		{name: "sandboxMaxSize", set: mebibytes(&l.SandboxMaxBytes, 0, 1<<40)},
 		{name: "logMaxSize", set: mebibytes(&l.LogMaxBytes, 1, 1<<40)},

@@ -111,7 +111,7 @@ func TestSchedulerDefaults(t *testing.T) {
 		Hostname: host, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
 		Local: localConfig{
 			Agents:  []agentConfig{{Hostname: host, Ports: []portRange{{1025, 32000}}}},
-			Cgroups: "auto", FetchTimeout: 10 * time.Minute, SandboxMaxAge: 168 * time.Hour,
+			Cgroups: "auto", FetchTimeout: 10 * time.Minute, PullTimeout: 10 * time.Minute, DNS: "auto", SandboxMaxAge: 168 * time.Hour,
 			SandboxMaxBytes: 10240 << 20, LogMaxBytes: 10 << 20, LogFiles: 2,
 		},
 	}

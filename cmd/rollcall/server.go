@@ -110,12 +110,14 @@ func (s *server) openScheduler() (err error) {
 	if err != nil {
 		return err
 	}
-	engine, err := local.New(localOptions(c, s.log))
+	options := localOptions(c, s.log)
+	options.DNS = s.containerDNS()
+	engine, err := local.New(options)
 	if err != nil {
 		return fmt.Errorf("preparing the local engine: %w", err)
 	}
 	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+time.Minute)
+	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
 	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
@@ -139,10 +141,21 @@ func (s *server) openScheduler() (err error) {
 func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
 	return local.Options{
 		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
+		Docker: c.Local.Docker, PullTimeout: c.Local.PullTimeout,
 		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
 		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
 		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
 	}
+}
+
+// containerDNS is where containers look up names: here, if DNS is served and they are to.
+func (s *server) containerDNS() local.ContainerDNS {
+	c := s.config
+	if !c.DNS.On || c.Scheduler.Local.DNS == "off" {
+		return local.ContainerDNS{}
+	}
+	return local.ContainerDNS{Server: netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port),
+		Search: []string{s.zone.FrameworkDomain(c.Scheduler.Framework)}}
 }
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.

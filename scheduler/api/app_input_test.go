@@ -104,6 +104,8 @@ func TestInvalidApps(t *testing.T) {
 		{`"container": {"type": "DOCKER"}`, `/container/docker: error.path.missing`},
 		{`"container": {"docker": {}}`, `/container/docker/image: error.path.missing`},
 		{`"container": {"docker": {"image": "i", "credential": {}}}`, `/container/docker/credential`},
+		{`"container": {"docker": {"image": "i", "parameters": [{"key": "volum", "value": "/a"}]}}`, `/container/docker/parameters(0)/key: 'volum' is not supported; supported are add-host, cap-add, `},
+		{`"container": {"image": "docker:///i", "options": ["-p", "80:80"]}`, `/container/options: 'publish' is not supported; supported are add-host, `},
 		{`"container": {"docker": {"image": "i", "pullConfig": {"secret": "s"}}}`, `Feature secrets`},
 		{`"container": {"docker": {"image": "i", "network": "HOST"}}, "networks": []`, `must not specify both container.docker.network and networks`},
 		{`"cmd": "x", "ipAddress": {}, "networks": [{"mode": "host"}]`, `must not specify both networks and ipAddress`},

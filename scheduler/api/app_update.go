@@ -56,7 +56,7 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rd.err(); err != nil {
 		return err
 	}
-	a.reportUnknown(w, r, rd.unknown)
+	a.report(w, r, rd)
 	change := func(d *scheduler.Draft) error {
 		if d.App(app.ID) != nil {
 			return conflict(fmt.Sprintf("An app with id [%s] already exists.", app.ID))
@@ -144,7 +144,7 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 	if err := rd.err(); err != nil {
 		return err
 	}
-	a.reportUnknown(w, r, rd.unknown)
+	a.report(w, r, rd)
 	var created bool
 	ids := make([]scheduler.PathID, len(changes))
 	for n, c := range changes {

@@ -61,6 +61,7 @@ func (in *appInput) decodeDocker(d *object) {
 			in.r.refuse(p.at("key"), "must not be empty")
 		}
 		p.end()
+		in.r.checkParameter(p.at("key"), parameter.Key)
 		docker.Parameters = append(docker.Parameters, parameter)
 	}
 	d.word("network", &in.container.network, "HOST", "BRIDGE", "USER", "NONE")
@@ -96,9 +97,18 @@ func decodeOldImage(c *object) *scheduler.Docker {
 		} else if !joined {
 			value = "true"
 		}
-		docker.Parameters = append(docker.Parameters, scheduler.Parameter{Key: longOption(name), Value: value})
+		parameter := scheduler.Parameter{Key: longOption(name), Value: value}
+		c.r.checkParameter(c.at("options"), parameter.Key)
+		docker.Parameters = append(docker.Parameters, parameter)
 	}
 	return docker
+}
+
+// checkParameter refuses an option of docker run that no engine takes. An empty name is refused elsewhere.
+func (r *reader) checkParameter(path, name string) {
+	if name != "" && !scheduler.KnownDockerParameter(name) {
+		r.refuse(path, "'%s' is not supported; supported are %s", name, strings.Join(scheduler.DockerParameters(), ", "))
+	}
 }
 
 // longOption is the name that parameters use for an option of docker run.

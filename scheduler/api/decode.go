@@ -98,6 +98,7 @@ type reader struct {
 	mistyped []scheduler.Problem // members of the wrong type or missing
 	refused  []scheduler.Problem // values that break rules
 	unknown  []string            // members that nothing was read from
+	warnings []string            // what was read otherwise than it is written
 }
 
 // err is the answer to what was read so far, nil when nothing is wrong. Rules are told of when the types are right.
@@ -123,6 +124,10 @@ func (r *reader) refuse(path, format string, args ...any) {
 		return
 	}
 	r.refused = append(r.refused, scheduler.Problem{Path: path, Errors: []string{text}})
+}
+
+func (r *reader) warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
 }
 
 func (r *reader) unsupported(path, feature string) {

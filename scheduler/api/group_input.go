@@ -17,6 +17,8 @@ type groupInput struct {
 	dependencies []scheduler.PathID
 	enforceRole  *bool
 
+	seenApps, seenGroups map[scheduler.PathID]bool // while it is read
+
 	scaleBy  *float64            // instead of everything else
 	rollback scheduler.Timestamp // instead of everything else; 0: none
 }
@@ -28,20 +30,13 @@ type appInGroup struct {
 
 // readGroup reads a group of the given id. Its apps are whole definitions, there is no merge with those that exist.
 func readGroup(o *object, id scheduler.PathID, s appSettings) *groupInput {
-	in := &groupInput{id: id, path: o.path}
+	in := &groupInput{id: id, path: o.path,
+		seenApps: map[scheduler.PathID]bool{}, seenGroups: map[scheduler.PathID]bool{}}
 	if err := id.Validate(); err != nil {
 		o.r.refuse(o.at("id"), "%s", err)
 	}
 	o.ignore("id", "version")
-	in.readApps(o, s)
-	in.readGroups(o, s)
-	var dependencies []string
-	if o.texts("dependencies", &dependencies) {
-		in.dependencies = []scheduler.PathID{}
-		for _, d := range dependencies {
-			in.dependencies = append(in.dependencies, scheduler.ResolvePathID(d, id.Parent()))
-		}
-	}
+	in.readMembers(o, s)
 	var enforce bool
 	if o.boolean("enforceRole", &enforce) {
 		in.enforceRole = &enforce
@@ -56,44 +51,92 @@ func readGroup(o *object, id scheduler.PathID, s appSettings) *groupInput {
 	return in
 }
 
+// readMembers reads what a group consists of.
+func (in *groupInput) readMembers(o *object, s appSettings) {
+	in.readApps(o, s)
+	in.readGroups(o, s)
+	var dependencies []string
+	if o.texts("dependencies", &dependencies) {
+		in.dependencies = []scheduler.PathID{}
+		for _, d := range dependencies {
+			in.dependencies = append(in.dependencies, scheduler.ResolvePathID(d, in.id.Parent()))
+		}
+	}
+}
+
 func (in *groupInput) readApps(o *object, s appSettings) {
-	apps, ok := o.objects("apps")
+	objects, ok := o.objects("apps")
 	if !ok {
 		return
 	}
-	in.apps = make([]appInGroup, 0, len(apps))
-	seen := map[scheduler.PathID]bool{}
-	for _, a := range apps {
+	if in.apps == nil {
+		in.apps = make([]appInGroup, 0, len(objects))
+	}
+	for _, a := range objects {
+		if isGroup(a) {
+			in.readMisplaced(a, s)
+			continue
+		}
 		app := readApp(a, in.id, s)
 		checkChild(a, app.ID, in.id)
-		if seen[app.ID] {
+		if in.seenApps[app.ID] {
 			o.r.refuse(a.at("id"), "'%s' is there twice", app.ID)
 		}
-		seen[app.ID] = true
+		in.seenApps[app.ID] = true
 		in.apps = append(in.apps, appInGroup{app, a.path})
 	}
 }
 
 func (in *groupInput) readGroups(o *object, s appSettings) {
-	groups, ok := o.objects("groups")
+	objects, ok := o.objects("groups")
 	if !ok {
 		return
 	}
-	in.groups = make([]*groupInput, 0, len(groups))
-	seen := map[scheduler.PathID]bool{}
-	for _, g := range groups {
-		var given string
-		if !g.text("id", &given) && !g.has("id") {
-			g.missing("id")
-		}
-		id := scheduler.ResolvePathID(given, in.id)
-		checkChild(g, id, in.id)
-		if seen[id] {
-			o.r.refuse(g.at("id"), "'%s' is there twice", id)
-		}
-		seen[id] = true
-		in.groups = append(in.groups, readGroup(g, id, s))
+	if in.groups == nil {
+		in.groups = make([]*groupInput, 0, len(objects))
 	}
+	for _, g := range objects {
+		in.readSubgroup(g, s)
+	}
+}
+
+func (in *groupInput) readSubgroup(g *object, s appSettings) {
+	var given string
+	if !g.text("id", &given) && !g.has("id") {
+		g.missing("id")
+	}
+	id := scheduler.ResolvePathID(given, in.id)
+	checkChild(g, id, in.id)
+	if in.seenGroups[id] {
+		g.r.refuse(g.at("id"), "'%s' is there twice", id)
+	}
+	in.seenGroups[id] = true
+	in.groups = append(in.groups, readGroup(g, id, s))
+}
+
+// isGroup says whether an object among apps can only have been meant as a group: it holds apps or groups, and nothing
+// that a group has not.
+func isGroup(o *object) bool {
+	for name, v := range o.members {
+		if v != nil && !slices.Contains([]string{"id", "apps", "groups", "dependencies", "enforceRole", "version"}, name) {
+			return false
+		}
+	}
+	return o.has("apps") || o.has("groups")
+}
+
+// readMisplaced reads a group that stands among apps as if it stood among groups. One with the id of the group around
+// it is that group: what it holds belongs there.
+func (in *groupInput) readMisplaced(o *object, s appSettings) {
+	o.r.warn("%s is a group and was taken as one: it belongs in groups, not in apps", o.path)
+	id, ok := o.members["id"].(string)
+	if !ok || scheduler.ResolvePathID(id, in.id) != in.id {
+		in.readSubgroup(o, s)
+		return
+	}
+	o.ignore("id", "version")
+	in.readMembers(o, s)
+	o.end()
 }
 
 func checkChild(o *object, id, group scheduler.PathID) {

@@ -142,7 +142,7 @@ func (a *API) readGroupBody(w http.ResponseWriter, r *http.Request, base schedul
 	if err := rd.err(); err != nil {
 		return nil, err
 	}
-	a.reportUnknown(w, r, rd.unknown)
+	a.report(w, r, rd)
 	return in, nil
 }
 

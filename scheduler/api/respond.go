@@ -191,25 +191,34 @@ func document(r *http.Request) (any, error) {
 	return parseJSON(data)
 }
 
-// unknownShown bounds the header that names unknown members.
-const unknownShown = 32
+// reportsShown bounds how much a header tells of a document.
+const reportsShown = 32
 
-// reportUnknown makes misspelt members visible: they are accepted, as Marathon does, but not in silence.
-func (a *API) reportUnknown(w http.ResponseWriter, r *http.Request, names []string) {
-	if len(names) == 0 {
-		return
+// report makes visible what was read in a document otherwise than its author may think: members nobody knows, which
+// are accepted as Marathon does, but not in silence, and what was taken for something else.
+func (a *API) report(w http.ResponseWriter, r *http.Request, rd *reader) {
+	if len(rd.unknown) > 0 {
+		var shown []string
+		for _, name := range rd.unknown[:min(len(rd.unknown), reportsShown)] {
+			shown = append(shown, headerText(name, " ,"))
+		}
+		w.Header().Set("X-Unknown-Fields", strings.Join(shown, ","))
+		a.o.Logger.Warn("members without a meaning were ignored", "method", r.Method, "path", r.URL.Path, "members", shown)
 	}
-	shown := make([]string, 0, unknownShown)
-	for _, name := range names[:min(len(names), unknownShown)] {
-		shown = append(shown, strings.Map(func(c rune) rune {
-			if c <= ' ' || c > '~' || c == ',' {
-				return '?'
-			}
-			return c
-		}, name[:min(len(name), 128)]))
+	for _, text := range rd.warnings[:min(len(rd.warnings), reportsShown)] {
+		w.Header().Add("Warning", `299 rollcall "`+headerText(text, `"\`)+`"`) // RFC 7234, 5.5
+		a.o.Logger.Warn("a document was not read as it is written", "method", r.Method, "path", r.URL.Path, "warning", text)
 	}
-	w.Header().Set("X-Unknown-Fields", strings.Join(shown, ","))
-	a.o.Logger.Warn("members without a meaning were ignored", "method", r.Method, "path", r.URL.Path, "members", shown)
+}
+
+// headerText is a text of at most 128 bytes that can stand in a header, without some characters.
+func headerText(text, without string) string {
+	return strings.Map(func(c rune) rune {
+		if c < ' ' || c > '~' || strings.ContainsRune(without, c) {
+			return '?'
+		}
+		return c
+	}, text[:min(len(text), 128)])
 }
 
 // queryFlag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.

@@ -159,7 +159,7 @@ func (a *API) killTasks(w http.ResponseWriter, r *http.Request) error {
 	if err := rd.err(); err != nil {
 		return err
 	}
-	a.reportUnknown(w, r, rd.unknown)
+	a.report(w, r, rd)
 	tasks := make([]scheduler.TaskID, len(ids))
 	for n, id := range ids {
 		if !strings.ContainsAny(id, "._") || strings.ContainsAny(id, "/ ") {

@@ -27,6 +27,7 @@ func (r *run) makeOffers(now time.Time) {
 			listening = listeners()
 		}
 		offers = append(offers, l.makeOffer(scheduler.OfferID("local-O"+uuid.NewString()), listening))
+		offers[len(offers)-1].NoContainers = r.dockerDown
 	}
 	if len(offers) > 0 {
 		r.send(scheduler.OffersReceived{Offers: offers})
@@ -65,9 +66,8 @@ func (r *run) launch(l *ledger, info scheduler.TaskInfo) {
 	case l == nil:
 		r.refuse(info, scheduler.TaskDropped, "REASON_INVALID_OFFERS", "the offer is no longer valid")
 		return
-	case info.Container != nil && info.Container.Docker != nil:
-		r.refuse(info, scheduler.TaskFailed, "REASON_CONTAINER_LAUNCH_FAILED",
-			"containers need the Docker engine, which this build of the local engine does not drive")
+	case runsContainer(info) && r.docker == nil:
+		r.refuse(info, scheduler.TaskFailed, "REASON_CONTAINER_LAUNCH_FAILED", dockerIsOff)
 		return
 	}
 	if err := l.take(info); err != nil {
@@ -110,6 +110,11 @@ func (r *run) specOf(info scheduler.TaskInfo) spec {
 	}
 	if l := r.ledger(info.AgentID); l != nil {
 		s.Address = l.Address
+	}
+	if runsContainer(info) {
+		s.Container = &containerSpec{Docker: r.docker.host, PullTimeout: r.options.PullTimeout, DNS: r.options.DNS,
+			NoLimits: r.options.NoCgroups}
+		r.warnOfDNS(info)
 	}
 	return s
 }

@@ -55,9 +55,9 @@ func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 // checker runs the health check of one task.
 type checker struct {
 	check   scheduler.HealthCheck
-	address netip.Addr // of the task's agent
+	address netip.Addr // where the port to check is
 	spec    spec
-	sandbox string
+	dir     taskDir
 }
 
 // run makes the check after its delay and then again and again, an interval after each result, until ctx ends.
@@ -109,8 +109,11 @@ func (c *checker) command(ctx context.Context) error {
 	if c.check.Command == nil {
 		return errors.New("COMMAND check has no command")
 	}
+	if c.spec.Container != nil {
+		return c.inContainer(ctx)
+	}
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.check.Command.Value)
-	cmd.Dir, cmd.Env = c.sandbox, environment(c.spec, c.sandbox)
+	cmd.Dir, cmd.Env = c.dir.sandbox(), environment(c.spec, c.dir.sandbox())
 	var output tail
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL, Credential: c.spec.User.credential()}

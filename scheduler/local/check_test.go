@@ -97,7 +97,11 @@ func TestChecksOnce(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			c := &checker{check: test.check, address: at.Addr(), sandbox: t.TempDir()}
+			dir := taskDir(t.TempDir())
+			if err := os.Mkdir(dir.sandbox(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			c := &checker{check: test.check, address: at.Addr(), dir: dir}
 			err := c.once(t.Context())
 			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
 				t.Errorf("got %v, want %q", err, test.err)

@@ -1,5 +1,5 @@
 // Package local is the scheduler.Engine for one machine: it makes offers of what the machine has, as one or several
-// agents, and runs tasks as processes. It is for Linux only.
+// agents, and runs tasks as processes or, through the machine's Docker Engine, in containers. It is for Linux only.
 //
 // Three kinds of process take part, all of one program:
 //
@@ -11,6 +11,9 @@
 // files that are replaced in one step. A supervisor tells of a change by touching a file that the engine watches
 // (doorbell), and the engine asks for a task's end by a file and a signal. So either side may be killed, or be of
 // another version, and the task's story goes on where it was.
+//
+// A task with an image has a supervisor too, which has the Docker Engine run a container instead of running a process
+// (containerRun). The container is known by three labels and by its name, which follows from the task.
 //
 // Nobody is ever signalled on the strength of a pid. A process is named by pid, start time and boot (processID), held
 // by a pidfd before it is signalled, and belongs to a task if it is in the task's control group, descends from the

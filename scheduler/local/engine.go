@@ -34,6 +34,12 @@ type Options struct {
 	LogMaxSize   int64         // bytes, of one stdout or stderr file before it is rotated; default DefaultLogMaxSize
 	LogFiles     int           // how many files of stdout there are, the current one included; default DefaultLogFiles
 
+	// Docker is the address of the Docker Engine that runs tasks with an image, e.g. "unix:///var/run/docker.sock";
+	// "" is that of the environment variable DOCKER_HOST, or Docker's default. DockerOff runs none.
+	Docker      string
+	PullTimeout time.Duration // for one task's image; default DefaultPullTimeout
+	DNS         ContainerDNS  // where containers are to look up names
+
 	SandboxMaxAge  time.Duration // ended tasks' directories are removed after this; 0: never
 	SandboxMaxSize int64         // bytes, of all ended tasks' directories together; 0: no limit
 
@@ -49,6 +55,7 @@ type Options struct {
 const (
 	DefaultGrace        = 3 * time.Second // Mesos's
 	DefaultFetchTimeout = 10 * time.Minute
+	DefaultPullTimeout  = 10 * time.Minute
 	DefaultFetchMaxSize = 8 << 30
 	DefaultLogMaxSize   = 10 << 20
 	DefaultLogFiles     = 2
@@ -71,17 +78,19 @@ type Agent struct {
 	Zone       string
 }
 
-// Engine is the scheduler.Engine that runs tasks as processes on this machine. Each task has a supervisor, a process
+// Engine is the scheduler.Engine that runs tasks on this machine, as processes or in containers. Each task has a supervisor, a process
 // that outlives the engine, so that an engine may end at any moment; the next one on the same Dir takes over.
 type Engine struct {
 	options Options
 	machine scheduler.Resources
 	cgroup  cgroupPaths
+	docker  *docker // nil: off
 	log     *slog.Logger
 
 	// Variables of tests.
-	statusRetry time.Duration
-	gcInterval  time.Duration
+	statusRetry    time.Duration
+	gcInterval     time.Duration
+	dockerInterval time.Duration
 
 	mu    sync.Mutex
 	inbox *inbox // of the Run that is going on; nil: none
@@ -100,6 +109,7 @@ func New(o Options) (*Engine, error) {
 	}
 	o.Grace = cmp.Or(o.Grace, DefaultGrace)
 	o.FetchTimeout = cmp.Or(o.FetchTimeout, DefaultFetchTimeout)
+	o.PullTimeout = cmp.Or(o.PullTimeout, DefaultPullTimeout)
 	o.FetchMaxSize = cmp.Or(o.FetchMaxSize, DefaultFetchMaxSize)
 	o.LogMaxSize = cmp.Or(o.LogMaxSize, DefaultLogMaxSize)
 	o.LogFiles = cmp.Or(o.LogFiles, DefaultLogFiles)
@@ -125,7 +135,13 @@ func New(o Options) (*Engine, error) {
 			return nil, fmt.Errorf("making the local engine's directories: %w", err)
 		}
 	}
-	e := &Engine{options: o, log: o.Logger, statusRetry: 10 * time.Second, gcInterval: time.Minute}
+	e := &Engine{options: o, log: o.Logger, statusRetry: 10 * time.Second, gcInterval: time.Minute,
+		dockerInterval: 2 * time.Second}
+	if o.Docker != DockerOff {
+		if e.docker, err = connectDocker(dockerHost(o.Docker)); err != nil {
+			return nil, err
+		}
+	}
 	if e.machine, err = machineResources(o.Dir); err != nil {
 		return nil, err
 	}

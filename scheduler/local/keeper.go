@@ -31,8 +31,10 @@ type keeper struct {
 	child      *exec.Cmd     // the supervisor, when it is our child
 	gone       chan struct{} // the supervisor ended; nil: not watched
 	reattach   <-chan time.Time
-	made       bool      // the directory is this task's
-	running    time.Time // since when the task runs
+	removed    chan struct{} // its container is, after the supervisor's death; nil: that is not under way
+	clear      bool          // no container is left of it
+	made       bool          // the directory is this task's
+	running    time.Time     // since when the task runs
 	count      healthCount
 	results    chan error // of the health check; nil: none runs
 	stopCheck  context.CancelFunc
@@ -61,7 +63,10 @@ func (k *keeper) start(ctx context.Context, begin func(*keeper, context.Context)
 			case <-k.gone:
 				k.gone = nil
 				k.detach()
-				k.settle()
+				k.settle(ctx)
+			case <-k.removed:
+				k.removed, k.clear = nil, true
+				k.settle(ctx)
 			case <-k.reattach:
 				k.reattach = nil
 				k.adopt(ctx)
@@ -87,7 +92,7 @@ func (k *keeper) tell(st status) {
 // update is a status in the scheduler's words.
 func (st status) update(info scheduler.TaskInfo) scheduler.TaskStatus {
 	return scheduler.TaskStatus{TaskID: info.ID, AgentID: info.AgentID, State: st.State, Timestamp: st.Since,
-		Message: st.Message, Reason: st.Reason, Healthy: st.Healthy}
+		Message: st.Message, Reason: st.Reason, Healthy: st.Healthy, Addresses: st.Addresses}
 }
 
 // launch writes the task down and has it supervised.
@@ -98,12 +103,8 @@ func (k *keeper) launch(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	user := k.spec.Task.User
-	if user == "" {
-		user = k.run.options.User
-	}
 	var err error
-	if k.spec.User, err = identityOf(user); err == nil {
+	if k.spec.User, err = k.user(); err == nil {
 		err = os.Mkdir(string(k.dir), 0o711)
 	}
 	if err == nil {
@@ -116,6 +117,20 @@ func (k *keeper) launch(ctx context.Context) {
 	if err != nil {
 		k.abandon(err.Error())
 	}
+}
+
+// user is whom the task runs as and the sandbox belongs to. The user that a container runs as is the image's; should
+// it be one of the machine's as well, the sandbox is theirs.
+func (k *keeper) user() (identity, error) {
+	fallback := k.run.options.User
+	if k.spec.Task.User == "" {
+		return identityOf(fallback)
+	}
+	who, err := identityOf(k.spec.Task.User)
+	if err != nil && k.spec.Container != nil {
+		return identityOf(fallback)
+	}
+	return who, err
 }
 
 // abandon ends a task of which nothing was ever started. Its directory goes at once, so that it never will be.
@@ -194,7 +209,7 @@ func (k *keeper) adopt(ctx context.Context) {
 		found, err := k.dir.read(statusFile, new(status))
 		switch {
 		case err != nil || found:
-			k.settle()
+			k.settle(ctx)
 		case k.killing:
 			k.abandon("")
 		default:
@@ -261,8 +276,8 @@ func (k *keeper) refresh(ctx context.Context) {
 }
 
 // settle ends a task whose supervisor is gone, unless it had ended before.
-func (k *keeper) settle() {
-	if k.status.State.Terminal() {
+func (k *keeper) settle(ctx context.Context) {
+	if k.status.State.Terminal() || k.removed != nil {
 		return
 	}
 	held, err := k.dir.lock()
@@ -283,6 +298,10 @@ func (k *keeper) settle() {
 	}
 	if err != nil {
 		st = status{}
+	}
+	if k.spec.Container != nil && !k.clear && (st.Supervisor.Boot == "" || st.Supervisor.Boot == bootID()) {
+		k.removeContainer(ctx, st)
+		return
 	}
 	if !killLeftovers(k.spec, st, k.dir.sandbox()) {
 		k.run.taskLog(k.spec.Task.ID).Error("task's processes do not end although they were killed", "dir", string(k.dir))
@@ -357,7 +376,10 @@ func (k *keeper) beginCheck(ctx context.Context) {
 	ctx, k.stopCheck = context.WithCancel(ctx)
 	results := make(chan error)
 	k.results = results
-	c := &checker{check: *check, address: k.spec.Address, spec: k.spec, sandbox: k.dir.sandbox()}
+	c := &checker{check: *check, address: k.spec.Address, spec: k.spec, dir: k.dir}
+	if own := k.status.Addresses; len(own) > 0 && check.Port != nil && !k.spec.Task.Resources.Ports.Contains(*check.Port) {
+		c.address = own[0] // the port is not published on the agent
+	}
 	k.run.keepers.Go(func() {
 		c.run(ctx, func(err error) {
 			select {

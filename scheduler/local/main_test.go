@@ -24,7 +24,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	endSharedDaemon()
+	os.Exit(code)
 }
 
 const framework = "framework-of-the-test"
@@ -40,6 +42,7 @@ type rig struct {
 	offers []scheduler.Offer
 	stop   func()
 	hold   bool // acknowledge nothing
+	newest map[scheduler.TaskID]scheduler.TaskStatus
 }
 
 // newRig starts an engine. Further ones on the same options take over from it, once it is stopped.
@@ -71,7 +74,8 @@ func newRig(t *testing.T, o Options) *rig {
 func start(t *testing.T, engine *Engine) *rig {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &rig{t: t, engine: engine, events: make(chan scheduler.Event)}
+	r := &rig{t: t, engine: engine, events: make(chan scheduler.Event),
+		newest: map[scheduler.TaskID]scheduler.TaskStatus{}}
 	done := make(chan error, 1)
 	go func() { done <- engine.Run(ctx, framework, r.events) }()
 	r.stop = func() {
@@ -140,8 +144,11 @@ func (r *rig) until(found func(scheduler.Event) bool) {
 	r.t.Helper()
 	for {
 		e := r.next()
-		if s, ok := e.(scheduler.StatusReceived); ok && !r.hold {
-			r.engine.Acknowledge(s.Status)
+		if s, ok := e.(scheduler.StatusReceived); ok {
+			r.newest[s.Status.TaskID] = s.Status
+			if !r.hold {
+				r.engine.Acknowledge(s.Status)
+			}
 		}
 		if o, ok := e.(scheduler.OffersReceived); ok {
 			r.offers = append(r.offers, o.Offers...)

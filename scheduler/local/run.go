@@ -33,6 +33,8 @@ type run struct {
 	ended      map[scheduler.TaskID]scheduler.TaskStatus // acknowledged, by what is left of them on disk
 	unreadable map[string]bool                           // directories whose tasks may well run, but are not known
 	rubbish    *rubbish
+	dockerDown string // why no containers can be run; "" when they can
+	dnsWarned  bool   // of containers that do not use our DNS
 }
 
 // task is what the engine knows of one task.
@@ -88,6 +90,7 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		return fmt.Errorf("local engine: %w", err)
 	}
 	r.keepers.Go(func() { r.rubbish.collect(ctx, e.gcInterval, r.forgotten) })
+	r.watchDocker(ctx)
 
 	e.setInbox(r.inbox)
 	defer e.setInbox(nil)

@@ -37,7 +37,7 @@ func Supervise(args []string) error {
 		return fmt.Errorf("supervising %s: %w", dir, err)
 	}
 	defer held.Close()
-	s := &supervisor{dir: dir}
+	s := &supervisor{dir: dir, cleanUp: func() {}}
 	if err := s.prepare(); err != nil {
 		return fmt.Errorf("supervising %s: %w", dir, err)
 	}
@@ -58,6 +58,7 @@ type supervisor struct {
 	kill    *killRequest // why, if it was the engine that asked
 	stdout  *logFiles
 	stderr  *logFiles
+	cleanUp func() // after the end is written down
 }
 
 // prepare gets everything ready that can fail before anything was started.
@@ -87,7 +88,11 @@ func (s *supervisor) prepare() error {
 	}
 	// Inherited as well: core files could fill the disk with what the task knows.
 	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
-	s.advance(status{State: scheduler.TaskStarting})
+	first := scheduler.TaskStarting
+	if s.spec.Container != nil {
+		first = scheduler.TaskStaging // until its image is there
+	}
+	s.advance(status{State: first})
 	if s.unsaved {
 		return errors.New("cannot write down that the task starts (is the disk full?), so it is not started")
 	}
@@ -102,6 +107,9 @@ func (s *supervisor) advance(next status) {
 	next.Supervisor, next.Since = s.status.Supervisor, time.Now()
 	if next.Process == (processID{}) {
 		next.Process = s.status.Process
+	}
+	if next.Addresses == nil {
+		next.Addresses = s.status.Addresses
 	}
 	s.status = next
 	s.save()
@@ -130,6 +138,7 @@ func (s *supervisor) run() {
 		s.save()
 	}
 	s.cgroup.remove()
+	s.cleanUp()
 }
 
 // task fetches what is to be fetched and runs the task; the result is how it ended.
@@ -151,6 +160,9 @@ func (s *supervisor) task() status {
 		if end, ok := s.fetch(); !ok {
 			return end
 		}
+	}
+	if s.spec.Container != nil {
+		return s.container()
 	}
 	env := environment(s.spec, sandbox)
 	argv, err := commandLine(s.spec.Task, sandbox, env)

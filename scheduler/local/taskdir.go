@@ -64,6 +64,7 @@ type spec struct {
 	LogFiles     int                `json:"logFiles"`
 	FetchTimeout time.Duration      `json:"fetchTimeout"`
 	FetchMaxSize int64              `json:"fetchMaxSize"`
+	Container    *containerSpec     `json:"container,omitempty"` // nil: the task is a process
 }
 
 // status is how far a task is.
@@ -75,6 +76,7 @@ type status struct {
 	Since      time.Time           `json:"since"`
 	Supervisor processID           `json:"supervisor"`
 	Process    processID           `json:"process,omitzero"` // the task's first process, once it runs
+	Addresses  []netip.Addr        `json:"addresses,omitempty"`
 }
 
 // killRequest says that a task is to be ended, and why.
@@ -89,6 +91,9 @@ var errLocked = errors.New("another process holds the lock")
 func (d taskDir) path(name string) string { return filepath.Join(string(d), name) }
 func (d taskDir) name() string            { return filepath.Base(string(d)) }
 func (d taskDir) sandbox() string         { return d.path(sandboxDir) }
+
+// engine is Options.Dir of the engine whose task it is.
+func (d taskDir) engine() string { return filepath.Dir(filepath.Dir(string(d))) }
 
 // fill makes the sandbox in a new directory and, last and durably, the spec: without that the directory counts as
 // never made.

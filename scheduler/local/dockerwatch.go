@@ -1,0 +1,141 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/moby/moby/client"
+
+	"rollcall/scheduler"
+)
+
+const (
+	dockerIsOff    = "containers are turned off on this machine (scheduler.local.docker)"
+	dockerNotAsked = "the Docker Engine has not answered yet"
+
+	// pingWithin is how soon a daemon in working order answers.
+	pingWithin = 3 * time.Second
+	// sweepEvery is how often containers are looked for that have nobody any more.
+	sweepEvery = time.Minute
+)
+
+// watchDocker begins to ask the Docker Engine, again and again, whether it can be used; offers say so. It is never
+// waited for.
+func (r *run) watchDocker(ctx context.Context) {
+	if r.docker == nil {
+		r.dockerDown = dockerIsOff
+		return
+	}
+	r.dockerDown = dockerNotAsked
+	r.keepers.Go(func() {
+		last, swept := dockerNotAsked, time.Time{}
+		ticker := time.NewTicker(r.dockerInterval)
+		defer ticker.Stop()
+		for {
+			now := r.docker.state(ctx)
+			if ctx.Err() != nil {
+				return
+			}
+			if now != last {
+				r.inbox.put(func(r *run) { r.dockerIs(now) })
+			}
+			if now == "" && (last != "" || time.Since(swept) > sweepEvery) {
+				r.findOrphans(ctx)
+				swept = time.Now()
+			}
+			last = now
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+		}
+	})
+}
+
+// state is why no containers can be run, "" when they can.
+func (d *docker) state(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, pingWithin)
+	defer cancel()
+	_, err := d.api.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("the Docker Engine at %s does not answer", d.host)
+	}
+	return fmt.Sprintf("the Docker Engine at %s cannot be used: %v", d.host, err)
+}
+
+// dockerIs takes in that the Docker Engine came or went. What it changes for offers shows in new ones.
+func (r *run) dockerIs(down string) {
+	if down == "" {
+		r.log.Info("containers can be run", "docker", r.docker.host)
+	} else {
+		r.log.Warn("containers cannot be run", "why", down)
+	}
+	r.dockerDown = down
+	r.revive()
+}
+
+// findOrphans has those containers of this engine removed that belong to no task it still looks after, and whose
+// supervisor is gone.
+func (r *run) findOrphans(ctx context.Context) {
+	labels := containerLabels(r.framework, r.options.Dir, "")
+	delete(labels, labelTask)
+	there, err := r.docker.list(ctx, labels)
+	if err != nil {
+		r.log.Warn("containers cannot be listed", "err", err)
+		return
+	}
+	var tasks []scheduler.TaskID
+	for _, c := range there {
+		if id := scheduler.TaskID(c.Labels[labelTask]); id != "" {
+			tasks = append(tasks, id)
+		}
+	}
+	if len(tasks) > 0 {
+		r.inbox.put(func(r *run) { r.orphaned(ctx, tasks) })
+	}
+}
+
+// orphaned removes the containers of those tasks that nobody looks after.
+func (r *run) orphaned(ctx context.Context, tasks []scheduler.TaskID) {
+	for _, id := range tasks {
+		dir := taskDir(filepath.Join(r.options.Dir, "tasks", dirName(id)))
+		if r.tasks[id] != nil || r.unreadable[dir.name()] {
+			continue
+		}
+		r.keepers.Go(func() {
+			if held, err := dir.lock(); err == nil {
+				defer held.Close()
+			} else if !errors.Is(err, os.ErrNotExist) {
+				return // its supervisor still does it
+			}
+			ctx, cancel := context.WithTimeout(ctx, removeWithin)
+			defer cancel()
+			if err := r.docker.removeTask(ctx, containerLabels(r.framework, r.options.Dir, id)); err != nil {
+				r.taskLog(id).Warn("container of an ended task cannot be removed", "err", err)
+				return
+			}
+			r.taskLog(id).Info("container of an ended task was removed")
+		})
+	}
+}
+
+// warnOfDNS says, once, why containers will not find names in our DNS.
+func (r *run) warnOfDNS(info scheduler.TaskInfo) {
+	if r.dnsWarned {
+		return
+	}
+	mode := networkMode(info)
+	// Which gateway it is does not matter to whether there is a server.
+	if _, err := r.options.DNS.nameserver(mode, r.options.Agents[0].Address); err != nil {
+		r.dnsWarned = true
+		r.log.Warn("containers keep Docker's own resolver", "task", info.ID, "network", mode, "why", err)
+	}
+}
