@@ -69,6 +69,10 @@ func (r *run) launch(l *ledger, info scheduler.TaskInfo) {
 	case runsContainer(info) && r.docker == nil:
 		r.refuse(info, scheduler.TaskFailed, "REASON_CONTAINER_LAUNCH_FAILED", dockerIsOff)
 		return
+	case !runsContainer(info) && wantsContainer(info):
+		r.refuse(info, scheduler.TaskFailed, "REASON_CONTAINER_LAUNCH_FAILED",
+			"volumes and networks of its own need a container image; a plain process has the agent's files and network")
+		return
 	}
 	if err := l.take(info); err != nil {
 		r.refuse(info, scheduler.TaskError, "REASON_TASK_INVALID", err.Error())

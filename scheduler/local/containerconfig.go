@@ -72,6 +72,12 @@ func runsContainer(task scheduler.TaskInfo) bool {
 	return task.Container != nil && task.Container.Docker != nil
 }
 
+// wantsContainer says whether a task asks for what only a container can give it.
+func wantsContainer(task scheduler.TaskInfo) bool {
+	return task.Container != nil && len(task.Container.Volumes) > 0 ||
+		slices.ContainsFunc(task.Networks, func(n scheduler.Network) bool { return n.Mode != scheduler.NetworkHost })
+}
+
 // containerConfig is what Docker is asked to create for a task whose directory is dir. gateways are those of the
 // networks, by name.
 func containerConfig(s spec, dir taskDir, gateways map[string]netip.Addr) (client.ContainerCreateOptions, error) {

@@ -43,6 +43,11 @@ func TestTaskFails(t *testing.T) {
 		{"unknown program", scheduler.TaskInfo{Args: []string{"no-such-program"}}, `Failed to launch: executable "no-such-program" is not found in PATH`},
 		{"nothing", scheduler.TaskInfo{}, "Failed to launch: the task has neither a command nor arguments"},
 		{"user", scheduler.TaskInfo{Shell: "true", User: "no-such-user"}, `Failed to launch: user "no-such-user" does not exist on this machine`},
+		{"volumes without an image", scheduler.TaskInfo{Shell: "true", Container: &scheduler.Container{Type: scheduler.ContainerMesos,
+			Volumes: []scheduler.Volume{{ContainerPath: "/c", HostPath: "/etc", Mode: "RO"}}}},
+			"volumes and networks of its own need a container image; a plain process has the agent's files and network"},
+		{"a network without an image", scheduler.TaskInfo{Shell: "true", Networks: []scheduler.Network{{Mode: scheduler.NetworkContainer, Name: "x"}}},
+			"volumes and networks of its own need a container image; a plain process has the agent's files and network"},
 		{"container", scheduler.TaskInfo{Container: &scheduler.Container{Docker: &scheduler.Docker{Image: "crate"}}}, dockerIsOff},
 	}
 	r := newRig(t, Options{Docker: DockerOff})
