@@ -35,7 +35,7 @@ func (w *work) addDelay(a *App) {
 // until the app has run without one for as long as its longest delay.
 func (w *work) rebaseDelay(a *App) {
 	d := w.delays.get(string(a.ID))
-	if d == nil {
+	if d == nil || d.config != a.VersionInfo.LastConfigChangeAt {
 		return
 	}
 	w.delays.put(string(a.ID), &delay{config: d.config, current: d.current, deadline: w.now})

@@ -212,17 +212,20 @@ func (w *work) registered(e Registered) {
 	w.revive = true
 }
 
-// resume sets the timers of an instance and repeats calls that the engine may have missed.
+// resume sets the timers of an instance and repeats calls that the engine may have missed. Time that passed while
+// nobody listened does not count: first the engine has to have its say on how the task is.
 func (w *work) resume(i *Instance) {
+	patience := w.now.Add(w.limits.LaunchTimeout)
 	switch i.Condition {
 	case Provisioned, Staging, Starting:
-		w.setTimer(timerLaunch, string(i.ID), 0, i.Since.Time().Add(w.limits.LaunchTimeout))
+		w.setTimer(timerLaunch, string(i.ID), 0, patience)
 	case Running:
 		w.beginChecks(i)
-	case Killing:
-		w.callKill(i)
 	case Unreachable, UnreachableInactive:
-		w.setUnreachableTimers(i)
+		w.setUnreachableTimers(i, patience)
+	}
+	if i.Condition == Killing || i.Condition.Active() && i.Goal == GoalDecommissioned {
+		w.callKill(i)
 	}
 }
 

@@ -46,7 +46,13 @@ func (w *work) drive(app PathID) {
 		return
 	}
 	action := d.pending.get(string(app))
-	if action.App == "" || !w.act(action) {
+	if action.App == "" {
+		if !d.actsLater(app) {
+			w.keep(app) // its part is done: it is held there while others are waited for
+		}
+		return
+	}
+	if !w.act(action) {
 		return
 	}
 	next := *d
@@ -66,12 +72,30 @@ func (w *work) drive(app PathID) {
 	w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: d.Plan.ID, Plan: d.Plan.summary()})
 }
 
+// actsLater says whether a step to come has an action on an app.
+func (d *Deployment) actsLater(app PathID) bool {
+	for _, step := range d.Plan.Steps[d.Step+1:] {
+		if slices.ContainsFunc(step.Actions, func(a Action) bool { return a.App == app }) {
+			return true
+		}
+	}
+	return false
+}
+
+// replacing says whether old instances of an app that end are not to be started again: it is being brought to a newer
+// definition now, or nothing holds it, and what is missing is started under the newest.
+func (w *work) replacing(app *App) bool {
+	d := w.deployments.get(string(w.locks.get(string(app.ID))))
+	return d == nil || d.pending.get(string(app.ID)).Kind == RestartApplication
+}
+
 // endDeployment lets go of a deployment's apps.
 func (w *work) endDeployment(d *Deployment) {
 	w.deployments.remove(string(d.Plan.ID))
 	w.save(KindDeployment, string(d.Plan.ID))
 	for _, app := range d.Plan.AffectedApps() {
 		w.locks.remove(string(app))
+		w.dirty[app] = true
 		for _, i := range w.instancesOf(app) {
 			if !i.Ready && i.Condition == Running {
 				n := *i
@@ -104,12 +128,18 @@ func (w *work) act(a Action) bool {
 		return w.stop(a.App)
 	case app == nil:
 		return true
+	case a.Kind == RestartApplication, a.Kind == ScaleApplication && app.Instances > 0 && w.hasOutdated(app):
+		return w.replace(app)
 	case a.Kind == ScaleApplication:
 		return w.scale(app)
-	case a.Kind == RestartApplication:
-		return w.replace(app)
 	}
 	return true
+}
+
+// hasOutdated says whether instances from before the app's last config change are to be kept running: an earlier
+// deployment was ended before it replaced them.
+func (w *work) hasOutdated(app *App) bool {
+	return slices.ContainsFunc(wanted(w.instancesOf(app.ID)), func(i *Instance) bool { return outdated(i, app) })
 }
 
 // stop ends all instances of an app that was removed.
@@ -201,9 +231,9 @@ func (w *work) dequeue(app PathID) {
 func (w *work) keep(app PathID) {
 	if a := w.apps.get(string(app)); a != nil {
 		w.adjust(a)
-		return
+	} else if len(w.instancesOf(app)) > 0 || len(w.versions.under(versionPrefix(app))) > 0 {
+		w.stop(app)
 	}
-	w.stop(app)
 }
 
 // cancelDeployment ends a deployment: with force it stays where it is, else what it changed is changed back.
@@ -247,11 +277,13 @@ func undo(d *Draft, p *Plan) {
 func (w *work) killTasks(k KillTasks) (any, error) {
 	killed := &Killed{}
 	perApp := map[PathID]int{}
+	seen := map[TaskID]bool{}
 	for _, id := range k.Tasks {
 		i := w.instances.get(string(InstanceIDOf(id)))
-		if i == nil || i.TaskID() != id || slices.Contains(killed.Instances, i) {
+		if i == nil || i.TaskID() != id || i.Goal == GoalDecommissioned || seen[id] {
 			continue
 		}
+		seen[id] = true
 		killed.Instances = append(killed.Instances, i)
 		perApp[i.AppID]++
 	}

@@ -114,5 +114,6 @@ type Probe struct {
 	Path      string // HTTP kinds, starts with "/"
 	Timeout   time.Duration
 	Ignore1xx bool
-	ReadyOn   []int // readiness: the status codes that mean ready
+	ReadyOn   []int     // readiness: the status codes that mean ready
+	Asked     time.Time // when the core asked for it
 }

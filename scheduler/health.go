@@ -30,9 +30,9 @@ func (w *work) probeHealth(i *Instance, n int) {
 		return
 	}
 	c := i.App.HealthChecks[n]
-	w.setTimer(timerCheck, string(i.ID), n, w.now.Add(interval(c)))
-	p := Probe{Instance: i.ID, Task: i.TaskID(), Check: n, Protocol: c.Protocol, Path: pathOr(c.Path),
+	p := Probe{Instance: i.ID, Task: i.TaskID(), Check: n, Protocol: c.Protocol, Path: pathOr(c.Path), Asked: w.now,
 		Timeout: time.Duration(max(1, c.TimeoutSeconds)) * time.Second, Ignore1xx: c.IgnoreHTTP1xx}
+	w.awaitProbe(timerCheck, p, interval(c))
 	var ok bool
 	switch {
 	case c.Port != nil:
@@ -52,15 +52,36 @@ func (w *work) probeReadiness(i *Instance) {
 		return
 	}
 	c := i.App.ReadinessChecks[0]
-	w.setTimer(timerReadiness, string(i.ID), 0, w.now.Add(time.Duration(max(1, c.IntervalSeconds))*time.Second))
+	p := Probe{Instance: i.ID, Task: i.TaskID(), Readiness: true, Protocol: c.Protocol, Path: pathOr(c.Path), Asked: w.now,
+		Timeout: time.Duration(max(1, c.TimeoutSeconds)) * time.Second, ReadyOn: c.HTTPStatusCodesForReady}
+	w.awaitProbe(timerReadiness, p, readinessInterval(c))
 	n := slices.IndexFunc(i.App.Ports(), func(p Port) bool { return p.Name == c.PortName })
-	address, ok := i.portAddress(n)
-	if !ok {
-		return
+	var ok bool
+	if p.Address, ok = i.portAddress(n); ok {
+		w.effects.Probes = append(w.effects.Probes, p)
 	}
-	w.effects.Probes = append(w.effects.Probes, Probe{Instance: i.ID, Task: i.TaskID(), Readiness: true,
-		Protocol: c.Protocol, Address: address, Path: pathOr(c.Path),
-		Timeout: time.Duration(max(1, c.TimeoutSeconds)) * time.Second, ReadyOn: c.HTTPStatusCodesForReady})
+}
+
+// probeLost is how long after its time-out a probe without a result counts as lost.
+const probeLost = 10 * time.Second
+
+// awaitProbe has the next probe wait for the result of this one: probes of one check never overlap, however slow the
+// network is.
+func (w *work) awaitProbe(kind timerKind, p Probe, every time.Duration) {
+	w.setTimer(kind, string(p.Instance), p.Check, w.now.Add(max(every, p.Timeout+probeLost)))
+}
+
+// nextProbe sets the time of the next probe, now that there is a result: an interval after this one was asked for.
+func (w *work) nextProbe(kind timerKind, p Probe, every time.Duration) {
+	at := p.Asked.Add(every)
+	if at.Before(w.now) {
+		at = w.now
+	}
+	w.setTimer(kind, string(p.Instance), p.Check, at)
+}
+
+func readinessInterval(c ReadinessCheck) time.Duration {
+	return time.Duration(max(1, c.IntervalSeconds)) * time.Second
 }
 
 func pathOr(path string) string {
@@ -93,22 +114,31 @@ func (i *Instance) reachableAt(n int) string {
 // probed takes in a probe's result, unless the task it was made of is over.
 func (w *work) probed(e Probed) {
 	i := w.instances.get(string(e.Probe.Instance))
-	if i == nil || i.TaskID() != e.Probe.Task || i.Condition != Running || e.Outcome == ProbeIgnored {
+	if i == nil || i.TaskID() != e.Probe.Task || i.Condition != Running {
 		return
 	}
 	if e.Probe.Readiness {
 		w.ready(i, e)
 		return
 	}
-	if e.Probe.Check < len(i.App.HealthChecks) {
+	if e.Probe.Check >= len(i.App.HealthChecks) {
+		return
+	}
+	w.nextProbe(timerCheck, e.Probe, interval(i.App.HealthChecks[e.Probe.Check]))
+	if e.Outcome != ProbeIgnored {
 		w.health(i, e.Probe.Check, e.Outcome == ProbeSucceeded, e.Cause)
 	}
 }
 
+// ready takes in the result of a readiness check. Once ready, a task stays it: the check is over then.
 func (w *work) ready(i *Instance, e Probed) {
+	if i.Ready || len(i.App.ReadinessChecks) == 0 {
+		return
+	}
+	w.nextProbe(timerReadiness, e.Probe, readinessInterval(i.App.ReadinessChecks[0]))
 	n := *i
 	n.Ready = e.Outcome == ProbeSucceeded
-	if len(i.App.ReadinessChecks) > 0 && i.App.ReadinessChecks[0].PreserveLastResponse {
+	if i.App.ReadinessChecks[0].PreserveLastResponse {
 		n.ReadyReply = e.Reply
 	}
 	if n.Ready {
@@ -119,12 +149,13 @@ func (w *work) ready(i *Instance, e Probed) {
 	}
 }
 
-// agentHealth takes in the result of the check that the agent runs.
+// agentHealth takes in the result of the check that the agent runs. It runs one; should the app have more of its kind,
+// its result stands for them.
 func (w *work) agentHealth(id InstanceID, healthy bool, cause string) {
-	i := w.instances.get(string(id))
-	n := slices.IndexFunc(i.App.HealthChecks, func(c HealthCheck) bool { return c.Protocol.ByAgent() })
-	if n >= 0 {
-		w.health(i, n, healthy, cause)
+	for n, c := range w.instances.get(string(id)).App.HealthChecks {
+		if c.Protocol.ByAgent() {
+			w.health(w.instances.get(string(id)), n, healthy, cause)
+		}
 	}
 }
 
@@ -156,8 +187,10 @@ func (w *work) health(i *Instance, n int, healthy bool, cause string) {
 	next := *i
 	next.Health = results
 	w.touchInstance(&next)
-	w.dirty[i.AppID] = true
-	w.notifyHealth(&next, before, n)
+	if !sameHealth(before, next.Healthy()) {
+		w.dirty[i.AppID] = true
+		w.notifyHealth(&next, n)
+	}
 
 	tooMany := !healthy && c.MaxConsecutiveFailures > 0 && failuresBefore >= c.MaxConsecutiveFailures
 	if tooMany && !c.Protocol.ByAgent() {
@@ -167,13 +200,11 @@ func (w *work) health(i *Instance, n int, healthy bool, cause string) {
 	}
 }
 
-func (w *work) notifyHealth(i *Instance, before *bool, n int) {
-	after := i.Healthy()
-	if before == nil && after == nil || before != nil && after != nil && *before == *after {
-		return
-	}
+func sameHealth(a, b *bool) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }
+
+func (w *work) notifyHealth(i *Instance, n int) {
 	w.notify(NoticeHealthStatusChanged, HealthStatusChanged{AppID: i.AppID, InstanceID: i.ID, TaskID: i.TaskID(),
 		Version: i.AppVersion, Alive: i.Health[n].Alive})
-	w.notify(NoticeInstanceHealth, InstanceHealthChanged{InstanceID: i.ID, RunSpecID: i.AppID, Healthy: after,
+	w.notify(NoticeInstanceHealth, InstanceHealthChanged{InstanceID: i.ID, RunSpecID: i.AppID, Healthy: i.Healthy(),
 		RunSpecVersion: i.AppVersion})
 }

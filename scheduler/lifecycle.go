@@ -68,8 +68,8 @@ func (w *work) decommission(i *Instance, why string) {
 		w.removeInstance(i)
 		return
 	}
-	if i.Goal == GoalDecommissioned && i.Condition == Killing {
-		return
+	if i.Goal == GoalDecommissioned {
+		return // it was told to end; what is left is repeated by its timer
 	}
 	n := *i
 	n.Goal = GoalDecommissioned
@@ -87,7 +87,7 @@ func (w *work) kill(i *Instance, why string) {
 	}
 	w.clearInstanceTimers(i)
 	if n.Condition != Killing {
-		w.setUnreachableTimers(&n)
+		w.setUnreachableTimers(&n, w.now)
 	}
 	w.putInstance(&n)
 	w.effects.Withdrawn = append(w.effects.Withdrawn, n.ID)
@@ -108,22 +108,27 @@ func (w *work) notifyInstance(i *Instance) {
 		AgentID: i.AgentID, Host: i.Hostname, RunSpecVersion: i.AppVersion})
 }
 
-// surplus chooses which of an app's instances go when it is scaled down: those not running first, then by the app's
-// kill selection, so that what GROUP_BY constraints spread stays spread (Marathon reference 15.2 and 7).
+// surplus chooses which of an app's instances go when it is scaled down: those that serve nobody first, then by the
+// app's kill selection, so that what GROUP_BY constraints spread stays spread (Marathon reference 15.2 and 7).
 func surplus(app *App, instances []*Instance, count int) []*Instance {
 	pool := slices.Clone(instances)
 	rank := func(i *Instance) int {
-		switch i.Condition {
-		case UnreachableInactive, Unreachable:
+		h := i.Healthy()
+		switch {
+		case outdated(i, app):
 			return 0
-		case Scheduled:
+		case i.Condition == UnreachableInactive, i.Condition == Unreachable, i.Condition == Killing:
 			return 1
-		case Provisioned, Staging:
+		case i.Condition == Scheduled:
 			return 2
-		case Starting:
+		case i.Condition == Provisioned, i.Condition == Staging:
 			return 3
+		case i.Condition == Starting:
+			return 4
+		case h != nil && !*h:
+			return 5
 		}
-		return 4
+		return 6
 	}
 	slices.SortStableFunc(pool, func(a, b *Instance) int {
 		byStart := cmp.Compare(b.StartedAt, a.StartedAt)

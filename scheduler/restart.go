@@ -28,6 +28,11 @@ func (w *work) replace(app *App) bool {
 	all := w.instancesOf(app.ID)
 	var fresh, old []*Instance
 	healthy, satisfied := 0, 0
+	for _, i := range all {
+		if i.Condition == UnreachableInactive && outdated(i, app) {
+			w.decommission(i, "Replaced by a newer version") // should it come back
+		}
+	}
 	for _, i := range wanted(all) {
 		if i.satisfies(app) {
 			healthy++
@@ -53,8 +58,11 @@ func (w *work) replace(app *App) bool {
 	bounds := restartCapacity(app.Instances, app.UpgradeStrategy, healthy)
 	// Old instances go as far as enough healthy ones stay, and as new ones have taken their place.
 	kill := max(0, healthy-bounds.minHealthy, len(old)-(app.Instances-satisfied))
-	for _, i := range oldestUnhealthyFirst(app, old, min(kill, len(old))) {
+	for _, i := range unhealthyFirst(app, old, min(kill, len(old))) {
 		w.decommission(i, "Replaced by a newer version")
+	}
+	if len(fresh) < app.Instances && len(all) >= bounds.most {
+		w.makeRoom(old, app.Instances-len(fresh))
 	}
 	present := 0
 	for _, i := range w.instancesOf(app.ID) {
@@ -67,8 +75,20 @@ func (w *work) replace(app *App) bool {
 	return satisfied == app.Instances && present == app.Instances
 }
 
-// oldestUnhealthyFirst chooses which old instances make room: those that serve nobody first.
-func oldestUnhealthyFirst(app *App, old []*Instance, count int) []*Instance {
+// makeRoom ends up to count old instances that serve nobody: without room for new ones an app whose old version is
+// broken could never be mended.
+func (w *work) makeRoom(old []*Instance, count int) {
+	for _, i := range old {
+		h := i.Healthy()
+		if count > 0 && (i.Condition != Running || h != nil && !*h) {
+			w.decommission(i, "Made room for a newer version")
+			count--
+		}
+	}
+}
+
+// unhealthyFirst chooses which old instances make room: those that serve nobody first.
+func unhealthyFirst(app *App, old []*Instance, count int) []*Instance {
 	pool := slices.Clone(old)
 	slices.SortStableFunc(pool, func(a, b *Instance) int {
 		return boolRank(a.satisfies(app)) - boolRank(b.satisfies(app))

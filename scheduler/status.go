@@ -82,6 +82,8 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 	case i.Condition == Killing, i.Goal == GoalDecommissioned:
 		// It is on its way out; word of it from before the kill changes nothing.
 		n.Condition = Killing
+	case i.Condition == Running && (state == TaskStaging || state == TaskStarting):
+		// Late word from before it ran.
 	case state == TaskStaging:
 		n.Condition = Staging
 	case state == TaskStarting:
@@ -111,6 +113,7 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 		w.callKill(&n)
 	default:
 		w.putInstance(&n)
+		w.setTimer(timerLaunch, string(n.ID), 0, w.now.Add(w.limits.LaunchTimeout))
 	}
 	if s.Healthy != nil && n.Condition == Running {
 		w.agentHealth(n.ID, *s.Healthy, s.Message)
@@ -126,10 +129,10 @@ func (w *work) ended(i *Instance, s TaskStatus, state TaskState) {
 		w.recordFailure(i, s, state, unhealthy)
 	}
 	app := w.apps.get(string(i.AppID))
-	if app != nil && failed {
+	if app != nil && failed && !outdated(i, app) {
 		w.addDelay(app)
 	}
-	if i.Goal == GoalDecommissioned || app == nil || outdated(i, app) {
+	if i.Goal == GoalDecommissioned || app == nil || outdated(i, app) && w.replacing(app) {
 		w.removeInstance(i)
 		return
 	}
@@ -178,17 +181,24 @@ func (w *work) unreachable(i *Instance, s TaskStatus) {
 	w.clearInstanceTimers(i)
 	w.putInstance(&n)
 	w.effects.Withdrawn = append(w.effects.Withdrawn, n.ID)
-	w.setUnreachableTimers(&n)
+	w.setUnreachableTimers(&n, w.now)
 }
 
-func (w *work) setUnreachableTimers(i *Instance) {
+// setUnreachableTimers sets when an unreachable instance is replaced and when it is forgotten, neither before earliest.
+func (w *work) setUnreachableTimers(i *Instance, earliest time.Time) {
 	strategy := i.App.UnreachableStrategy
 	if strategy.Disabled {
 		return
 	}
-	since := i.Since.Time()
-	w.setTimer(timerInactive, string(i.ID), 0, since.Add(seconds(float64(strategy.InactiveAfterSeconds))))
-	w.setTimer(timerExpunge, string(i.ID), 0, since.Add(seconds(float64(strategy.ExpungeAfterSeconds))))
+	set := func(kind timerKind, after int) {
+		at := i.Since.Time().Add(seconds(float64(after)))
+		if at.Before(earliest) {
+			at = earliest
+		}
+		w.setTimer(kind, string(i.ID), 0, at)
+	}
+	set(timerInactive, strategy.InactiveAfterSeconds)
+	set(timerExpunge, strategy.ExpungeAfterSeconds)
 }
 
 // becomeInactive lets an unreachable instance be replaced; it may still come back.

@@ -71,7 +71,7 @@ func discovery(i *Instance, app *App) []DiscoveryPort {
 				d.Labels = map[string]string{}
 			}
 			d.Labels["network-scope"] = "host"
-			if i.HostPorts[n] == 0 {
+			if n >= len(i.HostPorts) || i.HostPorts[n] == 0 {
 				d.Labels["network-scope"], d.Container = "container", true
 				if len(app.Networks) > 0 {
 					d.Labels["network-name"] = app.Networks[0].Name

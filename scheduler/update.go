@@ -179,6 +179,11 @@ func (w *work) adopt(d *Draft, p *Plan) {
 	}
 	for id := range p.Before {
 		w.save(KindApp, string(id))
+		if p.After[id] == nil { // at once: another update may make an app of that id before the plan gets to it
+			for _, i := range w.instancesOf(id) {
+				w.decommission(i, "App was removed")
+			}
+		}
 	}
 	for _, id := range p.AffectedApps() {
 		w.notifyChecks(p.Before[id], p.After[id])

@@ -125,7 +125,7 @@ func (s *server) openScheduler() (err error) {
 	}
 	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
 		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
-		Prober: scheduler.NewNetProber(), Now: time.Now, Logger: s.log,
+		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
 	})
 	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
 	s.api = api.New(api.Options{
@@ -136,6 +136,14 @@ func (s *server) openScheduler() (err error) {
 	s.loop.Observe(s.events)
 	s.loop.Observe(journal{s.log})
 	return nil
+}
+
+// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
+// missed or met early because somebody sets the clock.
+func steadyClock() func() time.Time {
+	start := time.Now()
+	wall := start.Round(0)
+	return func() time.Time { return wall.Add(time.Since(start)) }
 }
 
 func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
