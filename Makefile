@@ -42,6 +42,10 @@ test: deps ## vet, unit tests with the race detector, integration tests; install
 integration: build ## black-box tests of the built binary, with real dig and curl
 	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m ./integration/...
 
+.PHONY: golden
+golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against the built binary
+	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m -v -run '^TestMesosDNS' ./integration/
+
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...

@@ -6,17 +6,16 @@ type changes struct {
 	// a dozen names with two changes each, which are not worth a slice for each name.
 	list  []linkedChange
 	names []changedName
-	index map[name]int32 // in names
+	index map[name]int32 // in names; texts of names that are only listed end in a dot, names in a zero octet
 
 	tasks   int // more or fewer published
-	skipped int // more or fewer that cannot be
-	// The records of one task come one after the other and share a target: it is spelled out once.
-	lastDotted, lastTarget string
+	skipped int // more or fewer that are only listed
 }
 
 type changedName struct {
-	name
-	last int32 // where in the list its last change is
+	name         // or the text of one that is only listed
+	listed bool  // it is only listed
+	last   int32 // where in the list its last change is
 }
 
 type linkedChange struct {
@@ -32,7 +31,7 @@ func newChanges() *changes {
 }
 
 // each calls f with the net changes of each name that has any. The slice is f's until it returns.
-func (c *changes) each(f func(name, []contribution)) {
+func (c *changes) each(f func(changedName, []contribution)) {
 	var list []contribution
 	for _, n := range c.names {
 		list = list[:0]
@@ -40,7 +39,7 @@ func (c *changes) each(f func(name, []contribution)) {
 			list = append(list, c.list[i].contribution)
 		}
 		if list := net(list); len(list) > 0 {
-			f(n.name, list)
+			f(n, list)
 		}
 	}
 }
@@ -49,54 +48,30 @@ func (c *changes) each(f func(name, []contribution)) {
 // contributor of that health.
 func (c *changes) giver(h Health, times int32) func(record) {
 	return func(r record) {
-		if !c.give(r, h, times) {
+		var buf [maxName]byte
+		owner, askable := appendWire(buf[:0], r.owner)
+		listed := r.outside || !askable || !isPlain(r.owner)
+		if listed {
+			owner = []byte(r.owner)
 			c.skipped += int(times)
 		}
-	}
-}
-
-// give reports false for a record that no DNS message can carry.
-func (c *changes) give(r record, h Health, times int32) bool {
-	var buf [maxName]byte
-	owner, ok := appendWire(buf[:0], r.owner)
-	if !ok {
-		return false
-	}
-	change := contribution{rdata: rdata{rrtype: TypeA, addr: r.addr}, givers: times, healthy: times}
-	switch {
-	case r.isSRV():
-		if r.port < 0 || r.port > 1<<16-1 || !c.spell(r.target) {
-			return false
+		change := contribution{rdata: rdata{rrtype: TypeA, addr: r.addr}, givers: times, healthy: times}
+		switch {
+		case r.isSRV():
+			change.rdata = rdata{rrtype: TypeSRV, port: r.port, target: r.target}
+		case r.addr.Is6():
+			change.rrtype = TypeAAAA
 		}
-		change.rdata = rdata{rrtype: TypeSRV, port: uint16(r.port), target: c.lastTarget}
-	case r.addr.Is6():
-		change.rrtype = TypeAAAA
+		if h == Unhealthy {
+			change.healthy = 0
+		}
+		i, ok := c.index[name(owner)]
+		if !ok {
+			i = int32(len(c.names))
+			c.names = append(c.names, changedName{name: name(owner), listed: listed, last: -1})
+			c.index[c.names[i].name] = i
+		}
+		c.list = append(c.list, linkedChange{change, c.names[i].last})
+		c.names[i].last = int32(len(c.list) - 1)
 	}
-	if h == Unhealthy {
-		change.healthy = 0
-	}
-	i, ok := c.index[name(owner)]
-	if !ok {
-		i = int32(len(c.names))
-		c.names = append(c.names, changedName{name: name(owner), last: -1})
-		c.index[c.names[i].name] = i
-	}
-	c.list = append(c.list, linkedChange{change, c.names[i].last})
-	c.names[i].last = int32(len(c.list) - 1)
-	return true
-}
-
-// spell leaves the text of an SRV target in lastTarget. It reports false for a target that cannot be carried.
-func (c *changes) spell(dotted string) bool {
-	if dotted == c.lastDotted {
-		return c.lastTarget != ""
-	}
-	c.lastDotted, c.lastTarget = dotted, ""
-	n, ok := wireName(dotted)
-	if ok && isPlain(dotted) {
-		c.lastTarget = dotted
-	} else if ok {
-		c.lastTarget = n.text()
-	}
-	return ok
 }

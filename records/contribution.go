@@ -10,9 +10,9 @@ import (
 // rdata is what tells two records of one name apart: type and address, or type, target and port.
 type rdata struct {
 	rrtype uint16
-	port   uint16
+	port   int
 	addr   netip.Addr
-	target string // in presentation format
+	target string // as it was worded
 }
 
 func (d rdata) compare(e rdata) int {

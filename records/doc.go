@@ -14,8 +14,11 @@
 //
 // # Names
 //
-// Names are kept in lower case and in wire format. A name that no DNS message can carry (an empty label, a label of
-// more than 63 octets, more than 255 octets in all) is left out and counted, as is an SRV record with such a target
-// or with a port outside 0..65535. Wherever a name is text it is in the presentation format of RFC 1035, section
-// 5.1, absolute, with a dot at the end.
+// Names are kept in lower case and in wire format. Wherever a name is text it is in the presentation format of RFC
+// 1035, section 5.1, absolute, with a dot at the end.
+//
+// Some names are only listed: no question finds them, but Mesos-DNS's HTTP API does, or shows them. They are those that
+// no DNS message can carry (an empty label, a label of more than 63 octets, more than 255 octets in all), those with
+// capitals or octets that need escapes, which come from a DiscoveryInfo's name taken verbatim, and the name server's
+// when it lies outside the zone. Each of the former stands beside one that is made of clean labels and can be asked for.
 package records

@@ -72,12 +72,12 @@ type listedTask struct {
 
 func (z *Zone) listing() listing {
 	var l listing
-	byName := make(map[string]*listedFramework)
-	framework := func(name string, order uint64) *listedFramework {
-		f := byName[name]
+	byKey := make(map[string]*listedFramework)
+	framework := func(key, name string, order uint64) *listedFramework {
+		f := byKey[key]
 		if f == nil {
 			f = &listedFramework{name: name, order: order}
-			byName[name] = f
+			byKey[key] = f
 			l.frameworks = append(l.frameworks, f)
 		}
 		f.order = min(f.order, order)
@@ -92,7 +92,7 @@ func (z *Zone) listing() listing {
 		masters := s.masters
 		l.fixed = append(l.fixed, func(emit func(record)) { z.namer.masters(&masters, emit) })
 		for _, f := range s.frameworks {
-			framework(f.framework.Name, f.order)
+			framework(f.framework.key(), f.framework.Name, f.order)
 			copied := f.framework
 			l.fixed = append(l.fixed, func(emit func(record)) { z.namer.framework(&copied, emit) })
 		}
@@ -103,7 +103,7 @@ func (z *Zone) listing() listing {
 		}
 		for _, t := range s.tasks {
 			if t.published {
-				f := framework(t.task.Framework, t.order)
+				f := framework(cmp.Or(t.task.FrameworkKey, t.task.Framework), t.task.Framework, t.order)
 				f.tasks = append(f.tasks, listedTask{task: t.task, agent: t.agent.agent, order: t.order})
 			}
 		}

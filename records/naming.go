@@ -17,6 +17,8 @@ type record struct {
 	target string
 	port   int
 	added  bool // Mesos-DNS does not have it
+	// outside says that the owner is not in the zone.
+	outside bool
 }
 
 func (r record) isSRV() bool { return r.target != "" }
@@ -204,10 +206,11 @@ func (n *namer) masters(m *Masters, emit func(record)) {
 	}
 }
 
-// server gives the addresses of the zone's own name server, when its name is the zone's to answer.
+// server gives the addresses of the zone's own name server, whose name may lie outside the zone.
 func (n *namer) server(mname string, listen []netip.Addr, emit func(record)) {
-	if mname == n.domain || strings.HasSuffix(mname, "."+n.domain) {
-		emitAddrs(mname, usable(listen), emit)
+	outside := mname != n.domain && !strings.HasSuffix(mname, "."+n.domain)
+	for _, a := range usable(listen) {
+		emit(record{owner: mname, addr: a, outside: outside})
 	}
 }
 

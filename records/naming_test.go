@@ -98,8 +98,8 @@ web.marathon.slave.mesos. A 10.0.0.1
 web-iffe9-s0.marathon.slave.mesos. A 10.0.0.1`,
 		},
 		{
-			name: "DiscoveryInfo: verbatim in lower case, and as a label", task: "ignored",
-			discovery: &Discovery{Name: "Seed.db", Ports: []DiscoveryPort{{Number: 9042, Name: "CQL_v3", Protocol: "TCP"}}},
+			name: "DiscoveryInfo: verbatim, and as a label", task: "ignored",
+			discovery: &Discovery{Name: "seed.db", Ports: []DiscoveryPort{{Number: 9042, Name: "CQL_v3", Protocol: "TCP"}}},
 			want: `
 _seed-db._tcp.marathon.mesos. SRV seed-db-iffe9-s0.marathon.mesos.:9042
 _cql-v3._seed-db._tcp.marathon.mesos. SRV seed-db-iffe9-s0.marathon.mesos.:9042
@@ -146,17 +146,12 @@ x.marathon.slave.mesos. A 10.0.0.1
 x-iffe9-s0.marathon.slave.mesos. A 10.0.0.1`,
 		},
 		{
-			name: "octets that text has to escape", task: "x",
+			name: "octets that text has to escape: listed only", task: "x",
 			discovery: &Discovery{Name: "a b@c", Ports: []DiscoveryPort{{Number: 1, Protocol: "tcp"}}},
 			want: `
-_a\ b\@c._tcp.marathon.mesos. SRV a\ b\@c-iffe9-s0.marathon.mesos.:1
 _abc._tcp.marathon.mesos. SRV abc-iffe9-s0.marathon.mesos.:1
-a\ b\@c.marathon.mesos. A 10.0.0.1
-a\ b\@c-iffe9-s0.marathon.mesos. A 10.0.0.1
 abc.marathon.mesos. A 10.0.0.1
 abc-iffe9-s0.marathon.mesos. A 10.0.0.1
-a\ b\@c.marathon.slave.mesos. A 10.0.0.1
-a\ b\@c-iffe9-s0.marathon.slave.mesos. A 10.0.0.1
 abc.marathon.slave.mesos. A 10.0.0.1
 abc-iffe9-s0.marathon.slave.mesos. A 10.0.0.1`,
 		},

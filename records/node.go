@@ -7,7 +7,7 @@ import (
 
 // Node is one name. It is immutable but for the slots that cache renderings.
 type Node struct {
-	name name
+	name name    // or the text of one that is only listed
 	sets []RRset // in ascending order of type
 	// held is what the name's contributors gave, sorted. It is nil where that is exactly what sets publishes, each
 	// record given once by a contributor not known to be unhealthy, as it is at nearly every name: hence a pointer, as
@@ -50,7 +50,7 @@ func (n *Node) published() []rdata {
 			out = append(out, rdata{rrtype: set.Type, addr: a})
 		}
 		for _, s := range set.SRV {
-			out = append(out, rdata{rrtype: TypeSRV, port: s.Port, target: s.Target})
+			out = append(out, s.rdata())
 		}
 	}
 	return out

@@ -10,12 +10,13 @@ import (
 // invariants that every ancestor of a name within the zone exists, that a node counts the names right below it, and
 // that no node is left without a reason to exist.
 type rebuilder struct {
-	trieEditor
-	options *Options
-	apex    name
-	domain  string
-	stats   Stats
-	changed bool // an answer is another one now
+	trieEditor            // names
+	listed     trieEditor // names that are only listed
+	options    *Options
+	apex       name
+	domain     string
+	stats      Stats
+	changed    bool // an answer is another one now
 }
 
 // start makes the apex, which the zone never loses.
@@ -38,20 +39,18 @@ func (r *rebuilder) snapshot(serial uint32, changed time.Time) *Snapshot {
 		r.put(&Node{name: r.apex, sets: r.rrsets(r.apex, old.published()), held: old.held, children: old.children})
 	}
 	r.stats.Changed = changed
-	return &Snapshot{domain: r.domain, names: r.trie, serial: serial, stats: r.stats}
-}
-
-// node finds a name; its copy in a buffer of its own keeps the look-up from allocating.
-func (r *rebuilder) node(n name) *Node {
-	var buf [maxName]byte
-	return r.get(append(buf[:0], n...))
+	return &Snapshot{domain: r.domain, names: r.trie, listed: r.listed.trie, serial: serial, stats: r.stats}
 }
 
 // change merges net changes into the node of a name.
-func (r *rebuilder) change(n name, list []contribution) {
-	old := r.node(n)
+func (r *rebuilder) change(n changedName, list []contribution) {
+	if n.listed {
+		r.changeListed(n.name, list)
+		return
+	}
+	old := r.node(n.name)
 	if old == nil {
-		old = &Node{name: n}
+		old = &Node{name: n.name}
 	}
 	was := old.published()
 	held := merge(old.contributions(was), list)
@@ -62,12 +61,29 @@ func (r *rebuilder) change(n name, list []contribution) {
 		next.held = &held
 	}
 	if !slices.Equal(was, is) {
-		next.sets = r.rrsets(n, is)
+		next.sets = r.rrsets(n.name, is)
 		r.changed = true
 		r.count(old, -1)
 		r.count(next, +1)
 	}
 	r.replace(old, next)
+}
+
+// changeListed is change for a name that is only listed: it has no place in the tree of names, and no answer is
+// another one because of it.
+func (r *rebuilder) changeListed(n name, list []contribution) {
+	old := r.listed.node(n)
+	if old == nil {
+		old = &Node{name: n}
+	}
+	held := slices.Clone(merge(old.contributions(old.published()), list))
+	next := &Node{name: n, sets: r.rrsets(n, publish(held, r.options.AllUnhealthy)), held: &held}
+	switch {
+	case len(held) > 0:
+		r.listed.put(next)
+	case old.exists():
+		r.listed.remove(n)
+	}
 }
 
 func (r *rebuilder) count(n *Node, times int) {
@@ -137,7 +153,7 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		case TypeSRV:
 			set.SRV = make([]SRV, end)
 			for j, d := range data[:end] {
-				set.SRV[j] = SRV{Weight: r.options.SRVWeight, Port: d.port, Target: d.target}
+				set.SRV[j] = newSRV(r.options.SRVWeight, d)
 			}
 		default:
 			set.Addrs = make([]netip.Addr, end)

@@ -28,10 +28,48 @@ type RRset struct {
 	rendering atomic.Pointer[[]byte]
 }
 
-// SRV is the data of an SRV record (RFC 2782). Target is absolute, lower case, with a dot at the end.
+// SRV is the data of an SRV record (RFC 2782). Target is absolute, with a dot at the end, in presentation format.
 type SRV struct {
 	Priority, Weight, Port uint16
 	Target                 string
+	// Listed is what the source said, where that is not what a DNS message can carry; nil: it is Target and Port.
+	Listed *SRVListed
+}
+
+// SRVListed is the data of an SRV record as a source worded it. Where it has a target that no DNS message can carry, the
+// record says that the service is not available (RFC 2782: "."); of a port it has the lower 16 bits.
+type SRVListed struct {
+	Target string // dotted labels, not escaped
+	Port   int
+}
+
+// AsListed is what the source said.
+func (s *SRV) AsListed() SRVListed {
+	if s.Listed != nil {
+		return *s.Listed
+	}
+	return SRVListed{Target: s.Target, Port: int(s.Port)}
+}
+
+func newSRV(weight uint16, d rdata) SRV {
+	s := SRV{Weight: weight, Port: uint16(d.port), Target: d.target}
+	var buf [maxName]byte
+	wire, ok := appendWire(buf[:0], d.target)
+	switch {
+	case !ok:
+		s.Target = "."
+	case !isPlain(d.target):
+		s.Target = name(wire).text()
+	}
+	if s.Target != d.target || int(s.Port) != d.port {
+		s.Listed = &SRVListed{Target: d.target, Port: d.port}
+	}
+	return s
+}
+
+func (s *SRV) rdata() rdata {
+	listed := s.AsListed()
+	return rdata{rrtype: TypeSRV, port: listed.Port, target: listed.Target}
 }
 
 // Rendering returns what SetRendering stored, or nil. It may be called from any goroutine.

@@ -10,6 +10,7 @@ import (
 type Snapshot struct {
 	domain string
 	names  trie
+	listed trie // names that are only listed, by text
 	serial uint32
 	stats  Stats
 }
@@ -57,6 +58,28 @@ func (s *Snapshot) All() iter.Seq2[string, *Node] {
 	}
 }
 
+// LookupListed finds a name as Mesos-DNS's HTTP API does: by its text as the source worded it, dotted labels with a dot
+// at the end, without escapes, and in lower case, as capitals are never found there. Beyond the names that Lookup finds
+// these are the ones that are only listed.
+func (s *Snapshot) LookupListed(text string) *Node {
+	if isPlain(text) {
+		var buf [maxName]byte
+		if wire, ok := appendWire(buf[:0], text); ok {
+			if n := s.names.get(wire); n != nil {
+				return n
+			}
+		}
+	}
+	return s.listed.get([]byte(text))
+}
+
+// Listed yields each name that is only listed, by its text, in no order.
+func (s *Snapshot) Listed() iter.Seq2[string, *Node] {
+	return func(yield func(string, *Node) bool) {
+		s.listed.all(func(n *Node) bool { return yield(string(n.name), n) })
+	}
+}
+
 // Stats counts what the snapshot holds and what could not be published.
 func (s *Snapshot) Stats() Stats { return s.stats }
 
@@ -65,6 +88,6 @@ type Stats struct {
 	Tasks   int // published
 	Names   int // with RRsets
 	Records int
-	Skipped int       // records whose name or target no DNS message can carry, or whose port is none
+	Skipped int       // records that are only listed
 	Changed time.Time // when the content last changed; zero for never
 }

@@ -27,12 +27,14 @@ type Task struct {
 	ID        string // Mesos task id
 	Name      string // TaskInfo.name, e.g. "cassandra-seed.db.ctrlpkw"
 	Framework string // the framework's name as registered, e.g. "marathon"
-	AgentID   string // the agent it runs on; its addresses come from the Agent of that id
-	State     string // Mesos's word; only TASK_RUNNING is published
-	Health    Health
-	Ports     []int // the host ports it holds (resources.ports), expanded, in order
-	Addresses Addresses
-	Discovery *Discovery // nil when the task has no DiscoveryInfo
+	// FrameworkKey is the Key of the framework, "" where its name is.
+	FrameworkKey string
+	AgentID      string // the agent it runs on; its addresses come from the Agent of that id
+	State        string // Mesos's word; only TASK_RUNNING is published
+	Health       Health
+	Ports        []int // the host ports it holds (resources.ports), expanded, in order
+	Addresses    Addresses
+	Discovery    *Discovery // nil when the task has no DiscoveryInfo
 }
 
 // Addresses are a task's own addresses by where Mesos's state keeps them, each the name of an IPSource.
@@ -103,7 +105,8 @@ func (t *Task) key() string { return cmp.Or(t.Key, t.ID) }
 func (f *Framework) key() string { return cmp.Or(f.Key, f.Name) }
 
 func (t *Task) equal(u *Task) bool {
-	return t.Key == u.Key && t.ID == u.ID && t.Name == u.Name && t.Framework == u.Framework && t.AgentID == u.AgentID &&
+	return t.Key == u.Key && t.ID == u.ID && t.Name == u.Name && t.Framework == u.Framework &&
+		t.FrameworkKey == u.FrameworkKey && t.AgentID == u.AgentID &&
 		t.State == u.State && t.Health == u.Health && slices.Equal(t.Ports, u.Ports) &&
 		t.Addresses.equal(&u.Addresses) && t.Discovery.equal(u.Discovery)
 }

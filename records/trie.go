@@ -98,6 +98,12 @@ type trieEditor struct {
 	edition uint64
 }
 
+// node finds a name; its copy in a buffer of its own keeps the look-up from allocating.
+func (e *trieEditor) node(n name) *Node {
+	var buf [maxName]byte
+	return e.get(append(buf[:0], n...))
+}
+
 // put adds a node, or puts it in the place of the one of the same name.
 func (e *trieEditor) put(n *Node) { e.root = e.putIn(e.root, e.hash(n.name), 0, n) }
 

@@ -39,7 +39,7 @@ func New(o Options) (*Zone, error) {
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
 	}
-	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie()})
+	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie(), listed: newTrie()})
 	r.start()
 	c := newChanges()
 	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
@@ -89,6 +89,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 	z.edition++
 	return &rebuilder{
 		trieEditor: trieEditor{trie: old.names, edition: z.edition},
+		listed:     trieEditor{trie: old.listed, edition: z.edition},
 		options:    &z.options,
 		apex:       z.apex,
 		domain:     old.domain,

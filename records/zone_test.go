@@ -339,9 +339,7 @@ func TestSkipped(t *testing.T) {
 		// Its label is cut to 63 octets, so that only the canonical names of that one are too long.
 		{"name too long", Task{Name: "x", Discovery: &Discovery{Name: dotted}}, 4 + 2, dotted63 + ".marathon.mesos."},
 		{"framework without a name", Task{Name: "x", Framework: "-", Ports: []int{1}}, 4 + 4, ""},
-		{"bad ports", Task{Name: "x", Ports: []int{-1, 0, 65535, 65536}}, 8, "_x._tcp.marathon.mesos."},
-		{"bad discovery port", Task{Name: "x", Discovery: &Discovery{Name: "x", Ports: []DiscoveryPort{
-			{Number: 70000, Name: "p", Protocol: "tcp"}}}}, 2, "x.marathon.mesos."},
+		{"capitals in the verbatim name", Task{Name: "x", Discovery: &Discovery{Name: "Web"}}, 4, "web.marathon.mesos."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -401,4 +399,34 @@ func TestReadersDuringUpdates(t *testing.T) {
 	close(done)
 	readers.Wait()
 	wantLines(t, lines(first), want)
+}
+
+// What no message can carry is found by its text, as Mesos-DNS's HTTP API finds it, and says in DNS that it is not there.
+func TestListedOnly(t *testing.T) {
+	z := newTestZone(t)
+	u := Update{Agents: []Agent{agent0}, Tasks: []Task{{ID: "test", AgentID: agent0.ID, State: "TASK_RUNNING",
+		Framework: "marathon", Discovery: &Discovery{Name: ".y", Ports: []DiscoveryPort{{Number: 70000, Protocol: "tcp", Container: true}}}}}}
+	before := z.Snapshot().Serial()
+	z.Update("s", u)
+	s := z.Snapshot()
+	if s.Serial() == before {
+		t.Error("the serial stayed")
+	}
+	if n := s.LookupListed(".y.marathon.mesos."); n == nil || n.RRset(TypeA).Len() != 1 {
+		t.Errorf(".y.marathon.mesos.: %v", n)
+	}
+	if s.LookupName(".y.marathon.mesos.") != nil {
+		t.Error("a name with an empty label can be asked for")
+	}
+	set := s.LookupName("_.y._tcp.marathon.mesos.").RRset(TypeSRV)
+	if got, want := set.SRV[0].AsListed(), (SRVListed{Target: ".y-iffe9-s0.marathon.mesos.", Port: 70000}); got != want {
+		t.Errorf("listed as %v, want %v", got, want)
+	}
+	if got := set.SRV[0]; got.Target != "." || got.Port != 70000-1<<16 {
+		t.Errorf("%v in DNS, want target . and port %d", got, 70000-1<<16)
+	}
+	z.Update("s", Update{Reset: true})
+	for name := range z.Snapshot().Listed() {
+		t.Errorf("%s stays when its task is gone", name)
+	}
 }

@@ -55,6 +55,10 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 	if node == nil {
 		node = lookupWithoutAsterisks(s, q.Name)
 	}
+	if node == nil && (q.Type == records.TypeSOA || q.Type == records.TypeNS) {
+		// Mesos-DNS has no name error for these two. Nobody is misled: the name is one of the zone whose SOA this is.
+		return negative(s, apex, ready, NoData)
+	}
 	if node == nil {
 		return negative(s, apex, ready, NameError)
 	}

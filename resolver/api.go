@@ -138,7 +138,7 @@ func (a *api) hosts(w http.ResponseWriter, given string) {
 	name := apiName(given)
 	rotation := newRotation()
 	var out []hostEntry
-	if node := a.zone.Snapshot().LookupName(name); node != nil {
+	if node := a.zone.Snapshot().LookupListed(name); node != nil {
 		for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 			set := node.RRset(t)
 			for i := range setLen(set) {

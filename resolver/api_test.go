@@ -202,7 +202,7 @@ func TestAPILists(t *testing.T) {
 		`{
   "frameworks": [
    {
-    "tasks": null,
+    "tasks": [],
     "name": "idle"
    },
    {
@@ -326,7 +326,7 @@ func TestReadiness(t *testing.T) {
 		body   string
 	}{
 		{"ready", []Check{ZoneReady(zone)}, 200, `{"ready":true}`},
-		{"not ready", []Check{{"dns", func() error { return errors.New("no port") }}, ZoneReady(zone)}, 503, `{"ready":false,"reasons":{"dns":"no port"}}`},
+		{"not ready", []Check{{Name: "dns", Ready: func() error { return errors.New("no port") }}, ZoneReady(zone)}, 503, `{"ready":false,"reasons":{"dns":"no port"}}`},
 	} {
 		monitor := NewMonitor(newTestRegistry(t), tt.checks...)
 		api := NewAPI(zone, APIOptions{Checks: tt.checks})

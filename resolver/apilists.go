@@ -3,6 +3,7 @@ package resolver
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"rollcall/records"
 )
@@ -20,19 +21,19 @@ func (a *api) services(w http.ResponseWriter, given string) {
 	snapshot := a.zone.Snapshot()
 	rotation := newRotation()
 	var out []serviceEntry
-	if node := snapshot.LookupName(apiName(given)); node != nil {
+	if node := snapshot.LookupListed(apiName(given)); node != nil {
 		set := node.RRset(records.TypeSRV)
 		n := setLen(set)
 		for i := range n {
-			srv := set.SRV[(rotation.start(n)+i)%n]
-			target := snapshot.LookupName(srv.Target)
-			if target == nil {
+			srv := set.SRV[(rotation.start(n)+i)%n].AsListed()
+			target := snapshot.LookupListed(srv.Target)
+			if target == nil || strings.Contains(srv.Target, ":") { // where Mesos-DNS takes the port to begin
 				continue
 			}
 			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 				if addrs := target.RRset(t); setLen(addrs) > 0 {
 					out = append(out, serviceEntry{Service: given, Host: srv.Target,
-						IP: addrs.Addrs[rotation.start(addrs.Len())].String(), Port: strconv.Itoa(int(srv.Port))})
+						IP: addrs.Addrs[rotation.start(addrs.Len())].String(), Port: strconv.Itoa(srv.Port)})
 				}
 			}
 		}
@@ -43,7 +44,7 @@ func (a *api) services(w http.ResponseWriter, given string) {
 	writeJSON(w, out)
 }
 
-// enumeration is the body of /v1/enumerate. Lists without elements are null there.
+// enumeration is the body of /v1/enumerate. Lists without elements are null there, but for those of tasks.
 type enumeration struct {
 	Frameworks []enumeratedFramework `json:"frameworks"`
 }
@@ -68,7 +69,7 @@ type enumeratedRecord struct {
 func (a *api) enumerate(w http.ResponseWriter) {
 	var out enumeration
 	for _, f := range a.zone.Enumerate() {
-		framework := enumeratedFramework{Name: f.Name}
+		framework := enumeratedFramework{Name: f.Name, Tasks: []enumeratedTask{}}
 		for _, t := range f.Tasks {
 			task := enumeratedTask{Name: t.Name, ID: t.ID}
 			for _, r := range t.Records {
@@ -107,7 +108,7 @@ func (a *api) axfr(w http.ResponseWriter) {
 		Domain:         s.Domain()[:len(s.Domain())-1],
 		Records:        transferRecords{As: map[string][]string{}, AAAAs: map[string][]string{}, SRVs: map[string][]string{}},
 	}
-	for name, node := range s.All() {
+	add := func(name string, node *records.Node) {
 		for set := range node.RRsets() {
 			switch set.Type {
 			case records.TypeSOA:
@@ -121,6 +122,12 @@ func (a *api) axfr(w http.ResponseWriter) {
 			}
 		}
 	}
+	for name, node := range s.All() {
+		add(name, node)
+	}
+	for name, node := range s.Listed() {
+		add(name, node)
+	}
 	writeJSON(w, out)
 }
 
@@ -130,8 +137,9 @@ func values(set *records.RRset) []string {
 	for _, a := range set.Addrs {
 		out = append(out, a.String())
 	}
-	for _, srv := range set.SRV {
-		out = append(out, srv.Target+":"+strconv.Itoa(int(srv.Port)))
+	for i := range set.SRV {
+		srv := set.SRV[i].AsListed()
+		out = append(out, srv.Target+":"+strconv.Itoa(srv.Port))
 	}
 	return out
 }

@@ -16,18 +16,19 @@ const (
 	maxNegativeTTL = 3 * 60 * 60  // RFC 2308, section 5: one to three hours work well
 )
 
-// cacheKey is what an answer depends on: the question, in lower case, and what the client said about itself.
+// cacheKey is what an answer depends on: the question, in lower case, how it came, and what the client said about
+// itself.
 type cacheKey struct {
 	name         string
 	qtype, class uint16
-	flags        [5]bool // RD, CD, AD, EDNS, DO
+	flags        [6]bool // UDP, RD, CD, AD, EDNS, DO
 }
 
 func keyOf(q *query) cacheKey {
 	asked := q.msg.Question[0]
 	return cacheKey{
 		name: string(q.question.Name), qtype: asked.Qtype, class: asked.Qclass,
-		flags: [5]bool{q.msg.RecursionDesired, q.msg.CheckingDisabled, q.msg.AuthenticatedData,
+		flags: [6]bool{q.udp, q.msg.RecursionDesired, q.msg.CheckingDisabled, q.msg.AuthenticatedData,
 			q.opt != nil, q.opt != nil && q.opt.Do()},
 	}
 }

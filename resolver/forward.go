@@ -113,18 +113,18 @@ func (f *forwarder) resolve(ctx context.Context, q *query) *dns.Msg {
 
 // ask asks the servers one after the other: first those that answered lately, then the others, each kind in the order
 // of preference. A server that will not or cannot answer (SERVFAIL, REFUSED, NOTIMP) is passed over, but its reply is
-// better than none; so is one that was cut short and could not be had over TCP.
+// better than none.
 func (f *forwarder) ask(ctx context.Context, q *query) *dns.Msg {
 	var poor *dns.Msg
 	for _, u := range inOrder(f.upstreams(q.msg.Question[0].Name), f.now()) {
-		reply, err := u.exchange(ctx, f.question(q), f.timeout)
+		reply, err := u.exchange(ctx, f.question(q), q.udp, f.timeout)
 		if ctx.Err() != nil {
 			return nil
 		}
 		f.health(u, reply != nil, err)
 		switch {
 		case reply == nil:
-		case err != nil || passesOver(reply.Rcode):
+		case passesOver(reply.Rcode):
 			if poor == nil {
 				poor = reply
 			}

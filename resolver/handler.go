@@ -126,7 +126,11 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 		m.Extra = nil // not missed: no TC (RFC 2181, section 9)
 	}
 	if q.overflows(m) {
-		m.Truncate(q.limit - q.optLen())
+		if q.opt != nil {
+			m.SetEdns0(maxUDPSize, false) // room for the one that pack adds; no size below 512 is heard
+		}
+		m.Truncate(q.limit)
+		m.Extra = nil
 		m.Compress = true
 	}
 	m.Truncated = m.Truncated && h.bitTC != 0

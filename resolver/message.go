@@ -27,6 +27,7 @@ type query struct {
 	msg      *dns.Msg
 	question Question
 	opt      *dns.OPT // nil: the client does not speak EDNS
+	udp      bool     // it came over UDP
 	limit    int      // octets that the reply may have
 	rotation rotation // where the answer's records start
 }
@@ -49,7 +50,7 @@ func parse(packet []byte, udp bool, rotation rotation) (*query, []byte) {
 	if !ok || len(packet) < headerLen+len(name)+questionLen {
 		return nil, malformed
 	}
-	q := &query{msg: new(dns.Msg), limit: maxTCPSize, rotation: rotation}
+	q := &query{msg: new(dns.Msg), udp: udp, limit: maxTCPSize, rotation: rotation}
 	// The library is content with fewer records than the header promises.
 	if q.msg.Unpack(packet) != nil || len(q.msg.Question) != 1 ||
 		len(q.msg.Answer) != int(binary.BigEndian.Uint16(packet[6:])) ||

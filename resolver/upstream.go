@@ -20,9 +20,6 @@ import (
 // server costs one question in this time, not each.
 const downFor = 10 * time.Second
 
-// upstreamBuffer holds the largest reply over UDP, with room for servers that send more than they were told to.
-const upstreamBuffer = 4096
-
 // upstream is a server that questions are forwarded to.
 type upstream struct {
 	addr      netip.AddrPort
@@ -68,22 +65,25 @@ func (u *upstream) answered() bool { return u.downUntil.Swap(0) != 0 }
 // errSilent says that nothing came from the server that was the reply.
 var errSilent = errors.New("no reply")
 
-// exchange asks over UDP, and again over TCP when the reply was cut short. It waits for timeout each time. With an
-// error there may still be a reply: the one that was cut short.
-func (u *upstream) exchange(ctx context.Context, question *dns.Msg, timeout time.Duration) (*dns.Msg, error) {
+// upstreamLimit is how large a reply over UDP may be when the question has an OPT record: there are servers that send
+// more than they are told to.
+const upstreamLimit = 4096
+
+// errOversize says that a server does not keep to what UDP allows (RFC 1035, section 4.2.1).
+var errOversize = errors.New("the reply is larger than the question allows")
+
+// exchange asks over UDP or TCP, as the client did. A reply over UDP that was cut short is the client's to see: it asks
+// again over TCP. It waits for timeout.
+func (u *upstream) exchange(ctx context.Context, question *dns.Msg, udp bool, timeout time.Duration) (*dns.Msg, error) {
 	wire, err := question.Pack()
 	if err != nil {
 		return nil, fmt.Errorf("writing the question: %w", err)
 	}
-	reply, err := u.over(ctx, "udp", timeout, func(c net.Conn) (*dns.Msg, error) { return askUDP(c, wire, question) })
-	if err != nil || !reply.Truncated {
-		return reply, err
+	network, ask := "tcp", askTCP
+	if udp {
+		network, ask = "udp", askUDP
 	}
-	whole, err := u.over(ctx, "tcp", timeout, func(c net.Conn) (*dns.Msg, error) { return askTCP(c, wire, question) })
-	if err != nil {
-		return reply, fmt.Errorf("asking again over TCP: %w", err)
-	}
-	return whole, nil
+	return u.over(ctx, network, timeout, func(c net.Conn) (*dns.Msg, error) { return ask(c, wire, question) })
 }
 
 // over asks on a new connection, so that each question has a port of its own, which is hard to guess (RFC 5452,
@@ -115,11 +115,18 @@ func askUDP(conn net.Conn, wire []byte, question *dns.Msg) (*dns.Msg, error) {
 	if _, err := conn.Write(wire); err != nil {
 		return nil, err
 	}
-	buf := make([]byte, upstreamBuffer)
+	limit := minUDPSize
+	if question.IsEdns0() != nil {
+		limit = upstreamLimit
+	}
+	buf := make([]byte, limit+1)
 	for {
 		n, err := conn.Read(buf)
 		if err != nil {
 			return nil, err
+		}
+		if n > limit && binary.BigEndian.Uint16(buf) == question.Id {
+			return nil, errOversize
 		}
 		if reply := replyTo(question, buf[:n]); reply != nil {
 			return reply, nil

@@ -70,7 +70,7 @@ type httpConfig struct {
 type mesosConfig struct {
 	Masters           []string // host:port
 	ZK                zkURL
-	DetectionTimeout  time.Duration // how long to wait for a leading master; 0: for ever
+	DetectionTimeout  time.Duration // how long ZooKeeper has at the start to name a leader; 0: for ever
 	Refresh           time.Duration // between two reads of the state
 	StateTimeout      time.Duration // of one read of the state
 	HTTPS             bool

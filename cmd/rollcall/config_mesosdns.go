@@ -71,7 +71,6 @@ func defaultMesosDNSOptions() mesosDNSOptions {
 		Port:                   53,
 		Timeout:                5,
 		StateTimeoutSeconds:    300,
-		ZkDetectionTimeout:     30,
 		HTTPPort:               8123,
 		TTL:                    60,
 		SRVRecordDefaultWeight: 1,
@@ -217,9 +216,10 @@ func (o *mesosDNSOptions) zone(r *report) zoneConfig {
 	if !isDomain(o.Domain) {
 		r.problem("domain", "%s is not a domain name: labels of letters, digits and dashes, joined by single dots",
 			quoteBrief(o.Domain))
-	} else if slices.ContainsFunc(strings.Split(o.Domain, "."), func(l string) bool { return len(l) > 63 }) ||
-		len(o.Domain) > 253 {
-		r.warning("domain", "nobody can ask for its names: a label has at most 63 characters and a name at most 253")
+	} else if askable := askableDomain(o.Domain); askable != o.Domain {
+		r.warning("domain", "nobody can ask for its names: a label has at most 63 characters and a name at most 253; %s is "+
+			"used instead", quoteBrief(askable))
+		o.Domain = askable
 	}
 	o.Domain = strings.ToLower(o.Domain)
 	if o.TTL < 0 {
@@ -254,6 +254,18 @@ func (o *mesosDNSOptions) soaName(r *report, key, name, instead string) string {
 		return instead + "."
 	}
 	return absolute
+}
+
+// askableDomain cuts a domain down to what can be asked for.
+func askableDomain(domain string) string {
+	labels := strings.Split(domain, ".")
+	for i, l := range labels {
+		labels[i] = l[:min(len(l), 63)]
+	}
+	for len(strings.Join(labels, ".")) > 253 {
+		labels = labels[1:]
+	}
+	return strings.Join(labels, ".")
 }
 
 func (o *mesosDNSOptions) checkIPSources(r *report) {

@@ -119,7 +119,7 @@ func TestEffective(t *testing.T) {
  "Port": 18053,
  "Timeout": 5,
  "StateTimeoutSeconds": 300,
- "ZkDetectionTimeout": 30,
+ "ZkDetectionTimeout": 0,
  "HttpPort": 18123,
  "TTL": 60,
  "SRVRecordDefaultWeight": 1,

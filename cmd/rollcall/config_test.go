@@ -89,7 +89,7 @@ func TestDefaults(t *testing.T) {
 		},
 		HTTP: httpConfig{On: true, Listener: "0.0.0.0", Port: 8123, Enumeration: true},
 		Mesos: mesosConfig{
-			Masters: []string{"10.0.0.1:5050"}, DetectionTimeout: 30 * time.Second, Refresh: time.Minute,
+			Masters: []string{"10.0.0.1:5050"}, Refresh: time.Minute,
 			StateTimeout: 5 * time.Minute,
 		},
 	}

@@ -19,9 +19,16 @@ const resolvConf = "/etc/resolv.conf"
 func (s *server) openResolver() (err error) {
 	c := s.config
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		newSchedulerCollector(s.loop.State))
-	checks := []resolver.Check{resolver.ZoneReady(s.zone), {Name: "engine", Ready: s.engineReady}}
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	checks := []resolver.Check{resolver.ZoneReady(s.zone)}
+	if s.loop != nil {
+		registry.MustRegister(newSchedulerCollector(s.loop.State))
+		checks = append(checks, resolver.Check{Name: "engine", Ready: s.engineReady})
+	}
+	if s.mesos != nil {
+		registry.MustRegister(newMesosCollector(s.mesos.follower.Status))
+		checks = append(checks, s.mesos.check())
+	}
 	if c.DNS.On {
 		o, err := resolverOptions(c)
 		if err != nil {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"rollcall/scheduler"
+	"rollcall/scheduler/mesos"
 )
 
 // schedulerCollector tells Prometheus of the scheduler's state, as it is when it is asked.
@@ -66,4 +69,48 @@ func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
 		usable = 1
 	}
 	gauge(c.connected, usable)
+}
+
+// mesosCollector tells Prometheus how old the state of the Mesos cluster is.
+type mesosCollector struct {
+	status          func() mesos.Status
+	age, up, broken *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*mesosCollector)(nil)
+
+func newMesosCollector(status func() mesos.Status) *mesosCollector {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("rollcall_mesos_"+name, help, nil, nil)
+	}
+	return &mesosCollector{
+		status: status,
+		age:    desc("state_age_seconds", "Time since the state of the cluster was read; absent before the first time."),
+		up:     desc("state_up", "1 when the last try to read the state of the cluster succeeded, else 0."),
+		broken: desc("state_broken_items", "Items of the state of the cluster that could not be read."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *mesosCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.age, c.up, c.broken} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *mesosCollector) Collect(out chan<- prometheus.Metric) {
+	s := c.status()
+	gauge := func(d *prometheus.Desc, value float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	}
+	up := 0.0
+	if s.Err == nil {
+		up = 1
+	}
+	gauge(c.up, up)
+	gauge(c.broken, float64(s.Broken.Count))
+	if !s.Read.IsZero() {
+		gauge(c.age, time.Since(s.Read).Seconds())
+	}
 }

@@ -31,12 +31,15 @@ type server struct {
 	log    *slog.Logger
 	zone   *records.Zone
 	dns    *resolver.Server // nil: off
-	store  *store.Bolt
-	loop   *scheduler.Loop
-	api    *api.API
-	events *api.Events
+	mesos  *mesosSource     // nil: no Mesos cluster is followed
 
-	apiListener  net.Listener
+	// The scheduler and its API; nil: DNS only.
+	store       *store.Bolt
+	loop        *scheduler.Loop
+	api         *api.API
+	events      *api.Events
+	apiListener net.Listener
+
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
 	http         http.Handler
 	monitor      http.Handler // health and metrics, part of both APIs
@@ -56,7 +59,12 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	if s.zone, err = records.New(zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
-	if err := s.openScheduler(); err != nil {
+	if c.Scheduler != nil {
+		err = s.openScheduler()
+	} else {
+		err = s.openMesos()
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := s.openResolver(); err != nil {
@@ -67,11 +75,7 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 
 // supported refuses a configuration whose parts this rollcall does not have.
 func supported(c config) error {
-	switch {
-	case c.Scheduler == nil:
-		return errors.New("the configuration has no \"scheduler\": this rollcall answers for the tasks of its own " +
-			"scheduler only; add \"scheduler\": {} to run apps on this machine")
-	case c.Scheduler.Engine != engineLocal:
+	if c.Scheduler != nil && c.Scheduler.Engine != engineLocal {
 		return fmt.Errorf("scheduler.engine is %q: this rollcall has the engine \"local\" only", c.Scheduler.Engine)
 	}
 	return nil
@@ -197,8 +201,14 @@ const shutdownWithin = 5 * time.Second
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
 func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.loop.Run(ctx) })
-	s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	if s.loop != nil {
+		group.Go(func() error { return s.loop.Run(ctx) })
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	}
+	if s.mesos != nil {
+		s.mesos.run(ctx, group)
+		s.mesos.waitForFirst(ctx)
+	}
 	if s.dns != nil {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
@@ -255,11 +265,14 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *server) apiURL() string { return "http://" + reachable(s.apiListener).String() }
+func (s *server) apiURL() string { return listenerURL(s.apiListener) }
 
-func (s *server) httpURL() string {
-	if s.httpListener == nil {
+func (s *server) httpURL() string { return listenerURL(s.httpListener) }
+
+// listenerURL is where a listener is reached; nil is off.
+func listenerURL(l net.Listener) string {
+	if l == nil {
 		return "off"
 	}
-	return "http://" + reachable(s.httpListener).String()
+	return "http://" + reachable(l).String()
 }
