@@ -16,6 +16,7 @@ const (
 	commandServe     = "serve"
 	commandDev       = "dev"
 	commandCheck     = "check"
+	commandSeeds     = "seeds"
 	commandVersion   = "version"
 	commandHelp      = "help"
 	commandSupervise = "supervise" // internal: watches over one task, outliving the rollcall that started it
@@ -27,6 +28,7 @@ type command struct {
 	ConfigPath string // for serve and check
 	Verbosity  int    // 0: usual; above: everything
 	Dev        devOptions
+	Seeds      seedsOptions
 	Dir        string // for supervise: the directory of the task
 	Usage      string // for help: the text to print
 }
@@ -67,6 +69,7 @@ func exitCode(err error) int {
 const usageServe = `usage: rollcall [-config=config.json] [-v=1]
        rollcall dev [-agents=3] [-dns-port=8053] [-api-port=8080] [-http-port=8123] ...
        rollcall check [-config=config.json]
+       rollcall seeds NAME [-min=3] [-port=4300 | -srv] [-timeout=60s] ...
        rollcall version
 
 Runs apps, as Marathon does, and answers for their names in DNS, as Mesos-DNS does.
@@ -74,12 +77,13 @@ Without a command it reads the configuration file and serves.
 
   dev      everything on this machine on loopback addresses, no configuration file
   check    says what is wrong with a configuration file, and does nothing else
+  seeds    waits until enough tasks answer to a name, and prints their addresses
   version  prints the version
 
   -config FILE  the configuration file (default config.json)
   -v[=N]        say everything that happens (N, for Mesos-DNS's sake, may be 1 or 2)
   -version      prints the version
-  -h            this text; "rollcall dev -h" and "rollcall check -h" tell more
+  -h            this text; after a command, its own
 
 The flags of Mesos-DNS's log library are accepted and do nothing: -logtostderr, -alsologtostderr,
 -stderrthreshold, -log_dir, -vmodule, -log_backtrace_at. The log goes to stderr.
@@ -114,7 +118,7 @@ Exit codes: 0 the file is good, 1 it is refused, 2 wrong arguments.
 
 // parseArgs reads the arguments of the program, without its name. The error, if any, is a *usageError.
 func parseArgs(args []string) (command, error) {
-	c := command{Name: commandServe, ConfigPath: "config.json", Dev: defaultDevOptions()}
+	c := command{Name: commandServe, ConfigPath: "config.json", Dev: defaultDevOptions(), Seeds: defaultSeedsOptions()}
 	version := false
 	flags := c.newFlags()
 	flags.StringVar(&c.ConfigPath, "config", c.ConfigPath, "")
@@ -134,10 +138,10 @@ func parseArgs(args []string) (command, error) {
 
 // parseCommand reads the arguments that follow the name of a command.
 func (c command) parseCommand(name string, args []string) (command, error) {
-	names := []string{commandDev, commandCheck, commandVersion, commandHelp, commandSupervise}
+	names := []string{commandDev, commandCheck, commandSeeds, commandVersion, commandHelp, commandSupervise}
 	if !slices.Contains(names, name) {
 		hint := ""
-		if best := nearest(name, names[:4]); best != "" {
+		if best := nearest(name, names[:5]); best != "" {
 			hint = fmt.Sprintf("; did you mean %q?", best)
 		} else if strings.HasSuffix(name, ".json") {
 			hint = fmt.Sprintf("; did you mean -config=%s?", name)
@@ -151,6 +155,8 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		c.Dev.define(flags)
 	case commandCheck:
 		flags.StringVar(&c.ConfigPath, "config", c.ConfigPath, "")
+	case commandSeeds:
+		return c.parseSeeds(flags, args)
 	}
 	rest, err := c.parse(flags, args)
 	switch {
@@ -213,7 +219,7 @@ func (c *command) newFlags() *flag.FlagSet {
 func (c *command) parse(flags *flag.FlagSet, args []string) ([]string, error) {
 	err := flags.Parse(joinVerbosity(args))
 	if errors.Is(err, flag.ErrHelp) {
-		c.Usage = map[string]string{commandDev: usageDev, commandCheck: usageCheck}[c.Name]
+		c.Usage = map[string]string{commandDev: usageDev, commandCheck: usageCheck, commandSeeds: usageSeeds}[c.Name]
 		if c.Usage == "" {
 			c.Usage = usageServe
 		}

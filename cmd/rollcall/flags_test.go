@@ -2,14 +2,16 @@ package main
 
 import (
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestParseArgs(t *testing.T) {
-	serve := command{Name: commandServe, ConfigPath: "config.json", Dev: defaultDevOptions()}
+	serve := command{Name: commandServe, ConfigPath: "config.json", Dev: defaultDevOptions(), Seeds: defaultSeedsOptions()}
 	with := func(change func(*command)) command {
 		c := serve
 		change(&c)
@@ -56,6 +58,7 @@ func TestParseArgs(t *testing.T) {
 		{"help", with(func(c *command) { c.Name, c.Usage = commandHelp, usageServe })},
 		{"version -h", with(func(c *command) { c.Name, c.Usage = commandHelp, usageServe })},
 		{"dev -h", with(func(c *command) { c.Name, c.Usage = commandHelp, usageDev })},
+		{"seeds a.b -h", with(func(c *command) { c.Name, c.Seeds.Name, c.Usage = commandHelp, "a.b", usageSeeds })},
 		{"check --help", with(func(c *command) { c.Name, c.Usage = commandHelp, usageCheck })},
 	}
 	for _, tt := range tests {
@@ -64,7 +67,7 @@ func TestParseArgs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})

@@ -49,6 +49,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return runCheck(c.ConfigPath, stdout, stderr)
 	case commandSupervise:
 		return local.Supervise([]string{c.Dir})
+	case commandSeeds:
+		return runSeeds(ctx, c.Seeds, stdout)
 	case commandDev:
 		return runDev(ctx, c, stdout, stderr)
 	}
