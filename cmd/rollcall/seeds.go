@@ -92,7 +92,8 @@ func (s *seedSearch) run(ctx context.Context) ([]string, error) {
 		if len(found) >= o.Min {
 			return s.format(found), nil
 		}
-		if limited.Err() == nil { // else the question was cut short and says nothing
+		// A question that was cut short by the end of the time says nothing; its socket may notice before the context.
+		if end, ends := limited.Deadline(); limited.Err() == nil && (!ends || time.Now().Before(end)) {
 			seen, problem = s.format(found), err
 		}
 		if o.Timeout > 0 {
