@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -85,6 +86,7 @@ type work struct {
 	ts  Timestamp
 
 	frameworkID string
+	refused     string
 	master      string
 	connected   bool
 	version     Timestamp
@@ -118,7 +120,7 @@ func (c *Core) begin(now time.Time) *work {
 	s := c.state
 	return &work{
 		Core: c, now: now, ts: TimestampOf(now),
-		frameworkID: s.FrameworkID, master: s.Master, connected: s.Connected, version: s.Version,
+		frameworkID: s.FrameworkID, refused: s.Refused, master: s.Master, connected: s.Connected, version: s.Version,
 		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
@@ -141,7 +143,7 @@ func (w *work) finish() Effects {
 // commit freezes the work done so far into a State. Work may go on afterwards.
 func (w *work) commit() *State {
 	return &State{
-		FrameworkID: w.frameworkID, Master: w.master, Connected: w.connected, Version: w.version,
+		FrameworkID: w.frameworkID, Refused: w.refused, Master: w.master, Connected: w.connected, Version: w.version,
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
@@ -150,6 +152,9 @@ func (w *work) commit() *State {
 }
 
 func (w *work) handle(e Event) {
+	if w.refused != "" && fromEngine(e) {
+		return
+	}
 	switch e := e.(type) {
 	case Registered:
 		w.registered(e)
@@ -178,6 +183,16 @@ func (w *work) handle(e Event) {
 	}
 }
 
+// fromEngine says whether an event is an engine's word on a cluster, which is nothing to go by while the engine speaks
+// for another framework.
+func fromEngine(e Event) bool {
+	switch e.(type) {
+	case OffersReceived, OfferRescinded, StatusReceived, AgentLost:
+		return true
+	}
+	return false
+}
+
 func (w *work) reply(value any, err error) {
 	if err != nil {
 		value = nil
@@ -187,7 +202,17 @@ func (w *work) reply(value any, err error) {
 
 // registered begins to work with the engine: whatever was under way is taken up again. Tasks are reconciled before
 // anything is started anew: an instance that may have a task keeps waiting for word of it.
+//
+// A framework id other than the one that tasks were launched under is refused while there are instances: the engine
+// would not know their tasks, and each would be started a second time beside the first.
 func (w *work) registered(e Registered) {
+	if _, _, any := w.instances.first(); any && w.frameworkID != "" && w.frameworkID != e.FrameworkID {
+		w.disconnected()
+		w.refused = fmt.Sprintf("the engine registered as framework %s, but instances exist whose tasks belong to %s: "+
+			"let it register as that one again; to give those tasks up, start with an empty data directory", e.FrameworkID, w.frameworkID)
+		return
+	}
+	w.refused = ""
 	if w.frameworkID != e.FrameworkID {
 		w.frameworkID = e.FrameworkID
 		w.save(KindMeta, metaFramework)

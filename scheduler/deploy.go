@@ -183,7 +183,7 @@ func (w *work) scale(app *App) bool {
 		case i.Goal == GoalDecommissioned:
 			return false
 		case i.Condition == UnreachableInactive:
-		case !i.satisfies(app):
+		case !i.done():
 			return false
 		default:
 			count++
@@ -192,13 +192,13 @@ func (w *work) scale(app *App) bool {
 	return count == app.Instances
 }
 
-// satisfies says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far
-// as its app has checks.
-func (i *Instance) satisfies(app *App) bool {
+// done says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far as the
+// definition that it runs has checks.
+func (i *Instance) done() bool {
 	if i.Condition != Running || !i.Ready {
 		return false
 	}
-	if len(app.HealthChecks) == 0 || i.App == nil || len(i.App.HealthChecks) == 0 {
+	if i.App == nil || len(i.App.HealthChecks) == 0 {
 		return true
 	}
 	h := i.Healthy()

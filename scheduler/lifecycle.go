@@ -29,6 +29,14 @@ func (w *work) removeInstance(i *Instance) {
 	w.changed[i.ID] = true
 	w.save(KindInstance, string(i.ID))
 	w.dirty[i.AppID] = true
+	w.makesRoom(i.AppID)
+}
+
+// makesRoom asks for offers because an app that waits may have been kept from launching by an instance that is gone.
+func (w *work) makesRoom(app PathID) {
+	if w.queue.get(string(app)) != nil && !w.delayed(app) {
+		w.revive = true
+	}
 }
 
 // schedule adds instances of an app that wait for offers.

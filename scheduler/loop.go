@@ -196,6 +196,9 @@ func (l *Loop) step(ctx context.Context, events []Event, requests []request) tim
 			observer.Withdraw(effects.State, effects.Withdrawn)
 		}
 	}
+	if refused := effects.State.Refused; refused != "" && refused != before.Refused {
+		l.o.Logger.Error("the engine is not used: tasks and names go on, nothing is started or ended", "reason", refused)
+	}
 	for _, c := range effects.Calls {
 		c.call(l.o.Engine)
 	}

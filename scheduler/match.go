@@ -57,11 +57,12 @@ func (w *work) place(app *App, bids []*bid) {
 	for n, c := range app.Constraints {
 		matchers[n] = newMatcher(c, app.Instances)
 	}
-	for _, i := range w.instancesOf(app.ID) {
+	instances := w.instancesOf(app.ID)
+	for _, i := range instances {
 		switch {
 		case i.Condition == Scheduled:
 			waiting = append(waiting, i)
-		case i.Condition != UnreachableInactive && !outdated(i, app):
+		case !outdated(i, app):
 			for _, m := range matchers {
 				if m != nil {
 					m.add(i.place())
@@ -69,6 +70,7 @@ func (w *work) place(app *App, bids []*bid) {
 			}
 		}
 	}
+	waiting = waiting[:min(len(waiting), room(app, instances))]
 	if len(waiting) == 0 {
 		return
 	}
@@ -101,6 +103,27 @@ func (w *work) place(app *App, bids []*bid) {
 	} else {
 		w.queue.put(string(app.ID), lq)
 	}
+}
+
+// room is how many tasks more an app may have now. Those that are being ended count until they have ended, so that
+// there are never more than the instances and what maximumOverCapacity adds; lost ones count until they are given up.
+func room(app *App, instances []*Instance) int {
+	present, healthy, old := 0, 0, false
+	for _, i := range instances {
+		if !i.Condition.Active() || i.Condition == UnreachableInactive {
+			continue
+		}
+		present++
+		old = old || outdated(i, app)
+		if i.done() {
+			healthy++
+		}
+	}
+	most := restartCapacity(app.Instances, app.UpgradeStrategy, -1).most
+	if old {
+		most = restartCapacity(app.Instances, app.UpgradeStrategy, healthy).most
+	}
+	return max(0, most-present)
 }
 
 // refuse says why an offer does not do for an app, in the order of Reasons; none means that it does, with the host

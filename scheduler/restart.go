@@ -34,13 +34,13 @@ func (w *work) replace(app *App) bool {
 		}
 	}
 	for _, i := range wanted(all) {
-		if i.satisfies(app) {
+		if i.done() {
 			healthy++
 		}
 		switch {
 		case !outdated(i, app):
 			fresh = append(fresh, i)
-			if i.satisfies(app) {
+			if i.done() {
 				satisfied++
 			}
 		case i.Condition == Scheduled:
@@ -58,7 +58,7 @@ func (w *work) replace(app *App) bool {
 	bounds := restartCapacity(app.Instances, app.UpgradeStrategy, healthy)
 	// Old instances go as far as enough healthy ones stay, and as new ones have taken their place.
 	kill := max(0, healthy-bounds.minHealthy, len(old)-(app.Instances-satisfied))
-	for _, i := range unhealthyFirst(app, old, min(kill, len(old))) {
+	for _, i := range unhealthyFirst(old, min(kill, len(old))) {
 		w.decommission(i, "Replaced by a newer version")
 	}
 	if len(fresh) < app.Instances && len(all) >= bounds.most {
@@ -88,10 +88,10 @@ func (w *work) makeRoom(old []*Instance, count int) {
 }
 
 // unhealthyFirst chooses which old instances make room: those that serve nobody first.
-func unhealthyFirst(app *App, old []*Instance, count int) []*Instance {
+func unhealthyFirst(old []*Instance, count int) []*Instance {
 	pool := slices.Clone(old)
 	slices.SortStableFunc(pool, func(a, b *Instance) int {
-		return boolRank(a.satisfies(app)) - boolRank(b.satisfies(app))
+		return boolRank(a.done()) - boolRank(b.done())
 	})
 	return pool[:count]
 }

@@ -15,6 +15,7 @@ type State struct {
 	FrameworkID string    // "" before the engine first registered
 	Master      string    // of the engine, "" when it has none
 	Connected   bool      // the engine may be used
+	Refused     string    // why the engine's registration was not accepted, and what to do; "" when it was
 	Version     Timestamp // of the root group
 
 	apps        tree[*App]

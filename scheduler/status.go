@@ -38,12 +38,16 @@ func (w *work) status(s TaskStatus) {
 	}
 }
 
-// strangeStatus deals with a task that nobody wants: one that runs is killed.
+// strangeStatus deals with a task that nobody wants: one that runs is killed. Should that kill be lost, the next
+// reconciliation brings word of the task again.
 func (w *work) strangeStatus(s TaskStatus) {
-	if s.State == TaskUnreachable {
+	if s.State == TaskUnreachable || s.State == TaskKilling {
 		return
 	}
 	if !s.State.Terminal() {
+		if was := w.state.Instance(InstanceIDOf(s.TaskID)); was != nil && was.TaskID() == s.TaskID {
+			w.effects.Withdrawn = append(w.effects.Withdrawn, was.ID) // it ended in this very step
+		}
 		w.effects.Calls = append(w.effects.Calls, killCall{TaskRef{s.TaskID, s.AgentID}})
 		return
 	}
@@ -209,6 +213,7 @@ func (w *work) becomeInactive(i *Instance) {
 	n := *i
 	n.Condition = UnreachableInactive
 	w.putInstance(&n)
+	w.makesRoom(n.AppID)
 	w.notifyInstance(&n)
 }
 
