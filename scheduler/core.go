@@ -109,6 +109,8 @@ type work struct {
 	changed map[InstanceID]bool // what Changed has to hold
 	dirty   map[PathID]bool     // apps that settle has to look at
 	revive  bool                // something new waits for an offer
+
+	moreAgents bool // an agent is new, or not as it was
 }
 
 type recordID struct {
@@ -170,6 +172,7 @@ func (w *work) handle(e Event) {
 		w.status(e.Status)
 	case AgentLost:
 		w.agents.remove(string(e.Agent))
+		w.agentsChanged()
 	case Probed:
 		w.probed(e)
 	case Update:
@@ -249,7 +252,10 @@ func (w *work) resume(i *Instance) {
 	case Unreachable, UnreachableInactive:
 		w.setUnreachableTimers(i, patience)
 	}
-	if i.Condition == Killing || i.Condition.Active() && i.Goal == GoalDecommissioned {
+	switch {
+	case i.Condition == Killing && i.App.DrainSeconds > 0 && w.now.Before(i.drained()):
+		w.setTimer(timerKill, string(i.ID), 0, i.drained())
+	case i.Condition == Killing || i.Condition.Active() && i.Goal == GoalDecommissioned:
 		w.callKill(i)
 	}
 }
@@ -275,6 +281,9 @@ func (w *work) disconnected() {
 
 // settle brings every app that events touched nearer to what is wanted of it, and uses up the offers at hand.
 func (w *work) settle() {
+	if w.moreAgents {
+		w.agentsChanged()
+	}
 	for len(w.dirty) > 0 {
 		apps := sortedKeys(w.dirty)
 		clear(w.dirty)

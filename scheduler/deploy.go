@@ -189,12 +189,15 @@ func (w *work) scale(app *App) bool {
 			count++
 		}
 	}
-	return count == app.Instances
+	return count == w.size(app)
 }
 
 // done says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far as the
-// definition that it runs has checks.
+// definition that it runs has checks. One that is meant to end has ended.
 func (i *Instance) done() bool {
+	if i.App != nil && i.App.OneShot() {
+		return i.Condition.Over()
+	}
 	if i.Condition != Running || !i.Ready {
 		return false
 	}
@@ -208,7 +211,7 @@ func (i *Instance) done() bool {
 // adjust starts what is missing of an app and ends what is too much.
 func (w *work) adjust(app *App) {
 	present := wanted(w.instancesOf(app.ID))
-	switch surplusCount := len(present) - app.Instances; {
+	switch surplusCount := len(present) - w.size(app); {
 	case surplusCount < 0:
 		w.schedule(app, -surplusCount)
 	case surplusCount > 0:
@@ -291,6 +294,10 @@ func (w *work) killTasks(k KillTasks) (any, error) {
 		deployed, err := w.update(Update{Force: k.Force, Change: func(d *Draft) error {
 			for app, count := range perApp {
 				if a := d.App(app); a != nil {
+					if a.OnePerAgent {
+						return &InvalidError{[]Problem{{Path: "/instances", Errors: []string{fmt.Sprintf(
+							"%s has onePerAgent: its instances follow the agents and cannot be lowered", app)}}}}
+					}
 					n := *a
 					n.Instances = max(0, n.Instances-count)
 					d.PutApp(&n)

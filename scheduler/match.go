@@ -19,6 +19,7 @@ func (w *work) offered(o Offer) {
 	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone}
 	if known := w.agents.get(string(o.AgentID)); known == nil || !known.equal(a) {
 		w.agents.put(string(o.AgentID), a)
+		w.moreAgents = true
 	}
 	w.offers.put(string(o.ID), o)
 }
@@ -54,15 +55,20 @@ func (w *work) match() {
 func (w *work) place(app *App, bids []*bid) {
 	var waiting []*Instance
 	matchers := make([]*matcher, len(app.Constraints))
+	size := w.size(app)
 	for n, c := range app.Constraints {
-		matchers[n] = newMatcher(c, app.Instances)
+		matchers[n] = newMatcher(c, size)
+	}
+	if app.OnePerAgent {
+		matchers = append(matchers, newMatcher(Constraint{agentField, Unique, ""}, size))
 	}
 	instances := w.instancesOf(app.ID)
+	free := newIndexes(app, instances)
 	for _, i := range instances {
 		switch {
 		case i.Condition == Scheduled:
 			waiting = append(waiting, i)
-		case !outdated(i, app):
+		case (i.Condition.Active() || app.OnePerAgent && i.Condition.Over()) && !outdated(i, app):
 			for _, m := range matchers {
 				if m != nil {
 					m.add(i.place())
@@ -70,7 +76,7 @@ func (w *work) place(app *App, bids []*bid) {
 			}
 		}
 	}
-	waiting = waiting[:min(len(waiting), room(app, instances))]
+	waiting = waiting[:min(len(waiting), room(app, size, instances))]
 	if len(waiting) == 0 {
 		return
 	}
@@ -90,7 +96,7 @@ func (w *work) place(app *App, bids []*bid) {
 			}
 			lq.lastUsed = w.ts
 			delete(lq.newest, b.offer.AgentID)
-			w.launch(waiting[0], app, ports, hostPorts, b)
+			w.launch(free.give(waiting[0]), app, ports, hostPorts, b)
 			for _, m := range matchers {
 				m.add(b.offer.place())
 			}
@@ -107,7 +113,7 @@ func (w *work) place(app *App, bids []*bid) {
 
 // room is how many tasks more an app may have now. Those that are being ended count until they have ended, so that
 // there are never more than the instances and what maximumOverCapacity adds; lost ones count until they are given up.
-func room(app *App, instances []*Instance) int {
+func room(app *App, size int, instances []*Instance) int {
 	present, healthy, old := 0, 0, false
 	for _, i := range instances {
 		if !i.Condition.Active() || i.Condition == UnreachableInactive {
@@ -119,9 +125,9 @@ func room(app *App, instances []*Instance) int {
 			healthy++
 		}
 	}
-	most := restartCapacity(app.Instances, app.UpgradeStrategy, -1).most
+	most := restartCapacity(size, app.UpgradeStrategy, -1).most
 	if old {
-		most = restartCapacity(app.Instances, app.UpgradeStrategy, healthy).most
+		most = restartCapacity(size, app.UpgradeStrategy, healthy).most
 	}
 	return max(0, most-present)
 }

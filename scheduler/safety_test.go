@@ -72,7 +72,7 @@ func (c *cluster) checkCapacity(before, after *State, a *App) {
 			launched++
 		}
 	}
-	n, u := float64(a.Instances), a.UpgradeStrategy
+	n, u := float64(after.Size(a)), a.UpgradeStrategy
 	most := int(math.Floor(n * (1 + u.MaximumOverCapacity)))
 	if old && most == int(math.Ceil(n*u.MinimumHealthCapacity)) {
 		most++ // else a restart could not begin
@@ -104,11 +104,15 @@ func (c *cluster) checkUnique(s *State, a *App) {
 
 // checkHealthy: what the core ends by its own decision leaves enough that serve, unless there are more than wanted.
 func (c *cluster) checkHealthy(before *State, e Effects, a *App, batch []Event) {
-	excused := map[InstanceID]bool{} // ended at somebody's word
+	excused := map[InstanceID]bool{} // ended at somebody's word, or not healthy any more
 	for _, event := range batch {
 		switch event := event.(type) {
 		case StatusReceived:
 			excused[InstanceIDOf(event.Status.TaskID)] = true
+		case Probed:
+			if event.Outcome == ProbeFailed {
+				excused[event.Probe.Instance] = true
+			}
 		case KillTasks:
 			for _, id := range event.Tasks {
 				excused[InstanceIDOf(id)] = true
@@ -141,8 +145,8 @@ func (c *cluster) checkHealthy(before *State, e Effects, a *App, batch []Event) 
 		}
 	}
 	present := len(wanted(slices.Collect(before.Instances(a.ID))))
-	enough := int(math.Ceil(float64(a.Instances) * a.UpgradeStrategy.MinimumHealthCapacity))
-	if healthy < enough && ended > present-a.Instances {
+	enough := int(math.Ceil(float64(e.State.Size(a)) * a.UpgradeStrategy.MinimumHealthCapacity))
+	if healthy < enough && ended > present-e.State.Size(a) {
 		c.violated(neverTooFew, "%d healthy ones of %s were ended; %d are left of at least %d", ended, a.ID, healthy, enough)
 	}
 }

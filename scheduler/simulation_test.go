@@ -285,10 +285,15 @@ func (s *simulation) finish() {
 	}
 	s.comeUp()
 	s.advance(35 * time.Minute) // longer than the clock was set back, and than the reconciliation interval
-	s.rescindAll()
-	s.advance(15 * time.Minute)
+	for range 10 {              // one after the other, where there is no room for all
+		s.endOneShots()
+		s.rescindAll()
+		s.advance(6 * time.Minute)
+	}
 	s.checkStore()
 	s.boot(4711)
+	s.advance(15 * time.Minute)
+	s.endOneShots()
 	s.advance(15 * time.Minute)
 	s.checkAcknowledgedApps()
 	s.checkEnd()
@@ -315,11 +320,16 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for id, a := range s.acknowledged {
-		running := len(s.running(id))
+		running, size := len(s.running(id)), state.Size(a)
+		for i := range state.Instances(id) {
+			if i.Condition.Over() {
+				running++
+			}
+		}
 		queued, waits := state.Queued(id, s.now)
-		if running > a.Instances || running < a.Instances && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0) {
+		if running > size || running < size && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0) {
 			s.violated(nothingLost, "%s has %d of %d instances; it waits: %v, refused: %v",
-				id, running, a.Instances, waits, queued.RejectedLast)
+				id, running, size, waits, queued.RejectedLast)
 		}
 	}
 	for d := range state.Deployments() {

@@ -100,15 +100,28 @@ func (s *simulation) changeApp(a, b uint64) string {
 		if b/7%5 == 0 {
 			app.KillSelection = OldestFirst
 		}
+		app.DrainSeconds = int(b / 13 % 3 * 10)
+		switch b / 17 % 8 {
+		case 0:
+			app.RestartPolicy = RestartNever
+		case 1:
+			app.RestartPolicy = RestartOnFailure
+		case 2:
+			app.OnePerAgent = true
+			app.Instances = min(1, app.Instances)
+		}
+		if app.OneShot() {
+			app.ReadinessChecks = nil
+		}
 		if b/11%7 == 0 {
 			app.Dependencies = []PathID{s.appID(a / 36)}
 		}
 	})
 	update := put(wanted)
 	update.Force = b%2 == 0
-	return fmt.Sprintf("change %s: %d instances, %s, constraints %v, upgrade %v, unreachable %v, %d+%d checks, force %v: %s", id,
+	return fmt.Sprintf("change %s: %d instances, %s, constraints %v, upgrade %v, unreachable %v, %d+%d checks, drain %d s, restart %s, one per agent %v, force %v: %s", id,
 		wanted.Instances, wanted.Cmd, wanted.Constraints, wanted.UpgradeStrategy, wanted.UnreachableStrategy,
-		len(wanted.HealthChecks), len(wanted.ReadinessChecks), update.Force, s.ask(update))
+		len(wanted.HealthChecks), len(wanted.ReadinessChecks), wanted.DrainSeconds, wanted.RestartPolicy, wanted.OnePerAgent, update.Force, s.ask(update))
 }
 
 func (s *simulation) scaleApp(a, b uint64) string {
@@ -118,6 +131,9 @@ func (s *simulation) scaleApp(a, b uint64) string {
 			if before := d.App(id); before != nil {
 				n := *before
 				n.Instances = instances
+				if n.OnePerAgent {
+					n.Instances = min(1, instances)
+				}
 				d.PutApp(&n)
 			}
 			return nil
@@ -274,6 +290,15 @@ func (s *simulation) comeUp() {
 	for _, id := range slices.Sorted(maps.Keys(s.tasks)) {
 		if s.tasks[id].state == TaskStaging {
 			s.move(id, TaskRunning)
+		}
+	}
+}
+
+// endOneShots lets tasks that are meant to end do so.
+func (s *simulation) endOneShots() {
+	for _, id := range slices.Sorted(maps.Keys(s.tasks)) {
+		if i := s.core.State().Instance(InstanceIDOf(id)); i != nil && i.App.OneShot() && s.tasks[id].state == TaskRunning {
+			s.move(id, TaskFinished)
 		}
 	}
 }
