@@ -19,8 +19,9 @@ type App struct {
 	Container             *Container          `json:"container,omitempty"`
 	CPUs                  float64             `json:"cpus"`
 	Dependencies          []PathID            `json:"dependencies,omitempty"`
-	Disk                  float64             `json:"disk"`                   // MiB
-	DrainSeconds          int                 `json:"drainSeconds,omitempty"` // between leaving DNS and SIGTERM
+	DeploymentTimeout     int                 `json:"deploymentTimeoutSeconds,omitempty"` // 0: none
+	Disk                  float64             `json:"disk"`                               // MiB
+	DrainSeconds          int                 `json:"drainSeconds,omitempty"`             // between leaving DNS and SIGTERM
 	Env                   map[string]string   `json:"env,omitempty"`
 	Executor              string              `json:"executor"`
 	ExecutorResources     json.RawMessage     `json:"executorResources,omitempty"` // accepted, without effect

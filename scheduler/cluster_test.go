@@ -131,6 +131,7 @@ func (c *cluster) Commit(_ context.Context, records []Record) error {
 // step lets the core handle what is pending, and carries its effects out in their order, as Loop does.
 func (c *cluster) step(requests ...Event) Effects {
 	c.now = c.now.Add(time.Millisecond)
+	c.offerAll()
 	before, held := c.core.State(), c.pending
 	c.pending, c.crashed = nil, false
 	batch := append(slices.Clip(held), requests...)

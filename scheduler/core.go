@@ -233,6 +233,7 @@ func (w *work) registered(e Registered) {
 		w.dirty[a.ID] = true
 	}
 	for _, d := range w.deployments.under("") {
+		w.limitTime(d, w.now.Add(w.limits.LaunchTimeout))
 		for _, app := range d.Plan.AffectedApps() {
 			w.dirty[app] = true
 		}

@@ -6,8 +6,8 @@ import (
 )
 
 // startDeployment begins to carry a plan out. One without steps is over at once.
-func (w *work) startDeployment(p *Plan) {
-	d := &Deployment{Plan: p, Started: w.ts}
+func (w *work) startDeployment(p *Plan, rollback bool) {
+	d := &Deployment{Plan: p, Started: w.ts, Rollback: rollback}
 	if len(p.Steps) == 0 {
 		w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: p.ID, Plan: p.summary()})
 		return
@@ -18,6 +18,7 @@ func (w *work) startDeployment(p *Plan) {
 	}
 	w.putDeployment(d)
 	w.save(KindDeployment, string(d.Plan.ID))
+	w.limitTime(d, w.now)
 	w.enterStep(d, 0)
 }
 
@@ -92,6 +93,7 @@ func (w *work) replacing(app *App) bool {
 // endDeployment lets go of a deployment's apps.
 func (w *work) endDeployment(d *Deployment) {
 	w.deployments.remove(string(d.Plan.ID))
+	w.clearTimer(timerDeployment, string(d.Plan.ID), 0)
 	w.save(KindDeployment, string(d.Plan.ID))
 	for _, app := range d.Plan.AffectedApps() {
 		w.locks.remove(string(app))

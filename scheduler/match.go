@@ -88,10 +88,10 @@ func (w *work) place(app *App, bids []*bid) {
 			if len(waiting) == 0 {
 				return true
 			}
-			reasons, hostPorts := w.refuse(app, ports, matchers, &b.offer)
+			refused, hostPorts := w.refuse(app, ports, matchers, &b.offer)
 			lq.processed++
-			if len(reasons) > 0 {
-				lq.refused(b.offer, reasons, w.ts)
+			if len(refused.reasons) > 0 {
+				lq.refused(b.offer, refused, w.ts)
 				return true
 			}
 			lq.lastUsed = w.ts
@@ -132,16 +132,27 @@ func room(app *App, size int, instances []*Instance) int {
 	return max(0, most-present)
 }
 
-// refuse says why an offer does not do for an app, in the order of Reasons; none means that it does, with the host
-// ports to use.
-func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]Reason, []int) {
+// refusal is why an offer does not do, in the order of Reasons.
+type refusal struct {
+	reasons    []Reason
+	constraint Constraint // the one that is not fulfilled
+}
+
+// refuse says why an offer does not do for an app; no reasons mean that it does, with the host ports to use.
+func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) (refusal, []int) {
 	var reasons []Reason
+	var constraint Constraint
 	if len(app.AcceptedResourceRoles) > 0 && !slices.Contains(app.AcceptedResourceRoles, "*") {
 		reasons = append(reasons, UnfulfilledRole)
 	}
-	for _, m := range matchers {
+	for n, m := range matchers {
 		if m == nil || !m.accepts(o.place()) {
 			reasons = append(reasons, UnfulfilledConstraint)
+			if m != nil {
+				constraint = m.Constraint
+			} else {
+				constraint = app.Constraints[n]
+			}
 			break
 		}
 	}
@@ -158,16 +169,16 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]
 		reasons = append(reasons, InsufficientGpus)
 	}
 	if len(reasons) > 0 {
-		return reasons, nil
+		return refusal{reasons, constraint}, nil
 	}
 	hostPorts, ok := assignHostPorts(ports, o.Resources.Ports, w.random)
 	if !ok {
-		return []Reason{InsufficientPorts}, nil
+		return refusal{reasons: []Reason{InsufficientPorts}}, nil
 	}
 	if o.NoContainers != "" && app.Image() != "" {
-		return []Reason{ContainerEngineUnavailable}, nil
+		return refusal{reasons: []Reason{ContainerEngineUnavailable}}, nil
 	}
-	return nil, hostPorts
+	return refusal{}, hostPorts
 }
 
 // launch gives an instance a task on an offer.

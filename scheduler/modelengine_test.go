@@ -13,6 +13,7 @@ import (
 type modelAgent struct {
 	offer    Offer // what it has, with no offer id
 	declined bool
+	until    time.Time // it is offered again
 	offered  OfferID
 	away     bool
 }
@@ -76,12 +77,12 @@ func (c *cluster) Accept(id OfferID, tasks []TaskInfo) {
 	}
 }
 
-func (c *cluster) Decline(id OfferID, _ time.Duration) {
+func (c *cluster) Decline(id OfferID, refuse time.Duration) {
 	if c.lost() {
 		return
 	}
 	if a := c.agents[c.offers[id].AgentID]; a != nil && a.offered == id {
-		a.offered, a.declined = "", true
+		a.offered, a.declined, a.until = "", true, c.now.Add(refuse)
 	}
 	delete(c.offers, id)
 }
@@ -273,7 +274,7 @@ func (c *cluster) offerAll() {
 	var offers []Offer
 	for _, id := range slices.Sorted(maps.Keys(c.agents)) {
 		a := c.agents[id]
-		if a.offered != "" || a.declined || a.away {
+		if a.offered != "" || a.declined && c.now.Before(a.until) || a.away {
 			continue
 		}
 		o := a.offer

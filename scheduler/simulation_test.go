@@ -197,13 +197,14 @@ func explain(h history, failure string) string {
 // simulation is a cluster in which a history happens.
 type simulation struct {
 	*cluster
+	seed         uint64
 	told         strings.Builder
 	began        time.Time
 	acknowledged map[PathID]*App
 }
 
 func newSimulation(seed uint64) *simulation {
-	s := &simulation{acknowledged: map[PathID]*App{}}
+	s := &simulation{seed: seed, acknowledged: map[PathID]*App{}}
 	s.cluster = emptyCluster(s, seed)
 	s.began = s.now
 	room := Resources{CPUs: 8, Mem: 8192, Disk: 8192, Ports: PortRange{{9000, 9010}, {31000, 31099}}}
@@ -281,7 +282,9 @@ func (s *simulation) finish() {
 	s.release(0)
 	s.reconnect()
 	for _, id := range sortedKeys(s.agents) {
-		s.comeBack(s.agents[id], false)
+		if s.seed%5 != 1 { // else those that left are gone for good
+			s.comeBack(s.agents[id], false)
+		}
 	}
 	s.comeUp()
 	s.advance(35 * time.Minute) // longer than the clock was set back, and than the reconciliation interval
@@ -306,6 +309,9 @@ func (s *simulation) checkEnd() {
 	for i := range state.AllInstances() {
 		if i.Condition.Active() {
 			known[i.TaskID()] = true
+			if i.waitsForEver() && i.Goal == GoalRunning && s.agents[i.AgentID].away {
+				continue
+			}
 			if s.tasks[i.TaskID()] == nil || i.Condition != Running || i.Goal != GoalRunning {
 				s.violated(tasksEnd, "%s is %s, to be %s; its task is %v", i.ID, i.Condition, i.Goal, s.tasks[i.TaskID()])
 			}
@@ -315,6 +321,9 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for id, task := range s.tasks {
+		if s.agents[task.info.AgentID].away {
+			continue // it may go on where nobody hears of it
+		}
 		if !known[id] || task.state != TaskRunning {
 			s.violated(tasksEnd, "task %s is %s, and known: %v", id, task.state, known[id])
 		}
@@ -322,7 +331,7 @@ func (s *simulation) checkEnd() {
 	for id, a := range s.acknowledged {
 		running, size := len(s.running(id)), state.Size(a)
 		for i := range state.Instances(id) {
-			if i.Condition.Over() {
+			if i.Condition.Over() || i.waitsForEver() {
 				running++
 			}
 		}
@@ -333,12 +342,10 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for d := range state.Deployments() {
-		explained := slices.ContainsFunc(d.Plan.AffectedApps(), func(id PathID) bool {
-			q, waits := state.Queued(id, s.now)
-			return waits && len(q.RejectedLast) > 0
-		})
-		if !explained {
-			s.violated(deploymentsEnd, "%s goes on, and nothing says why", d.Plan.ID)
+		for _, p := range state.Progress(d, s.now) {
+			if !p.Done && (p.Reason == "" || p.Reason == nothingKnown) {
+				s.violated(deploymentsEnd, "%s of %s goes on, and nothing says why", d.Plan.ID, p.App)
+			}
 		}
 	}
 }

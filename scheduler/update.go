@@ -30,7 +30,7 @@ func (w *work) update(u Update) (*Deployed, error) {
 	}
 	w.adopt(d, plan)
 	w.notify(NoticeGroupSuccess, GroupChange{GroupID: d.changedGroup(), Version: d.version})
-	w.startDeployment(plan)
+	w.startDeployment(plan, u.rollback)
 	return &Deployed{Version: d.version, Deployment: plan.ID, Plan: plan}, nil
 }
 

@@ -13,6 +13,7 @@ func (in *appInput) decodeExtensions(o *object) {
 	if o.boolean("onePerAgent", &a.OnePerAgent) && a.OnePerAgent {
 		a.Instances = min(a.Instances, 1) // the agents say how many; 0 stops them
 	}
+	o.integer("deploymentTimeoutSeconds", &a.DeploymentTimeout, 0, maxInteger)
 	o.integer("drainSeconds", &a.DrainSeconds, 0, maxInteger)
 }
 
@@ -26,12 +27,13 @@ func (in *appInput) validateExtensions() {
 	}
 }
 
-// sized is an app as it is shown: with onePerAgent its instances are as many as it is to have now.
+// sized is an app as it is shown: with onePerAgent its instances are as many as it is to have now. Never 0 unless it is
+// stopped: a client that sends back what it read must not stop it.
 func sized(s *scheduler.State, app *scheduler.App) *scheduler.App {
-	if !app.OnePerAgent {
+	if !app.OnePerAgent || app.Instances == 0 {
 		return app
 	}
 	n := *app
-	n.Instances = s.Size(app)
+	n.Instances = max(1, s.Size(app))
 	return &n
 }
