@@ -52,7 +52,8 @@ func NewState() *State {
 		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](),
-		agents: newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		breakers: newTree[*Breaker](),
+		agents:   newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -101,6 +102,8 @@ type work struct {
 	locks       draftTree[DeploymentID]
 	agents      draftTree[*Agent]
 	offers      draftTree[Offer]
+	breakers    draftTree[*Breaker]
+	tally       tally
 	timers      draftTree[timer]
 	deadlines   draftTree[time.Time]
 
@@ -110,7 +113,8 @@ type work struct {
 	dirty   map[PathID]bool     // apps that settle has to look at
 	revive  bool                // something new waits for an offer
 
-	moreAgents bool // an agent is new, or not as it was
+	moreAgents bool            // an agent is new, or not as it was
+	reweighed  map[PathID]bool // apps whose breaker is to be looked at
 }
 
 type recordID struct {
@@ -128,6 +132,7 @@ func (c *Core) begin(now time.Time) *work {
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
+		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
 	}
 }
 
@@ -149,6 +154,7 @@ func (w *work) commit() *State {
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
+		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
 	}
 }
@@ -293,6 +299,9 @@ func (w *work) settle() {
 		}
 	}
 	w.match()
+	for _, app := range sortedKeys(w.reweighed) {
+		w.weighHealth(app)
+	}
 	if w.revive && w.connected {
 		w.effects.Calls = append(w.effects.Calls, reviveCall{})
 	}

@@ -20,12 +20,14 @@ func (w *work) putInstance(i *Instance) {
 }
 
 func (w *work) touchInstance(i *Instance) {
+	w.reweigh(w.instances.get(string(i.ID)), i)
 	w.instances.put(string(i.ID), i)
 	w.changed[i.ID] = true
 }
 
 func (w *work) removeInstance(i *Instance) {
 	w.clearInstanceTimers(i)
+	w.reweigh(w.instances.get(string(i.ID)), nil)
 	w.instances.remove(string(i.ID))
 	w.changed[i.ID] = true
 	w.save(KindInstance, string(i.ID))

@@ -29,6 +29,8 @@ type State struct {
 	locks       tree[DeploymentID] // by app
 	agents      tree[*Agent]
 	offers      tree[Offer]
+	breakers    tree[*Breaker]  // by app, Root for all of them
+	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[time.Time] // by subject: when its timer is due
 }
