@@ -51,7 +51,7 @@ func NewState() *State {
 	s := &State{
 		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
-		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](),
+		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
 		agents:   newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
 	}
@@ -100,6 +100,7 @@ type work struct {
 	queue       draftTree[*launchQueue]
 	delays      draftTree[*delay]
 	locks       draftTree[DeploymentID]
+	followers   draftTree[PathID]
 	agents      draftTree[*Agent]
 	offers      draftTree[Offer]
 	breakers    draftTree[*Breaker]
@@ -112,6 +113,7 @@ type work struct {
 	changed map[InstanceID]bool // what Changed has to hold
 	dirty   map[PathID]bool     // apps that settle has to look at
 	revive  bool                // something new waits for an offer
+	turn    int                 // which offer is looked at next
 
 	moreAgents bool            // an agent is new, or not as it was
 	reweighed  map[PathID]bool // apps whose breaker is to be looked at
@@ -129,7 +131,7 @@ func (c *Core) begin(now time.Time) *work {
 		frameworkID: s.FrameworkID, refused: s.Refused, master: s.Master, connected: s.Connected, version: s.Version,
 		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
-		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
+		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
@@ -153,7 +155,7 @@ func (w *work) commit() *State {
 		FrameworkID: w.frameworkID, Refused: w.refused, Master: w.master, Connected: w.connected, Version: w.version,
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
-		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
+		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
 	}

@@ -24,8 +24,8 @@ func (w *work) offered(o Offer) {
 	w.offers.put(string(o.ID), o)
 }
 
-// match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, so that
-// they spread; what is left is declined.
+// match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, beginning
+// where the app before it ended, so that they spread; what is left is declined.
 func (w *work) match() {
 	offers := w.offers.under("")
 	if len(offers) == 0 {
@@ -82,27 +82,38 @@ func (w *work) place(app *App, bids []*bid) {
 	}
 	lq := w.queue.get(string(app.ID)).clone()
 	ports := app.Ports()
-	candidates := slices.Clone(bids)
-	for len(waiting) > 0 && len(candidates) > 0 {
-		candidates = slices.DeleteFunc(candidates, func(b *bid) bool {
-			if len(waiting) == 0 {
-				return true
+	var again []*bid // those that were used: the next round begins with them
+	try := func(b *bid) {
+		refused, hostPorts := w.refuse(app, ports, matchers, &b.offer)
+		lq.processed++
+		if len(refused.reasons) > 0 {
+			lq.refused(b.offer, refused, w.ts)
+			return
+		}
+		lq.lastUsed = w.ts
+		delete(lq.newest, b.offer.AgentID)
+		w.launch(free.give(waiting[0]), app, ports, hostPorts, b)
+		for _, m := range matchers {
+			m.add(b.offer.place())
+		}
+		waiting = waiting[1:]
+		again = append(again, b)
+	}
+	for range bids {
+		if len(waiting) == 0 {
+			break
+		}
+		try(bids[w.turn%len(bids)])
+		w.turn++
+	}
+	for len(waiting) > 0 && len(again) > 0 {
+		round := again
+		again = nil
+		for _, b := range round {
+			if len(waiting) > 0 {
+				try(b)
 			}
-			refused, hostPorts := w.refuse(app, ports, matchers, &b.offer)
-			lq.processed++
-			if len(refused.reasons) > 0 {
-				lq.refused(b.offer, refused, w.ts)
-				return true
-			}
-			lq.lastUsed = w.ts
-			delete(lq.newest, b.offer.AgentID)
-			w.launch(free.give(waiting[0]), app, ports, hostPorts, b)
-			for _, m := range matchers {
-				m.add(b.offer.place())
-			}
-			waiting = waiting[1:]
-			return false
-		})
+		}
 	}
 	if len(waiting) == 0 {
 		w.queue.remove(string(app.ID))

@@ -58,9 +58,7 @@ func (app *App) size(agents iter.Seq[*Agent], instances iter.Seq[*Instance]) int
 
 // agentsChanged has the apps looked at again that follow the agents.
 func (w *work) agentsChanged() {
-	for _, a := range w.apps.under("") {
-		if a.OnePerAgent {
-			w.dirty[a.ID] = true
-		}
+	for _, app := range w.followers.under("") {
+		w.dirty[app] = true
 	}
 }

@@ -27,6 +27,7 @@ type State struct {
 	queue       tree[*launchQueue] // by app
 	delays      tree[*delay]       // by app
 	locks       tree[DeploymentID] // by app
+	followers   tree[PathID]       // apps with OnePerAgent
 	agents      tree[*Agent]
 	offers      tree[Offer]
 	breakers    tree[*Breaker]  // by app, Root for all of them
