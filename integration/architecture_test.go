@@ -41,7 +41,7 @@ var mayImport = map[string]struct {
 	"scheduler/store":     {[]string{"scheduler", "scheduler/zookeeper"}, "parts of the scheduler know the core, not each other"},
 	"scheduler/zookeeper": {nil, "sessions at ZooKeeper, whatever they are for"},
 	"cmd/rollcall": {
-		[]string{"records", "resolver", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store",
+		[]string{"records", "resolver", "resolver/replica", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store",
 			"scheduler/zookeeper"},
 		"cmd wires everything together, and nobody imports cmd",
 	},

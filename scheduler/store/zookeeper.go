@@ -38,8 +38,9 @@ const sessionRetry = time.Second
 
 // Member is one of the rollcalls that share a state, as it tells the others of itself.
 type Member struct {
-	ID  string `json:"id"`  // tells processes apart, also those of one machine
-	API string `json:"api"` // "host:port" of its Marathon API
+	ID    string `json:"id"`              // tells processes apart, also those of one machine
+	URL   string `json:"url"`             // of its Marathon API, without a path
+	Token string `json:"token,omitempty"` // what it takes to be told what is meant for the other members only
 }
 
 // ZooKeeperOptions say where several rollcalls share their state.

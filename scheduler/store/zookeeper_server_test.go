@@ -97,7 +97,7 @@ func startRollcall(t testing.TB, url zookeeper.URL, name string) *rollcallUnderT
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &rollcallUnderTest{terms: make(chan *Term), resign: make(chan struct{}), follows: make(chan Member, 100),
 		ended: make(chan error, 1), stop: cancel}
-	z := NewZooKeeper(ZooKeeperOptions{URL: url, SessionTimeout: testSession, Self: Member{ID: name, API: name + ":8080"},
+	z := NewZooKeeper(ZooKeeperOptions{URL: url, SessionTimeout: testSession, Self: Member{ID: name, URL: "http://" + name},
 		Logger: slog.New(slog.DiscardHandler)})
 	go func() {
 		r.ended <- z.Run(ctx, r)
@@ -150,7 +150,7 @@ func (r *rollcallUnderTest) follow(t fataler, leader string) {
 	for late := time.After(time.Minute); ; {
 		select {
 		case m := <-r.follows:
-			if m == (Member{leader, leader + ":8080"}) {
+			if m == (Member{ID: leader, URL: "http://" + leader}) {
 				return
 			}
 		case <-late:

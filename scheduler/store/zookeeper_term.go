@@ -41,8 +41,8 @@ type Term struct {
 // termNote is what the term's node holds: who wrote it, and which commit that was. When the answer to a commit is lost
 // the note tells whether it was made.
 type termNote struct {
-	Leader Member    `json:"leader"`
-	Since  time.Time `json:"since"` // with Leader, tells terms apart
+	Leader string    `json:"leader"` // Member.ID
+	Since  time.Time `json:"since"`  // with Leader, tells terms apart
 	Commit int       `json:"commit"`
 }
 
@@ -56,7 +56,7 @@ func (c *candidacy) lead(ctx context.Context) error {
 	inTerm, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
 	t := &Term{c: c, multi: c.conn.Multi, lost: lost, version: stat.Version,
-		note: termNote{Leader: c.o.Self, Since: asked.UTC()}}
+		note: termNote{Leader: c.o.Self.ID, Since: asked.UTC()}}
 	t.extend(asked)
 	// It is begun by a transaction that fails if this candidate is gone or if another leads since.
 	own := &zk.CheckVersionRequest{Path: c.path(nodeCandidates, c.node), Version: -1}
