@@ -32,7 +32,7 @@ async function draw(focus) {
   }
   if (turn !== drawing || now !== page) return; // something newer is being drawn
   const focused = document.activeElement?.id;
-  main.replaceChildren(...[content].flat());
+  main.replaceChildren(...[content].flat(Infinity).filter(Boolean));
   if (focus) main.focus();
   else if (focused) document.getElementById(focused)?.focus();
 }
