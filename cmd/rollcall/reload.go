@@ -54,12 +54,12 @@ func (s *server) follow(ctx context.Context, change configChange) error {
 			return err
 		}
 	}
-	if err := s.zone.Reconfigure(zoneOptions(c)); err != nil {
+	if err := s.zone.Reconfigure(s.zoneOptions(c)); err != nil {
 		return fmt.Errorf("naming anew: %w", err)
 	}
 	if s.dns != nil {
 		if err := s.dns.Reconfigure(answers); err != nil {
-			return errors.Join(fmt.Errorf("answering anew: %w", err), s.zone.Reconfigure(zoneOptions(s.config)))
+			return errors.Join(fmt.Errorf("answering anew: %w", err), s.zone.Reconfigure(s.zoneOptions(s.config)))
 		}
 	}
 	if masters != nil {

@@ -28,11 +28,12 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config // that is in force; changed by reload only
-	log    *slog.Logger
-	zone   *records.Zone
-	dns    *resolver.Server // nil: off
-	mesos  *mesosSource     // nil: no Mesos cluster is followed
+	config     config // that is in force; changed by reload only
+	log        *slog.Logger
+	zone       *records.Zone
+	collisions *collisions
+	dns        *resolver.Server // nil: off
+	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
 	store       *store.Bolt
@@ -49,7 +50,7 @@ type server struct {
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+	s := &server{config: c, log: log, collisions: newCollisions(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -58,7 +59,7 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	if s.zone, err = records.New(zoneOptions(c)); err != nil {
+	if s.zone, err = records.New(s.zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
 	if c.Scheduler != nil {
@@ -87,13 +88,13 @@ func supported(c config) error {
 
 // zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
 // over restarts.
-func zoneOptions(c config) records.Options {
+func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		Serial: uint32(time.Now().Unix()),
+		Serial: uint32(time.Now().Unix()), Collided: s.collisions.tell,
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
