@@ -85,6 +85,9 @@ func TestUI(t *testing.T) {
 		now := taskIDs(d.tasks("/shop/web"))
 		return len(now) > 0 && !strings.Contains(before, now[0]) && deployments(d) == 0
 	})
+	for _, id := range taskIDs(d.tasks("/shop/web")) {
+		b.sees(id)
+	}
 	b.click("Kill")
 	b.do("a box", chromedp.Click(chromedp.CSS("dialog input[name=scale]")))
 	b.click("Kill")
@@ -96,7 +99,7 @@ func TestUI(t *testing.T) {
 	b.sees("too few CPUs")
 	b.shoot("debug")
 	b.open("#/deployments")
-	b.sees("StartApplication /huge")
+	b.sees("ScaleApplication /huge")
 	b.shoot("deployments")
 	b.confirm("Roll back")
 	b.sees("None is under way")

@@ -49,8 +49,10 @@ const eventTypes = ['status_update_event', 'deployment_success', 'deployment_fai
   'unhealthy_instance_kill_event', 'unknown_instance_terminated_event'];
 
 // follow calls changed a moment after events came, many of them at a time, and linked with whether the stream is there.
-// While it is not, changed is called from time to time.
+// While it is not, changed is called from time to time. A page that nobody looks at has no stream: browsers allow six
+// connections to a server, for all tabs together.
 export function follow(changed, linked) {
+  let source = null;
   let soon = null;
   let poll = null;
   const call = () => {
@@ -59,8 +61,16 @@ export function follow(changed, linked) {
       changed();
     }, 250);
   };
+  const close = () => {
+    source?.close();
+    source = null;
+    clearInterval(poll);
+    poll = null;
+  };
   const open = () => {
-    const source = new EventSource('/v2/events');
+    close();
+    if (document.hidden) return;
+    source = new EventSource('/v2/events');
     for (const type of eventTypes) source.addEventListener(type, call);
     source.addEventListener('open', () => {
       clearInterval(poll);
@@ -70,9 +80,14 @@ export function follow(changed, linked) {
     });
     source.addEventListener('error', () => {
       linked(false);
-      poll ??= setInterval(changed, 3000);
-      if (source.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+      poll ??= setInterval(() => {
+        if (source.readyState === EventSource.CLOSED) open();
+        changed();
+      }, 3000);
     });
   };
+  document.addEventListener('visibilitychange', open);
+  window.addEventListener('pagehide', close);
+  window.addEventListener('pageshow', (event) => event.persisted && open());
   open();
 }

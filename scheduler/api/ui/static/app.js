@@ -52,7 +52,7 @@ function health(task) {
   return results.every((r) => r.alive) ? state('good', 'healthy') : state('bad', 'unhealthy');
 }
 
-const taskColumns = [['Task'], ['Address'], ['State'], ['Health'], ['Runs for', 'number'], ['']];
+const taskColumns = [['Task'], ['Address'], ['State'], ['Health'], ['Runs for', 'number'], ['', 'actions']];
 
 function tasks(app) {
   const kill = async (task) => {
@@ -131,7 +131,7 @@ async function versions(app) {
       await attempt(`${app.id} is rolled back`, () => put(appPath(app.id), { version }));
     }
   };
-  const columns = [['Version'], ['']];
+  const columns = [['Version'], ['', 'actions']];
   return [table(columns, list.map((version, n) => row(columns, h('code', {}, version), n === 0 ? 'present' : [
     h('button', { type: 'button', click: () => compare(version) }, 'Compare'), ' ',
     h('button', { type: 'button', click: () => restore(version) }, 'Roll back')])), 'There are none.'), shown];

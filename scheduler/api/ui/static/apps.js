@@ -15,7 +15,7 @@ export function condition(app) {
 export const appLink = (id) => `#/app${id}`;
 
 const columns = [['App'], ['State'], ['Instances', 'number'], ['Healthy', 'number hide-small'], ['CPUs', 'number hide-small'],
-  ['Memory', 'number hide-small'], ['']];
+  ['Memory', 'number hide-small'], ['', 'actions']];
 
 export function appsPage(_, query) {
   let wanted = query.get('find') ?? '';
@@ -31,7 +31,7 @@ export function appsPage(_, query) {
       if (within !== group) {
         group = within;
         out.push(h('tr', { class: 'group' }, h('td', { colspan: columns.length - 1 }, within),
-          h('td', {}, within !== '/' && h('button', { class: 'small danger', type: 'button', id: `destroy-group${within}`,
+          h('td', { class: 'actions' }, within !== '/' && h('button', { class: 'small danger', type: 'button', id: `destroy-group${within}`,
             'aria-label': `Destroy the group ${within}`, click: () => destroyGroup(within) }, 'Destroy'))));
       }
       out.push(row(columns,

@@ -9,7 +9,7 @@ const columns = [['Name'], ['TTL', 'number'], ['Type'], ['Data']];
 // figures are what the metrics page tells that matters to people.
 const figures = [
   ['rollcall_dns_zone_serial', 'Serial of the zone'], ['rollcall_dns_zone_records', 'Records in the zone'],
-  ['rollcall_dns_zone_names', 'Names in the zone'], ['rollcall_dns_zone_changed_seconds', 'Last change'],
+  ['rollcall_dns_zone_names', 'Names in the zone'], ['rollcall_dns_zone_collisions', 'Names that several tasks claim'],
 ];
 
 export function dnsPage(_, query) {
@@ -63,6 +63,6 @@ async function server(about) {
   const known = figures.map(([metric, title]) => [title, value(metric)]).filter(([, v]) => v !== undefined);
   const upstreams = lines.filter((line) => line.includes('upstream') && !line.includes('_bucket'));
   return [h('dl', { class: 'card' }, h('dt', {}, 'Serves'), h('dd', {}, `${about.domain} at ${about.dns || 'no address: it is off'}`),
-    known.map(([title, v]) => [h('dt', {}, title), h('dd', {}, Number(v).toLocaleString('en'))])),
+    known.map(([title, v]) => [h('dt', {}, title), h('dd', {}, String(Number(v)))])),
     upstreams.length > 0 && h('details', {}, h('summary', {}, 'Upstream servers'), h('pre', {}, upstreams.join('\n')))];
 }
