@@ -89,7 +89,10 @@ func TestUI(t *testing.T) {
 		b.sees(id)
 	}
 	b.click("Kill")
-	b.do("a box", chromedp.Click(chromedp.CSS("dialog input[name=scale]")))
+	b.until("a box", `(() => {
+		document.querySelector("dialog input[name=scale]")?.click();
+		return document.querySelector("dialog input[name=scale]")?.checked === true;
+	})()`)
 	b.click("Kill")
 	d.eventually("one is killed and the app scaled down", func() bool { return deployments(d) == 0 && len(d.tasks("/shop/web")) < 3 })
 
