@@ -131,7 +131,7 @@ func (r *run) decline(offer scheduler.OfferID, refuse time.Duration) {
 
 func (r *run) revive() {
 	for _, l := range r.ledgers {
-		l.quiet = false
+		l.renew()
 	}
 }
 
