@@ -81,7 +81,7 @@ func containerFailures(t *testing.T, e *dockerEngine) {
 
 // restartBesideOthers kills rollcall while containers run, of which some are not its own.
 func restartBesideOthers(t *testing.T, e *dockerEngine) {
-	const app = `{"id": "/steady", "instances": 2, "cpus": 0.1, "mem": 32, "cmd": "exec sleep 100000",
+	const app = `{"id": "/steady", "instances": 2, "cpus": 0.1, "mem": 32, "taskKillGracePeriodSeconds": 0, "cmd": "exec sleep 100000",
 		"container": {"docker": {"image": "libmesos/ubuntu"}}}`
 	other := start(t, e.config(t.TempDir(), "mesos", 5353))
 	other.must(http.StatusCreated, http.MethodPost, "/v2/apps", app)

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -270,10 +271,21 @@ func (e *dockerEngine) config(dir, domain string, dnsPort int) config {
 	return c
 }
 
-// clear removes all apps and waits until all of their containers are gone.
+// clear removes all apps and waits until all of their containers are gone. Their grace is not waited for.
 func (e *dockerEngine) clear(d *daemon) {
-	d.must(200, "DELETE", "/v2/groups?force=true", "")
-	eventually(e.t, "no container is left", func() bool { return len(e.containers("rollcall.task")) == 0 })
+	e.t.Helper()
+	d.must(http.StatusOK, http.MethodDelete, "/v2/groups?force=true", "")
+	d.eventually("no task is left", func() bool {
+		var all struct{ Tasks []task }
+		d.get("/v2/tasks", &all)
+		for _, k := range all.Tasks {
+			for _, id := range e.containers("rollcall.task=" + k.ID) {
+				e.command("kill", id).Run() //nolint:errcheck // it may have ended meanwhile
+			}
+		}
+		return len(all.Tasks) == 0
+	})
+	d.eventually("no container of its own is left", func() bool { return len(e.containers("rollcall.dir="+filepath.Join(d.dir, "data", "local"))) == 0 })
 }
 
 // run runs a program that has to succeed.
@@ -287,22 +299,22 @@ func run(t *testing.T, name string, args ...string) {
 // The programs that stand in for those of the images. Each binds the address of its agent if it has that, as on the
 // host's network; its entrypoint looks up its seeds as those of the seeds' images do.
 var dockerPrograms = map[string]string{
-	"crate": `#!/bin/sh
+	"crate": `#!/bin/busybox sh
 until [ $(dig +search +short ${MARATHON_APP_ID#/} | wc -l) -ge 3 ]; do sleep 0.2; done
 echo unicast=$(dig +search +short ${MARATHON_APP_ID#/} | sed 's/$/:4300/' | sort | paste -s -d,)
 exec listen 4200 4300
 `,
-	"cassandra": `#!/bin/sh
+	"cassandra": `#!/bin/busybox sh
 until [ $(dig +short $SEED | wc -l) -ge 2 ]; do sleep 0.2; done
 echo seeds=$(echo $(dig +short $SEED) | tr ' ' ',')
 exec listen $PORT0 $PORT1 $PORT2 $PORT3 $PORT4
 `,
-	"ctrl-pkw": `#!/bin/sh
+	"ctrl-pkw": `#!/bin/busybox sh
 until wget -q -O /dev/null http://$CASSANDRA_CONTACT_POINT:9042/; do sleep 0.2; done
 echo contacts=$(getent ahostsv4 $CASSANDRA_CONTACT_POINT | sed 's/ .*//' | sort -u | paste -s -d,)
 exec listen 8080
 `,
-	"listen": `#!/bin/sh
+	"listen": `#!/bin/busybox sh
 ip address | grep -q " $HOST/" && bind=$HOST || bind=0.0.0.0
 trap 'kill $(jobs -p); exit 0' TERM
 mkdir -p /www
@@ -332,6 +344,15 @@ func (e *dockerEngine) makeImages() {
 		}
 	}
 	e.write(root, "etc/nsswitch.conf", "hosts: files dns\n", 0o644)
+	// As in Ubuntu, the shell is dash, which finds sleep by PATH: the clock of seed 004 would first tell the time after
+	// ten seconds.
+	for _, name := range []string{"bin/sh", "bin/sleep"} {
+		if err := os.Remove(filepath.Join(root, name)); err != nil {
+			e.t.Fatal(err)
+		}
+	}
+	e.copyIn(root, "dash", "/bin/sh")
+	e.write(root, "bin/sleep", "#!/bin/sh\n[ \"$1\" != 10 ] || set -- 0.2\nexec busybox sleep \"$@\"\n", 0o755)
 	e.importImage(root, "libmesos/ubuntu")
 
 	e.copyIn(root, "dig", "/usr/bin/dig")
