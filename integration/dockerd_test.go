@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// insideVariable is set in the process that has namespaces of its own.
+// insideVariable is set in the process that has namespaces of its own: to a directory for the Docker Engine, which the
+// process outside removes when no mount is left in it.
 const insideVariable = "ROLLCALL_TEST_INSIDE"
 
 // TestDocker runs containers with a Docker Engine of its own. All of it, this process too, is in namespaces of its own:
@@ -75,8 +76,13 @@ func runInside(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok {
 		command = append(command, "-test.timeout", (time.Until(deadline) - 5*time.Second).String())
 	}
+	dir, err := os.MkdirTemp("", "docker") // short: the paths of sockets may have no more than 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // in the directory for such things
 	inside := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	inside.Env = append(os.Environ(), insideVariable+"=true", "ROLLCALL_BINARY="+binary)
+	inside.Env = append(os.Environ(), insideVariable+"="+dir, "ROLLCALL_BINARY="+binary)
 	out, err := inside.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -117,11 +123,7 @@ func startDocker(t *testing.T) *dockerEngine {
 		run(t, "ip", "address", "add", a+"/32", "dev", "lo")
 	}
 	shadowData(t)
-	dir, err := os.MkdirTemp("", "docker") // short: the paths of sockets may have no more than 107 bytes
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := &dockerEngine{t: t, dir: dir}
+	e := &dockerEngine{t: t, dir: os.Getenv(insideVariable)}
 	e.configure()
 	log, err := os.Create(e.path("log"))
 	if err != nil {
@@ -146,7 +148,6 @@ func startDocker(t *testing.T) *dockerEngine {
 			log, _ := os.ReadFile(e.path("log"))
 			t.Logf("the end of dockerd's log:\n%s", log[max(0, len(log)-8192):])
 		}
-		os.RemoveAll(dir) //nolint:errcheck // what is still mounted goes with the namespace
 	})
 	eventually(t, "dockerd answers", func() bool {
 		select {

@@ -64,16 +64,15 @@ func TestContainerOutlivesTheEngine(t *testing.T) {
 func TestContainerEndedByOthers(t *testing.T) {
 	d := sharedDaemon(t)
 	r := newContainerRig(t, d, Options{})
-	r.launch(forever("stopped"))
-	r.status("stopped", scheduler.TaskRunning)
+	r.launch(forever("killed"))
+	r.status("killed", scheduler.TaskRunning)
 	name := func(id scheduler.TaskID) string {
 		return containerName(containerLabels(framework, r.engine.options.Dir, id))
 	}
-	now := 0
-	if _, err := d.api.ContainerStop(t.Context(), name("stopped"), client.ContainerStopOptions{Timeout: &now}); err != nil {
+	if _, err := d.api.ContainerKill(t.Context(), name("killed"), client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
 		t.Fatal(err)
 	}
-	if s := r.status("stopped", scheduler.TaskFailed); s.Message != "Container exited with status 137" {
+	if s := r.status("killed", scheduler.TaskFailed); s.Message != "Container exited with status 137" {
 		t.Errorf("got %+v", s)
 	}
 	r.launch(forever("removed"))

@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 )
 
 // testImage is what tests run: a static busybox.
@@ -39,8 +42,27 @@ func endSharedDaemon() {
 		shared.daemon.end()
 	}
 	if shared.dir != "" {
-		_ = os.RemoveAll(shared.dir)
+		removeDaemonDir(shared.dir)
 	}
+}
+
+// removeDaemonDir removes the directory of a daemon that has ended, in which it leaves mounts: of its network namespace
+// and, when it was killed, of its data.
+func removeDaemonDir(dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return
+	}
+	var left []string
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			left = append(left, fields[1])
+		}
+	}
+	for _, mount := range slices.Backward(left) { // the ones on top of others first
+		_ = unix.Unmount(mount, unix.MNT_DETACH)
+	}
+	_ = os.RemoveAll(dir)
 }
 
 // sharedDaemon starts the daemon, or skips the test where none can be.
@@ -83,7 +105,7 @@ func ownDaemon(t *testing.T) *testDaemon {
 	d, why := newDaemon(dir)
 	skipWithoutDocker(t, why)
 	d.t = t
-	t.Cleanup(func() { d.end(); _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { d.end(); removeDaemonDir(dir) })
 	return d
 }
 
