@@ -28,9 +28,10 @@ func ubuntu(t *testing.T, e *dockerEngine) {
 
 // containerNetwork has the names of tasks with an address of their own lead there.
 func containerNetwork(t *testing.T, e *dockerEngine) {
-	e.docker("network", "create", "--subnet", "10.88.0.0/24", "apps")
-	t.Cleanup(func() { e.docker("network", "rm", "apps") })
-	d := e.start("mesos")
+	c := e.config(t.TempDir(), "mesos", 53)
+	local := c["scheduler"].(map[string]any)["local"].(map[string]any)
+	local["networks"] = map[string]any{"apps": "10.88.0.0/24"}
+	d := e.startWith(c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/own", "instances": 2, "cpus": 0.1, "mem": 32,
 		"cmd": "exec listen 8080", "networks": [{"mode": "container", "name": "apps"}],
 		"container": {"type": "DOCKER", "docker": {"image": "crate/crate:0.47.3"}, "portMappings": [{"containerPort": 8080, "name": "http"}]}}`)

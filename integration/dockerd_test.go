@@ -256,7 +256,12 @@ func (e *dockerEngine) containerOf(task string) string {
 // start runs a rollcall that uses the engine, serves DNS to containers, and leaves none of them behind.
 func (e *dockerEngine) start(domain string) *daemon {
 	e.t.Helper()
-	d := start(e.t, e.config(e.t.TempDir(), domain, 53))
+	return e.startWith(e.config(e.t.TempDir(), domain, 53))
+}
+
+func (e *dockerEngine) startWith(c config) *daemon {
+	e.t.Helper()
+	d := start(e.t, c)
 	e.t.Cleanup(func() { e.clear(d) })
 	return d
 }
