@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // ubuntu is seed 004, in the form of Marathon 0.6.
@@ -164,8 +165,29 @@ func dockerHangs(t *testing.T, e *dockerEngine) {
 	}
 }
 
+// TestDockerAbsent has an app wait for a Docker Engine that is not there, and nothing else.
+func TestDockerAbsent(t *testing.T) {
+	require(t, "dig")
+	c := newConfig(t.TempDir())
+	c["scheduler"].(map[string]any)["local"].(map[string]any)["docker"] = "unix:///nowhere/docker.sock"
+	d := start(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/container", "cpus": 0.1, "mem": 32, "cmd": "exec sleep 100000",
+		"container": {"docker": {"image": "libmesos/ubuntu"}}}`)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/process", "cpus": 0.1, "mem": 32, "cmd": "exec sleep 100000"}`)
+	d.eventually("the process runs and is found", func() bool {
+		return len(d.tasks("/process")) == 1 && len(d.addresses("process.marathon.mesos")) == 1
+	})
+	d.eventually("the queue tells what the container waits for", func() bool {
+		q := d.queued("/container")
+		return q != nil && q.rejected("ContainerEngineUnavailable") == 3
+	})
+	if log := d.output(); !strings.Contains(log, "nowhere/docker.sock") {
+		t.Errorf("the log does not name the Docker Engine that is missing:\n%s", log)
+	}
+}
+
 // manyContainers starts and stops many containers: none is left, and DNS has exactly those that run.
-// ROLLCALL_CONTAINERS says how many.
+// ROLLCALL_CONTAINERS says how many, 40 if it is not set; "make containers" has 200.
 func manyContainers(t *testing.T, e *dockerEngine) {
 	const wave = 40
 	most := wave
@@ -178,13 +200,38 @@ func manyContainers(t *testing.T, e *dockerEngine) {
 	d := e.start("mesos")
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/many", "instances": 0, "cpus": 0.01, "mem": 16,
 		"cmd": "trap 'exit 0' TERM; sleep 100000 & wait", "container": {"docker": {"image": "libmesos/ubuntu"}}}`)
+	known := map[string][]string{} // the ports of tasks
+	// listening are the ports of those containers that run, by what is known of their tasks.
+	listening := func() []string {
+		for _, k := range d.tasks("/many") {
+			known[k.ID] = ports([]task{k})
+		}
+		var out []string
+		for _, id := range e.docker("ps", "--format", `{{.Label "rollcall.task"}}`) {
+			out = append(out, known[id]...)
+		}
+		return out
+	}
 	scale := func(n int) {
+		began := time.Now()
 		d.must(http.StatusOK, http.MethodPut, "/v2/apps/many?force=true", fmt.Sprintf(`{"instances": %d}`, n))
-		d.eventually(fmt.Sprintf("%d run", n), func() bool { return len(d.tasks("/many")) == n })
+		d.eventually(fmt.Sprintf("%d run", n), func() bool {
+			// A task is named only while its container runs: it is in the list before or in the one after.
+			before := listening()
+			found := d.srvPorts("_many._tcp.marathon.mesos")
+			run := append(before, listening()...)
+			for _, port := range found {
+				if !slices.Contains(run, port) {
+					t.Errorf("port %s is found, where no container runs", port)
+				}
+			}
+			return len(d.tasks("/many")) == n
+		})
 		d.eventually(fmt.Sprintf("%d are found, each at its port", n), func() bool {
 			return sameSet(d.srvPorts("_many._tcp.marathon.mesos"), ports(d.tasks("/many")))
 		})
 		d.eventually(fmt.Sprintf("%d containers are there", n), func() bool { return len(e.containers("rollcall.task")) == n })
+		t.Logf("%d containers after %s", n, time.Since(began).Round(time.Second/10))
 	}
 	for n := wave; n < most; n += wave {
 		scale(n)
