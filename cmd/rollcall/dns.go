@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"rollcall/resolver"
+	"rollcall/scheduler"
 )
 
 // resolvConf is where the system's own resolvers are named.
@@ -21,12 +22,16 @@ func (s *server) openResolver() (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	checks := []resolver.Check{resolver.ZoneReady(s.zone)}
-	if s.loop != nil {
-		registry.MustRegister(newSchedulerCollector(s.loop.State))
+	if c.Scheduler != nil {
+		registry.MustRegister(newSchedulerCollector(s.schedulerState))
 		checks = append(checks, resolver.Check{Name: "engine", Ready: s.engineReady})
 	}
+	if s.peers != nil {
+		registry.MustRegister(newPeersCollector(s.peers))
+		checks = append(checks, s.peers.check())
+	}
 	if s.mesos != nil {
-		registry.MustRegister(newMesosCollector(s.mesos.follower.Status))
+		registry.MustRegister(newMesosCollector(s.mesos.status))
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
@@ -46,12 +51,24 @@ func (s *server) openResolver() (err error) {
 		if err != nil {
 			return err
 		}
-		s.http = s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
-			Version: version, Config: func(serial uint32) any { return c.effective(serial) },
-			Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: checks,
-		}))
 	}
+	s.checks = checks
+	s.setMesosDNS(c)
 	return nil
+}
+
+// setMesosDNS makes Mesos-DNS's HTTP API show and follow a configuration.
+func (s *server) setMesosDNS(c config) {
+	h := s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
+		Version: version, Config: func(serial uint32) any { return c.effective(serial) },
+		Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: s.checks,
+	}))
+	s.http.Store(&h)
+}
+
+// serveMesosDNS is Mesos-DNS's HTTP API.
+func (s *server) serveMesosDNS(w http.ResponseWriter, r *http.Request) {
+	(*s.http.Load()).ServeHTTP(w, r)
 }
 
 // resolverOptions are the DNS server's part of the configuration.
@@ -85,9 +102,17 @@ func (s *server) withMonitor(h http.Handler) http.Handler {
 	})
 }
 
-// engineReady says whether apps can be run.
+// schedulerState is the scheduler's state; nil while another rollcall has it.
+func (s *server) schedulerState() *scheduler.State {
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		return scheduling.loop.State()
+	}
+	return nil
+}
+
+// engineReady says whether apps can be run, as far as that is this rollcall's business.
 func (s *server) engineReady() error {
-	if !s.loop.State().Connected {
+	if state := s.schedulerState(); state != nil && !state.Connected {
 		return errors.New("the engine has not registered yet: nothing is started or ended")
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/records"
 	"rollcall/resolver"
-	"rollcall/scheduler"
-	"rollcall/scheduler/api"
 	"rollcall/scheduler/local"
 	"rollcall/scheduler/store"
 )
@@ -27,27 +25,29 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config
-	log    *slog.Logger
-	zone   *records.Zone
-	dns    *resolver.Server // nil: off
-	mesos  *mesosSource     // nil: no Mesos cluster is followed
+	config     config // at the start
+	inForce    config // since the file was last read again; reload's alone
+	log        *slog.Logger
+	zone       *records.Zone
+	collisions *collisions
+	dns        *resolver.Server // nil: off
+	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
-	store       *store.Bolt
-	loop        *scheduler.Loop
-	api         *api.API
-	events      *api.Events
+	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
+	store       *store.Bolt                // nil: the state is shared with peers
+	peers       *peers                     // nil: this rollcall is alone
 	apiListener net.Listener
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
-	http         http.Handler
-	monitor      http.Handler // health and metrics, part of both APIs
+	http         atomic.Pointer[http.Handler]
+	monitor      http.Handler     // health and metrics, part of both APIs
+	checks       []resolver.Check // of readiness
 }
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -56,16 +56,18 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	if s.zone, err = records.New(zoneOptions(c)); err != nil {
+	if s.zone, err = records.New(s.zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
 	if c.Scheduler != nil {
-		err = s.openScheduler()
-	} else {
-		err = s.openMesos()
+		if err := s.openScheduler(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.openResolver(); err != nil {
 		return nil, err
@@ -83,13 +85,13 @@ func supported(c config) error {
 
 // zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
 // over restarts.
-func zoneOptions(c config) records.Options {
+func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		Serial: uint32(time.Now().Unix()),
+		Serial: uint32(time.Now().Unix()), Collided: s.collisions.tell,
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
@@ -97,7 +99,8 @@ func zoneOptions(c config) records.Options {
 	return o
 }
 
-// openScheduler opens the store, the engine and the API, and joins them with a loop.
+// openScheduler opens the API's port, and the state with what works on it; a state that is shared is opened when this
+// rollcall leads.
 func (s *server) openScheduler() (err error) {
 	c := s.config.Scheduler
 	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
@@ -107,57 +110,19 @@ func (s *server) openScheduler() (err error) {
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
+	if c.ZK != "" {
+		s.peers, err = s.newPeers()
+		return err
+	}
 	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
 		return err
 	}
-	state, err := scheduler.LoadState(context.Background(), s.store)
+	scheduling, err := s.newScheduling(context.Background(), s.store, always)
 	if err != nil {
 		return err
 	}
-	options := localOptions(c, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
-	if err != nil {
-		return fmt.Errorf("preparing the local engine: %w", err)
-	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
-	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("seeding the scheduler: %w", err)
-	}
-	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
-	})
-	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
-	s.api = api.New(api.Options{
-		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
-	})
-	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
-	s.loop.Observe(s.events)
-	s.loop.Observe(journal{s.log})
+	s.scheduling.Store(scheduling)
 	return nil
-}
-
-// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
-// missed or met early because somebody sets the clock.
-func steadyClock() func() time.Time {
-	start := time.Now()
-	wall := start.Round(0)
-	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, Networks: c.Local.Networks, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
 }
 
 // containerDNS is where containers look up names: here, if DNS is served and they are to.
@@ -186,8 +151,8 @@ func apiHosts(c *schedulerConfig) []string {
 	return []string{c.Hostname}
 }
 
-// leader is the "host:port" that the API tells others to find it at.
-func (s *server) leader() string {
+// apiAddress is the "host:port" under which others find the API.
+func (s *server) apiAddress() string {
 	at := reachable(s.apiListener)
 	if at.Addr().IsLoopback() {
 		return at.String()
@@ -199,27 +164,49 @@ func (s *server) leader() string {
 const shutdownWithin = 5 * time.Second
 
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
-func (s *server) run(ctx context.Context) error {
+// Each element of hangups has the configuration file read again; nil: nothing does.
+func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if s.loop != nil {
-		group.Go(func() error { return s.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		group.Go(func() error { return scheduling.loop.Run(ctx) })
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(scheduling.api), scheduling.events.Close)
+	}
+	if s.peers != nil {
+		s.peers.run(ctx, group)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.peers.front), func() {})
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)
 		s.mesos.waitForFirst(ctx)
 	}
+	if ctx.Err() == nil { // else a question that has waited would still be answered
+		s.answer(ctx, group, hangups)
+	}
+	err := group.Wait()
+	s.log.Info("rollcall stops; its tasks go on")
+	return errors.Join(err, s.close())
+}
+
+// answer serves names, over DNS and HTTP, until ctx ends.
+func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-chan os.Signal) {
 	if s.dns != nil {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
 	}
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
 		"dns", s.dnsAddr(), "http", s.httpURL())
-	err := group.Wait()
-	s.log.Info("rollcall stops; its tasks go on")
-	return errors.Join(err, s.close())
+	group.Go(func() error {
+		for {
+			select {
+			case <-hangups:
+				s.reload(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.
