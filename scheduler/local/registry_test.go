@@ -32,7 +32,6 @@ type testRegistry struct {
 	asked chan struct{} // holds a token once it was asked
 
 	mu    sync.Mutex
-	says  string // by the image's command
 	blobs map[string][]byte
 }
 
