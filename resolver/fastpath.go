@@ -37,7 +37,7 @@ const (
 
 // fast answers the packet in dst, whose content is overwritten, or returns nil. rotation chooses the record with which
 // the answer starts.
-func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
+func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byte {
 	if len(packet) < headerLen || packet[2]&^bitRD != 0 || packet[3]&^(bitAD|bitCD) != 0 ||
 		binary.BigEndian.Uint64(packet[4:])&^1 != 1<<48 { // one question, nothing else but perhaps an additional record
 		return nil
@@ -53,7 +53,7 @@ func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
 		return nil
 	}
 	limit := maxTCPSize
-	if udp {
+	if from.udp {
 		limit = minUDPSize
 	}
 	edns := packet[11] == 1
@@ -66,7 +66,7 @@ func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
 			opt[9]|opt[10] != 0 {
 			return nil
 		}
-		if udp {
+		if from.udp {
 			limit = min(max(int(binary.BigEndian.Uint16(opt[3:])), minUDPSize), maxUDPSize)
 		}
 		limit -= optLen

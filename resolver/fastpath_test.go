@@ -28,12 +28,12 @@ func TestFastPathDoesNotAllocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newRotation()
-			if h.fast(out, packet, true, r) == nil {
+			if h.fast(out, packet, overUDP, r) == nil {
 				t.Errorf("%s is not answered by the fast path", question)
 			}
 			allocs := testing.AllocsPerRun(100, func() {
 				r = r.next()
-				if got, q := h.handle(out, packet, true, r); got == nil || q != nil {
+				if got, q := h.handle(out, packet, overUDP, r); got == nil || q != nil {
 					t.Error("no reply")
 				}
 			})
@@ -70,11 +70,11 @@ type failer interface {
 
 // checkPaths checks that the fast path gives up on a packet or answers it as the slow path does, within the limit.
 func checkPaths(t failer, h *handler, packet []byte, udp bool, r rotation) {
-	fast := h.fast(make([]byte, 0, 64), packet, udp, r)
+	fast := h.fast(make([]byte, 0, 64), packet, testClient(udp), r)
 	if fast == nil {
 		return
 	}
-	slow, q := h.slow(packet, udp, r)
+	slow, q := h.slow(packet, testClient(udp), r)
 	if q != nil || slow == nil {
 		t.Fatalf("%x: the fast path answers what the slow path does not", packet)
 	}
@@ -175,7 +175,7 @@ func FuzzPacket(f *testing.F) {
 		f.Add(packet[:len(packet)/2], false)
 	}
 	f.Fuzz(func(t *testing.T, packet []byte, udp bool) {
-		got, q := h.handle(make([]byte, 0, maxUDPSize), packet, udp, 0)
+		got, q := h.handle(make([]byte, 0, maxUDPSize), packet, testClient(udp), 0)
 		if q != nil {
 			if got != nil {
 				t.Fatal("a reply and a query")

@@ -47,6 +47,15 @@ type Options struct {
 	// CacheSize is how many forwarded answers are kept; 0: none.
 	CacheSize int
 
+	// ServerVersion answers version.bind and version.server in class CHAOS, ServerID hostname.bind and id.server
+	// (RFC 4892), and the option NSID (RFC 5001). "": they are refused. At most 255 octets.
+	ServerVersion, ServerID string
+	// Cookies says what DNS cookies are for.
+	Cookies Cookies
+	// CookieSecret is shared by servers that have the same address, such as those behind a load balancer; nil: one that
+	// nobody else knows.
+	CookieSecret *CookieSecret
+
 	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
 	// may be better off without.
 	SetTruncateBit bool
@@ -72,6 +81,9 @@ const (
 	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
 	DefaultMaxConnections = 1024
 )
+
+// maxText is how many octets a text of a TXT record may have (RFC 1035, section 3.3).
+const maxText = 255
 
 // withDefaults returns the options with the zero values replaced that mean a default.
 func (o Options) withDefaults() Options {
@@ -111,6 +123,16 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("options: ZoneUpstreams: %q is not a domain name", zone))
 		}
 		upstreams(fmt.Sprintf("ZoneUpstreams[%q]", zone), list)
+	}
+	for _, text := range []struct{ field, value string }{
+		{"ServerVersion", o.ServerVersion}, {"ServerID", o.ServerID},
+	} {
+		if len(text.value) > maxText {
+			errs = append(errs, fmt.Errorf("options: %s has %d octets, at most %d are allowed", text.field, len(text.value), maxText))
+		}
+	}
+	if o.Cookies > CookiesOff {
+		errs = append(errs, fmt.Errorf("options: Cookies %d is none of the values there are", o.Cookies))
 	}
 	for _, n := range []struct {
 		field string

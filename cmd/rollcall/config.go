@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type config struct {
 	File      string // absolute path of the file; "" when there is none (rollcall dev)
 	Zone      zoneConfig
 	DNS       dnsConfig
+	Answers   answersConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -213,6 +215,7 @@ func devConfig(dev devOptions) (config, error) {
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)
 	c.Forward.CacheSize = defaultCacheSize
+	c.Answers = defaultAnswers()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -271,8 +274,9 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	cacheSize := defaultCacheSize
+	answers := defaultAnswers()
 	var scheduler *schedulerConfig
-	given := top.readLenient(append(o.fields(), extensionFields(&cacheSize, &scheduler)...))
+	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
@@ -280,6 +284,7 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 	c := o.typed(r)
 	c.Forward.CacheSize = cacheSize
+	c.Answers = answers
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c

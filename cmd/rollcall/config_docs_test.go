@@ -20,13 +20,14 @@ const (
 func knownFields() map[string][]field {
 	var (
 		options   mesosDNSOptions
+		answers   answersConfig
 		cacheSize int
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       append(options.fields(), extensionFields(&cacheSize, &sp)...),
+		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
