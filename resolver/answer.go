@@ -126,19 +126,18 @@ func lookupWithoutAsterisks(s *records.Snapshot, name []byte) *records.Node {
 	}
 }
 
-// Additional yields the addresses of the hosts that the records of a Success name, as far as they are in the zone: each
-// host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11). They save a question, nothing else:
-// a message without them is complete.
-func (a Answer) Additional() iter.Seq2[string, *records.RRset] {
+// Additional yields the addresses of the hosts that the chosen records of a Success name, as far as they are in the
+// zone: each host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11), once, in the order of the
+// chosen. They save a question, nothing else: a message without them is complete.
+func (a Answer) Additional(chosen []int) iter.Seq2[string, *records.RRset] {
 	return func(yield func(string, *records.RRset) bool) {
-		if a.Set == nil {
-			return
-		}
+		seen := make(map[string]bool)
 		host := func(name string) bool {
 			node := a.snapshot.LookupName(name)
-			if node == nil {
+			if node == nil || seen[name] {
 				return true
 			}
+			seen[name] = true
 			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 				if set := node.RRset(t); set != nil && !yield(name, set) {
 					return false
@@ -146,13 +145,11 @@ func (a Answer) Additional() iter.Seq2[string, *records.RRset] {
 			}
 			return true
 		}
-		for i, srv := range a.Set.SRV { // in order of targets
-			if (i == 0 || srv.Target != a.Set.SRV[i-1].Target) && !host(srv.Target) {
+		for _, i := range chosen {
+			switch {
+			case a.Set.SRV != nil && !host(a.Set.SRV[i].Target):
 				return
-			}
-		}
-		for _, name := range a.Set.NS {
-			if !host(name) {
+			case a.Set.NS != nil && !host(a.Set.NS[i]):
 				return
 			}
 		}

@@ -13,11 +13,13 @@ import (
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone    Zone
-	apex    []byte     // the zone's, in wire format
-	forward *forwarder // nil: names outside the zone are refused
-	metrics *metrics
-	cookies cookies
+	zone     Zone
+	apex     []byte     // the zone's, in wire format
+	forward  *forwarder // nil: names outside the zone are refused
+	metrics  *metrics
+	cookies  cookies
+	sizes    sizes
+	selector selector
 
 	serverVersion, serverID string        // what the server tells of itself; "": nothing
 	idle                    time.Duration // that a TCP connection may be
@@ -42,6 +44,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 		return nil, err
 	}
 	h := &handler{zone: zone, apex: apex, forward: forward, metrics: m, cookies: newCookies(o),
+		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
 		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
 	if o.RecursionAvailable {
 		h.bitRA = bitRA
@@ -64,7 +67,7 @@ func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (re
 
 // slow is handle without the fast path.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
-	q, reply := parse(packet, from, rotation)
+	q, reply := parse(packet, from, h.sizes, rotation)
 	if q == nil {
 		if reply != nil {
 			h.metrics.answered(dns.TypeNone, int(reply[3]&maskRcode))
@@ -111,7 +114,7 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
 	default:
-		m = q.answer(a, h.bitTC != 0)
+		m = q.answer(a, h.selector, h.bitTC != 0)
 	}
 	m.RecursionAvailable = h.bitRA != 0
 	return m
@@ -163,7 +166,7 @@ func (h *handler) verified(packet []byte, from client) bool {
 	if len(packet) < headerLen || binary.BigEndian.Uint16(packet[10:]) == 0 {
 		return false // without additional records there is no cookie
 	}
-	q, _ := parse(packet, from, 0)
+	q, _ := parse(packet, from, h.sizes, 0)
 	return q != nil && q.opt != nil && q.opt.Version() == 0 && h.ednsOptions(q) == dns.RcodeSuccess && q.verified
 }
 

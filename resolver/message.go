@@ -15,10 +15,10 @@ const (
 	questionLen = 4  // type and class, after the name
 	optLen      = 11 // of an OPT record without options (RFC 6891, section 6.1.2)
 	recordLen   = 12 // of a record whose owner is a compression pointer, without its data
-	pointerLen  = 2
 
 	minUDPSize = dns.MinMsgSize // what every client can take (RFC 1035, section 2.3.4)
-	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A).
+	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A). It
+	// is also what this server says that it takes.
 	maxUDPSize = 1232
 	maxTCPSize = dns.MaxMsgSize
 )
@@ -40,7 +40,7 @@ type query struct {
 
 // parse understands a message. If it cannot, the second result is the reply to it; both nil: it gets none.
 // A message without a question is understood when it has a cookie, which it then is about (RFC 7873, section 5.4).
-func parse(packet []byte, from client, rotation rotation) (*query, []byte) {
+func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, []byte) {
 	if len(packet) < headerLen || packet[2]&bitQR != 0 {
 		return nil, nil
 	}
@@ -84,7 +84,7 @@ func parse(packet []byte, from client, rotation rotation) (*query, []byte) {
 	if q.udp {
 		q.limit = minUDPSize
 		if q.opt != nil {
-			q.limit = min(max(int(q.opt.UDPSize()), minUDPSize), maxUDPSize)
+			q.limit = sizes.limit(from, int(q.opt.UDPSize()))
 		}
 	}
 	return q, nil
@@ -139,13 +139,13 @@ func (q *query) optLen() int {
 	return dns.Len(q.optRecord())
 }
 
-// answer makes the message of an answer from the zone. Of records that do not all fit, it has as many as do, and TC
-// when truncateBit is set; additional records are the first to go, and not missed (RFC 2181, section 9).
-func (q *query) answer(a Answer, truncateBit bool) *dns.Msg {
+// answer makes the message of an answer from the zone. Of records that do not all fit it has as many as do, and TC when
+// truncateBit is set; additional records are the first to go, and not missed (RFC 2181, section 9). A reply that has no
+// room for a single record says TC in any case: without, it would say that there are none.
+func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 	m := q.reply(dns.RcodeSuccess)
 	m.Authoritative = true
 	owner := q.msg.Question[0].Name
-	room := q.room()
 	switch a.Result {
 	case NameError, NoData:
 		if a.Result == NameError {
@@ -154,17 +154,17 @@ func (q *query) answer(a Answer, truncateBit bool) *dns.Msg {
 		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.snapshot.Domain()))
 		m.Ns = []dns.RR{resourceRecord(a.snapshot, owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
 	case Success:
-		n := a.Set.Len()
-		start := q.rotation.start(n)
-		for i := range n {
-			rr := resourceRecord(a.snapshot, owner, a.Set, (start+i)%n)
-			if room -= pointerLen + dns.Len(rr) - len(q.question.Name); room < 0 {
-				m.Truncated = truncateBit
-				return m
-			}
-			m.Answer = append(m.Answer, rr)
+		room := q.room()
+		chosen, cut := s.choose(a, q, room)
+		for _, i := range chosen {
+			m.Answer = append(m.Answer, resourceRecord(a.snapshot, owner, a.Set, i))
+			room -= recordSize(a.Set, i)
 		}
-		for name, set := range a.Additional() {
+		if cut {
+			m.Truncated = truncateBit || len(chosen) == 0
+			return m
+		}
+		for name, set := range a.Additional(chosen) {
 			if room -= set.Len() * (recordLen + addressLen(set.Type)); room < 0 {
 				break
 			}

@@ -56,6 +56,17 @@ type Options struct {
 	// nobody else knows.
 	CookieSecret *CookieSecret
 
+	// LocalNetworks are those to which replies over UDP may be as large as the client says; to all others they have at
+	// most 1232 octets, which pass without fragments.
+	LocalNetworks []netip.Prefix
+	// MaxAnswers limits the records of one answer from the zone, over TCP as well, for clients that cannot deal with
+	// large sets. 0: no limit.
+	MaxAnswers int
+	// Order is that of the records of an answer from the zone.
+	Order Order
+	// OwnAgentFirst puts first the records that lead to the address that asks.
+	OwnAgentFirst bool
+
 	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
 	// may be better off without.
 	SetTruncateBit bool
@@ -131,6 +142,14 @@ func (o Options) validate() error {
 			errs = append(errs, fmt.Errorf("options: %s has %d octets, at most %d are allowed", text.field, len(text.value), maxText))
 		}
 	}
+	for _, network := range o.LocalNetworks {
+		if !network.IsValid() {
+			errs = append(errs, errors.New("options: LocalNetworks holds a network that is neither IPv4 nor IPv6"))
+		}
+	}
+	if o.Order > OrderFixed {
+		errs = append(errs, fmt.Errorf("options: Order %d is none of the values there are", o.Order))
+	}
 	if o.Cookies > CookiesOff {
 		errs = append(errs, fmt.Errorf("options: Cookies %d is none of the values there are", o.Cookies))
 	}
@@ -139,7 +158,7 @@ func (o Options) validate() error {
 		value int64
 	}{
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
-		{"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))

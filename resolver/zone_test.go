@@ -71,7 +71,7 @@ func (unready) Ready() bool { return false }
 // newTestHandler makes a handler as a server has it; change may change the options.
 func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler {
 	t.Helper()
-	o := Options{RecursionAvailable: true, SetTruncateBit: true}
+	o := Options{RecursionAvailable: true, SetTruncateBit: true, LocalNetworks: DefaultLocalNetworks()}
 	for _, f := range change {
 		f(&o)
 	}

@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // compareConfigs compares what a configuration means, not how it was written.
 var compareConfigs = cmp.Options{
 	cmpopts.IgnoreUnexported(config{}),
-	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 	cmpopts.EquateEmpty(),
 }
 
