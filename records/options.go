@@ -20,6 +20,10 @@ type Options struct {
 	ListenAddrs   []netip.Addr // addresses of SOA.MName when it lies under Domain
 	AllUnhealthy  AllUnhealthy // what a name answers when each of its tasks is known to be unhealthy
 	Serial        uint32       // the first serial; later ones only grow. 0 means 1
+	// Reserve is called with each serial before it is published, unless an earlier call has returned it or a later one
+	// (RFC 1982). It says up to which serial there is no need to ask again; so it can keep where to go on after a
+	// restart without keeping each serial. Updates wait for it. nil: nobody is asked.
+	Reserve func(serial uint32) (upTo uint32)
 }
 
 // AllUnhealthy says what to answer for a name all of whose tasks are known to be unhealthy.

@@ -19,6 +19,7 @@ type Zone struct {
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
+	reserved uint32 // the last serial that Reserve allowed
 	order    uint64 // counts what became known, to list it in that order
 }
 
@@ -44,6 +45,7 @@ func New(o Options) (*Zone, error) {
 	c := newChanges()
 	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
 	r.apply(c)
+	z.reserve(o.Serial, true)
 	z.current.Store(r.snapshot(o.Serial, time.Time{}))
 	return z, nil
 }
@@ -81,6 +83,7 @@ func (z *Zone) publish(c *changes) {
 	serial, changed := old.serial, old.stats.Changed
 	if r.changed {
 		serial, changed = nextSerial(serial), time.Now()
+		z.reserve(serial, Later(serial, z.reserved))
 	}
 	z.current.Store(r.snapshot(serial, changed))
 }
@@ -96,6 +99,16 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 		stats:      old.stats,
 	}
 }
+
+// reserve asks for a serial if it is not reserved yet.
+func (z *Zone) reserve(serial uint32, needed bool) {
+	if z.options.Reserve != nil && needed {
+		z.reserved = z.options.Reserve(serial)
+	}
+}
+
+// Later reports whether serial a comes after b (RFC 1982, section 3.2).
+func Later(a, b uint32) bool { return int32(a-b) > 0 }
 
 // nextSerial raises a serial by one in serial number arithmetic (RFC 1982). Zero is left out, as some secondaries take
 // it for no serial at all.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"math"
 	"net/netip"
+	"path/filepath"
 
 	"rollcall/resolver"
 )
@@ -18,6 +19,7 @@ type answersConfig struct {
 	MaxAnswers    int    // records of an answer; 0: no limit
 	Order         string // orderRotate, orderShuffle or orderFixed
 	OwnAgentFirst bool
+	SerialFile    string // where the zone's serial is written down; "": see config.serialFile
 }
 
 const (
@@ -48,6 +50,7 @@ func (a *answersConfig) fields() []field {
 		{name: "maxAnswers", set: wholeNumber(&a.MaxAnswers, 0, math.MaxUint16)},
 		{name: "answerOrder", set: oneOf(&a.Order, orderRotate, orderShuffle, orderFixed)},
 		{name: "ownAgentFirst", set: boolean(&a.OwnAgentFirst)},
+		{name: "serialFile", set: text(&a.SerialFile)},
 	}
 }
 
@@ -62,6 +65,15 @@ func (a *answersConfig) apply(o *resolver.Options) {
 	o.LocalNetworks, o.MaxAnswers, o.OwnAgentFirst = a.LocalNetworks, a.MaxAnswers, a.OwnAgentFirst
 	o.Order = map[string]resolver.Order{orderRotate: resolver.OrderRotate, orderShuffle: resolver.OrderShuffle,
 		orderFixed: resolver.OrderFixed}[a.Order]
+}
+
+// serialFile is where the zone's serial is written down: unless the file says, in the data directory, if there is one.
+// "": nowhere.
+func (c *config) serialFile() string {
+	if c.Answers.SerialFile == "" && c.Scheduler != nil {
+		return filepath.Join(c.Scheduler.DataDir, "serial")
+	}
+	return c.Answers.SerialFile
 }
 
 // networks takes a list of networks, "address/bits"; null empties it.
