@@ -34,9 +34,10 @@ type Answer struct {
 	Result Result
 	// Set are the records of a Success. Their owner is the name as it was asked, whatever its case (RFC 4343).
 	Set *records.RRset
-	// SOA is the zone's, for NoData and NameError. Its TTL is how long the answer may be kept (RFC 2308, section 3).
+	// SOA is that of the zone in which the name lies, for NoData and NameError. Its TTL is how long the answer may be kept (RFC 2308, section 3).
 	SOA *records.RRset
 
+	apex     *records.Apex // of the zone in which the name lies
 	snapshot *records.Snapshot
 }
 
@@ -46,9 +47,8 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 	if q.Class != dns.ClassINET || isMeta(q.Type) {
 		return Answer{Result: Refused}
 	}
-	var buf [maxName]byte
-	apex := apexOf(s, buf[:])
-	if !within(q.Name, apex) {
+	apex := s.ApexOf(q.Name)
+	if apex == nil {
 		return Answer{Result: Forward}
 	}
 	node := s.Lookup(q.Name)
@@ -71,15 +71,15 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 		// clients that ask for A and AAAA together drop both when one of them fails.
 		return negative(s, apex, ready || hasRecords(node), NoData)
 	}
-	return Answer{Result: Success, Set: set, snapshot: s}
+	return Answer{Result: Success, Set: set, apex: apex, snapshot: s}
 }
 
 // negative is the answer that something does not exist, if that is known.
-func negative(s *records.Snapshot, apex []byte, known bool, result Result) Answer {
+func negative(s *records.Snapshot, apex *records.Apex, known bool, result Result) Answer {
 	if !known {
 		return Answer{Result: ServerFailure}
 	}
-	return Answer{Result: result, SOA: s.Lookup(apex).RRset(records.TypeSOA), snapshot: s}
+	return Answer{Result: result, SOA: s.LookupName(apex.Name).RRset(records.TypeSOA), apex: apex, snapshot: s}
 }
 
 // isMeta reports whether a type asks for something other than the records at a name: transfers, which are not offered,

@@ -3,7 +3,7 @@ package resolver
 // The fast path answers the plain questions for names in the zone. It may not allocate, lock, or wait.
 //
 //   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN and
-//     type A, AAAA or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
+//     type A, AAAA, PTR or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
 //     FuzzFastPath compares the two.
@@ -49,7 +49,8 @@ func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byt
 		return nil
 	}
 	qtype := binary.BigEndian.Uint16(packet[end-4:])
-	if qtype != records.TypeA && qtype != records.TypeAAAA && qtype != records.TypeSRV {
+	if qtype != records.TypeA && qtype != records.TypeAAAA && qtype != records.TypeSRV &&
+		qtype != records.TypePTR {
 		return nil
 	}
 	limit := maxTCPSize
@@ -105,7 +106,7 @@ func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byt
 // appendSOA adds the zone's SOA record to the authority section of a reply that has no other records. nameLen is the
 // length of the question's name, which ends in the apex.
 func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit int) []byte {
-	wire := rendering(s, s.Lookup(h.apex).RRset(records.TypeSOA))
+	wire := rendering(s.Lookup(h.apex).RRset(records.TypeSOA))
 	if wire == nil || len(reply)+len(wire) > limit {
 		return nil
 	}
@@ -122,7 +123,7 @@ func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit in
 func (h *handler) appendAnswer(
 	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
 ) []byte {
-	wire := rendering(s, set)
+	wire := rendering(set)
 	n := set.Len()
 	if wire == nil || n > 1 && !h.selector.plain() {
 		return nil
@@ -225,7 +226,7 @@ func (h *handler) appendTargets(reply []byte, s *records.Snapshot, answer, count
 			if len(reply)+set.Len()*(recordLen+addressLen(t)) > limit {
 				return reply, additional
 			}
-			addresses := rendering(s, set)
+			addresses := rendering(set)
 			if addresses == nil {
 				return nil, 0
 			}

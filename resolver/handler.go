@@ -3,9 +3,7 @@ package resolver
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -14,7 +12,7 @@ import (
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
 	zone     Zone
-	apex     []byte     // the zone's, in wire format
+	apex     []byte     // the domain's, in wire format
 	forward  *forwarder // nil: names outside the zone are refused
 	metrics  *metrics
 	cookies  cookies
@@ -30,11 +28,6 @@ type handler struct {
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
 func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
-	domain := zone.Snapshot().Domain()
-	apex := slices.Clone(apexOf(zone.Snapshot(), make([]byte, maxName)))
-	if len(apex) == 0 {
-		return nil, fmt.Errorf("the zone's domain %q is not a domain name", domain)
-	}
 	m, err := newMetrics(zone, o.Registry)
 	if err != nil {
 		return nil, err
@@ -43,7 +36,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{zone: zone, apex: apex, forward: forward, metrics: m, cookies: newCookies(o),
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o),
 		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
 		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
 	if o.RecursionAvailable {

@@ -151,13 +151,13 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 		if a.Result == NameError {
 			m.Rcode = dns.RcodeNameError
 		}
-		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.snapshot.Domain()))
-		m.Ns = []dns.RR{resourceRecord(a.snapshot, owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
+		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.apex.Name))
+		m.Ns = []dns.RR{resourceRecord(owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
 	case Success:
 		room := q.room()
 		chosen, cut := s.choose(a, q, room)
 		for _, i := range chosen {
-			m.Answer = append(m.Answer, resourceRecord(a.snapshot, owner, a.Set, i))
+			m.Answer = append(m.Answer, resourceRecord(owner, a.Set, i))
 			room -= recordSize(a.Set, i)
 		}
 		if cut {
@@ -169,7 +169,7 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 				break
 			}
 			for i := range set.Len() {
-				m.Extra = append(m.Extra, resourceRecord(a.snapshot, name, set, i))
+				m.Extra = append(m.Extra, resourceRecord(name, set, i))
 			}
 		}
 	}
@@ -192,7 +192,7 @@ func addressLen(t uint16) int {
 }
 
 // resourceRecord is the i-th record of a set.
-func resourceRecord(s *records.Snapshot, owner string, set *records.RRset, i int) dns.RR {
+func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
 	header := dns.RR_Header{Name: owner, Rrtype: set.Type, Class: dns.ClassINET, Ttl: set.TTL}
 	switch set.Type {
 	case records.TypeA:
@@ -204,8 +204,10 @@ func resourceRecord(s *records.Snapshot, owner string, set *records.RRset, i int
 		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
 	case records.TypeNS:
 		return &dns.NS{Hdr: header, Ns: set.NS[i]}
+	case records.TypePTR:
+		return &dns.PTR{Hdr: header, Ptr: set.PTR[i]}
 	default:
-		return &dns.SOA{Hdr: header, Ns: set.SOA.MName, Mbox: set.SOA.RName, Serial: s.Serial(),
+		return &dns.SOA{Hdr: header, Ns: set.SOA.MName, Mbox: set.SOA.RName, Serial: set.SOA.Serial,
 			Refresh: set.SOA.Refresh, Retry: set.SOA.Retry, Expire: set.SOA.Expire, Minttl: set.TTL}
 	}
 }

@@ -2,10 +2,15 @@ package main
 
 import (
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"path/filepath"
+	"strconv"
+	"strings"
 
+	"rollcall/records"
 	"rollcall/resolver"
 )
 
@@ -19,7 +24,8 @@ type answersConfig struct {
 	MaxAnswers    int    // records of an answer; 0: no limit
 	Order         string // orderRotate, orderShuffle or orderFixed
 	OwnAgentFirst bool
-	SerialFile    string // where the zone's serial is written down; "": see config.serialFile
+	ReverseZones  []netip.Prefix // networks whose addresses have names
+	SerialFile    string         // where the zone's serial is written down; "": see config.serialFile
 }
 
 const (
@@ -50,6 +56,7 @@ func (a *answersConfig) fields() []field {
 		{name: "maxAnswers", set: wholeNumber(&a.MaxAnswers, 0, math.MaxUint16)},
 		{name: "answerOrder", set: oneOf(&a.Order, orderRotate, orderShuffle, orderFixed)},
 		{name: "ownAgentFirst", set: boolean(&a.OwnAgentFirst)},
+		{name: "reverseZones", set: reverseZones(&a.ReverseZones), nullable: true},
 		{name: "serialFile", set: text(&a.SerialFile)},
 	}
 }
@@ -78,6 +85,73 @@ func (c *config) serialFile() string {
 
 // networks takes a list of networks, "address/bits"; null empties it.
 func networks(dst *[]netip.Prefix) func(node) string {
+	return networksThat(dst, func(text string) (netip.Prefix, error) {
+		network, err := netip.ParsePrefix(text)
+		if err != nil || network != network.Masked() {
+			return network, errors.New("is not a network such as \"10.0.0.0/8\" or \"fd00::/8\", with no bits set behind " +
+				"those that count")
+		}
+		return network, nil
+	})
+}
+
+// reverseZones takes a list of networks, or names of the zones in which their addresses have names, none of which may
+// lie inside another.
+func reverseZones(dst *[]netip.Prefix) func(node) string {
+	return networksThat(dst, func(text string) (netip.Prefix, error) {
+		network, ok := networkOf(text)
+		if !ok {
+			return network, errors.New("is not a network such as \"10.0.0.0/8\" or \"fd00::/8\", nor the name of its zone, " +
+				"such as \"10.in-addr.arpa\"")
+		}
+		if _, err := records.ReverseZone(network); err != nil {
+			return network, fmt.Errorf("cannot be used: %w", err)
+		}
+		for _, other := range *dst {
+			if network.Overlaps(other) {
+				return network, fmt.Errorf("has addresses in common with %v", other)
+			}
+		}
+		return network, nil
+	})
+}
+
+// networkOf reads a network, or the name of its reverse zone.
+func networkOf(text string) (netip.Prefix, bool) {
+	if network, err := netip.ParsePrefix(text); err == nil {
+		return network, true
+	}
+	name := strings.ToLower(strings.TrimSuffix(text, "."))
+	if labels, ok := strings.CutSuffix(name, ".in-addr.arpa"); ok {
+		var octets [4]byte
+		list := strings.Split(labels, ".")
+		for i, label := range list {
+			n, err := strconv.ParseUint(label, 10, 8)
+			if err != nil || len(list) > len(octets) {
+				return netip.Prefix{}, false
+			}
+			octets[len(list)-1-i] = byte(n)
+		}
+		return netip.PrefixFrom(netip.AddrFrom4(octets), 8*len(list)), true
+	}
+	if labels, ok := strings.CutSuffix(name, ".ip6.arpa"); ok {
+		var octets [16]byte
+		list := strings.Split(labels, ".")
+		for i, label := range list {
+			n, err := strconv.ParseUint(label, 16, 4)
+			if err != nil || len(label) != 1 || len(list) > 2*len(octets) {
+				return netip.Prefix{}, false
+			}
+			at := len(list) - 1 - i
+			octets[at/2] |= byte(n) << (4 * (1 - at%2))
+		}
+		return netip.PrefixFrom(netip.AddrFrom16(octets), 4*len(list)), true
+	}
+	return netip.Prefix{}, false
+}
+
+// networksThat takes a list of networks that parse finds nothing wrong with; null empties it.
+func networksThat(dst *[]netip.Prefix, parse func(string) (netip.Prefix, error)) func(node) string {
 	return func(n node) string {
 		var list []string
 		if allowed := texts(&list)(n); allowed != "" {
@@ -85,12 +159,12 @@ func networks(dst *[]netip.Prefix) func(node) string {
 		}
 		*dst = nil
 		for i, item := range n.items() {
-			network, err := netip.ParsePrefix(list[i])
 			if n.report.blames(item.path) {
 				continue
 			}
-			if err != nil || network != network.Masked() {
-				item.refuse("a network such as \"10.0.0.0/8\" or \"fd00::/8\", with no bits set behind those that count")
+			network, err := parse(list[i])
+			if err != nil {
+				n.report.problem(item.path, "%s %w", quoteBrief(list[i]), err)
 				continue
 			}
 			*dst = append(*dst, network)

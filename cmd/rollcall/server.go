@@ -103,6 +103,7 @@ func zoneOptions(c config) records.Options {
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
+		ReverseZones: c.Answers.ReverseZones,
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
@@ -280,7 +281,7 @@ func (s *server) close() error {
 		errs = append(errs, s.dns.Close())
 	}
 	if s.zone != nil {
-		s.serial.close(s.zone.Snapshot().Serial())
+		s.serial.close(s.zone.Snapshot().LastSerial())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
