@@ -12,7 +12,8 @@ type Zone struct {
 	namer   namer
 
 	current atomic.Pointer[Snapshot]
-	waiting atomic.Int32 // sources expected that have not spoken
+	updated atomic.Pointer[chan struct{}] // closed by the next update
+	waiting atomic.Int32                  // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
 	sources  map[string]*source
@@ -49,6 +50,7 @@ func New(o Options) (*Zone, error) {
 	r.apply(c)
 	z.reserve(o.Serial, true)
 	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
+	z.announce()
 	return z, nil
 }
 
@@ -65,6 +67,7 @@ func (z *Zone) Update(source string, u Update) {
 		z.expected[source] = false
 		z.waiting.Add(-1)
 	}
+	z.announce()
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -98,6 +101,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 		apexes:     old.apexes,
 		changed:    make([]bool, len(old.apexes)),
 		stats:      old.stats,
+		journal:    old.journal,
 	}
 }
 
@@ -138,6 +142,18 @@ func (z *Zone) Expect(source string) {
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
+}
+
+// Updated returns a channel that is closed by the next update, whether it changes anything or not. Whoever wants to miss
+// none asks for it before looking at Snapshot and Ready.
+func (z *Zone) Updated() <-chan struct{} { return *z.updated.Load() }
+
+// announce closes the channel of those who wait for an update.
+func (z *Zone) announce() {
+	next := make(chan struct{})
+	if last := z.updated.Swap(&next); last != nil {
+		close(*last)
+	}
 }
 
 // Snapshot returns the names as they are now. It never blocks and does not allocate.

@@ -18,6 +18,7 @@ type config struct {
 	Zone      zoneConfig
 	DNS       dnsConfig
 	Answers   answersConfig
+	Transfer  transferConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -275,8 +276,9 @@ func decodeConfig(data []byte, path string, r *report) config {
 	o := defaultMesosDNSOptions()
 	cacheSize := defaultCacheSize
 	answers := defaultAnswers()
+	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
@@ -285,15 +287,17 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c := o.typed(r)
 	c.Forward.CacheSize = cacheSize
 	c.Answers = answers
+	c.Transfer = transfer
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(cacheSize *int, scheduler **schedulerConfig) []field {
+func extensionFields(cacheSize *int, transfer *transferConfig, scheduler **schedulerConfig) []field {
 	return []field{
 		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
+		{name: "transfer", once: true, set: transfer.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

@@ -63,6 +63,7 @@ func resolverOptions(c config) (resolver.Options, error) {
 		CacheSize: c.Forward.CacheSize,
 	}
 	c.Answers.apply(&o)
+	c.Transfer.apply(&o)
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
 		if err != nil {

@@ -96,6 +96,10 @@ func (s *server) openZone() (err error) {
 	return nil
 }
 
+// journalSize is how many changes of names secondaries can be told of one by one: a thousand tasks have some ten
+// thousand. Each keeps a few hundred octets.
+const journalSize = 20_000
+
 // zoneOptions are the zone's part of the configuration.
 func zoneOptions(c config) records.Options {
 	o := records.Options{
@@ -104,6 +108,9 @@ func zoneOptions(c config) records.Options {
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
 		ReverseZones: c.Answers.ReverseZones,
+	}
+	if c.Transfer.isOn() {
+		o.JournalSize = journalSize
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
