@@ -2,6 +2,8 @@ package records
 
 // changes are what one update does to the records, by name.
 type changes struct {
+	options *Options
+
 	// The changes of all names are in one list, those of one name linked from its last to its first: most updates are
 	// a dozen names with two changes each, which are not worth a slice for each name.
 	list  []linkedChange
@@ -26,8 +28,8 @@ type linkedChange struct {
 // fewChanges is room for the update of one task.
 const fewChanges = 32
 
-func newChanges() *changes {
-	return &changes{list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges)}
+func newChanges(o *Options) *changes {
+	return &changes{options: o, list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges)}
 }
 
 // each calls f with the net changes of each name that has any. The slice is f's until it returns.
@@ -45,8 +47,8 @@ func (c *changes) each(f func(changedName, []contribution)) {
 }
 
 // giver returns what a namer may emit to in order to add (times is 1) or to take back (-1) the records of a
-// contributor of that health.
-func (c *changes) giver(h Health, times int32) func(record) {
+// contributor of that health, which may want a TTL of its own.
+func (c *changes) giver(h Health, ttl *uint32, times int32) func(record) {
 	return func(r record) {
 		var buf [maxName]byte
 		owner, askable := appendWire(buf[:0], r.owner)
@@ -63,6 +65,10 @@ func (c *changes) giver(h Health, times int32) func(record) {
 			change.rdata = rdata{rrtype: TypeSRV, port: r.port, target: r.target}
 		case r.addr.Is6():
 			change.rrtype = TypeAAAA
+		}
+		change.ttl = c.options.ttl(change.rrtype)
+		if ttl != nil {
+			change.ttl = min(*ttl, maxTTL)
 		}
 		if h == Unhealthy {
 			change.healthy = 0

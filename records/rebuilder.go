@@ -183,22 +183,25 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 	sets := make([]RRset, len(types))
 	for i := range sets {
 		set := &sets[i]
-		set.Type, set.TTL = types[i], r.options.TTL
+		set.Type, set.TTL = types[i], r.options.ttl(types[i])
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
 		if end < 0 {
 			end = len(data)
 		}
+		if end > 0 {
+			set.TTL = data[0].ttl
+		}
 		switch set.Type {
 		case TypeNS:
-			set.NS = []string{r.options.SOA.MName}
+			set.Names = []string{r.options.SOA.MName}
 		case TypeSOA:
 			soa := r.options.SOA
-			soa.Serial = apex.Serial
+			soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
 			set.SOA = &soa
 		case TypePTR:
-			set.PTR = make([]string, end)
+			set.Names = make([]string, end)
 			for j, d := range data[:end] {
-				set.PTR[j] = d.target
+				set.Names[j] = d.target
 			}
 		case TypeSRV:
 			set.SRV = make([]SRV, end)

@@ -61,9 +61,9 @@ func (s *source) update(z *Zone, u Update, c *changes) {
 	w.updateTasks(u)
 	w.updateAgents(u)
 	if u.Masters != nil && !s.masters.equal(u.Masters) {
-		z.namer.masters(&s.masters, c.giver(HealthUnknown, -1))
+		z.namer.masters(&s.masters, c.giver(HealthUnknown, nil, -1))
 		s.masters = *u.Masters
-		z.namer.masters(&s.masters, c.giver(HealthUnknown, +1))
+		z.namer.masters(&s.masters, c.giver(HealthUnknown, nil, +1))
 	}
 	for _, t := range w.touched {
 		t.pending = false
@@ -171,11 +171,11 @@ func (w *updater) setAgent(a *heldAgent, agent *Agent) {
 		w.touch(t)
 	}
 	if a.agent != nil {
-		w.zone.namer.agent(a.agent, w.changes.giver(HealthUnknown, -1))
+		w.zone.namer.agent(a.agent, w.changes.giver(HealthUnknown, nil, -1))
 	}
 	a.agent = agent
 	if agent != nil {
-		w.zone.namer.agent(agent, w.changes.giver(HealthUnknown, +1))
+		w.zone.namer.agent(agent, w.changes.giver(HealthUnknown, nil, +1))
 	}
 }
 
@@ -186,7 +186,7 @@ func (w *updater) updateFrameworks(u Update) {
 	}
 	for _, key := range u.FrameworksGone {
 		if f := w.frameworks[key]; f != nil && !stay[key] {
-			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, -1))
+			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, nil, -1))
 			delete(w.frameworks, key)
 		}
 	}
@@ -199,10 +199,10 @@ func (w *updater) updateFrameworks(u Update) {
 		} else if f.framework.equal(&framework) {
 			continue
 		} else {
-			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, -1))
+			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, nil, -1))
 		}
 		f.framework = framework
-		w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, +1))
+		w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, nil, +1))
 	}
 }
 
@@ -216,7 +216,7 @@ func (w *updater) touch(t *heldTask) {
 	if t.published {
 		t.published = false
 		w.changes.tasks--
-		w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, -1))
+		w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, t.task.TTL, -1))
 	}
 }
 
@@ -227,5 +227,5 @@ func (w *updater) publish(t *heldTask) {
 	}
 	t.published = true
 	w.changes.tasks++
-	w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, +1))
+	w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, t.task.TTL, +1))
 }

@@ -50,8 +50,8 @@ func New(o Options) (*Zone, error) {
 	}
 	r := z.rebuild(&Snapshot{apexes: apexes, names: newTrie(), listed: newTrie()})
 	r.start()
-	c := newChanges()
-	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
+	c := newChanges(&z.options)
+	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, nil, +1))
 	r.apply(c)
 	z.reserve(o.Serial, true)
 	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
@@ -65,7 +65,7 @@ func New(o Options) (*Zone, error) {
 func (z *Zone) Update(source string, u Update) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	c := newChanges()
+	c := newChanges(&z.options)
 	z.sourceNamed(source).update(z, u, c)
 	z.publish(c)
 	for _, tell := range z.subscribers[source] {
