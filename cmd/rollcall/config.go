@@ -219,6 +219,7 @@ func devConfig(dev devOptions) (config, error) {
 	c := o.typed(r)
 	c.Forward.CacheSize = defaultCacheSize
 	c.Answers = defaultAnswers()
+	c.Answers.adaptDefaults(c.Zone.TTL, true)
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -288,6 +289,7 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 	c := o.typed(r)
 	c.Forward.CacheSize = cacheSize
+	answers.adaptDefaults(c.Zone.TTL, scheduler != nil)
 	c.Answers = answers
 	c.Transfer = transfer
 	c.Scheduler = scheduler

@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"strconv"
 
 	"rollcall/records"
 	"rollcall/scheduler"
@@ -77,6 +78,7 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		State: string(i.TaskState()), Addresses: records.Addresses{NetInfo: i.Addresses},
 		Discovery: &records.Discovery{Name: i.AppID.Hostname()},
 	}
+	t.TTL = ttlOf(i.App)
 	for _, p := range i.HostPorts {
 		if p != 0 {
 			t.Ports = append(t.Ports, p)
@@ -92,4 +94,20 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		t.Health = records.Unhealthy
 	}
 	return t
+}
+
+// ttlLabel is the label of an app that says how many seconds its records may be kept.
+const ttlLabel = "rollcall.dns.ttl"
+
+// ttlOf is what an app's label says, nil if it has none, or one that is no TTL.
+func ttlOf(app *scheduler.App) *uint32 {
+	if app == nil {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(app.Labels[ttlLabel], 10, 31)
+	if err != nil {
+		return nil
+	}
+	ttl := uint32(seconds)
+	return &ttl
 }

@@ -104,7 +104,7 @@ func zoneOptions(c config) records.Options {
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		ReverseZones: c.Answers.ReverseZones,
+		ReverseZones: c.Answers.ReverseZones, TTLs: c.Answers.ttls(), NegativeTTL: c.Answers.NegativeTTL,
 	}
 	if c.Transfer.isOn() {
 		o.JournalSize = journalSize
