@@ -205,7 +205,7 @@ func TestSecondaries(t *testing.T) {
 		return false
 	})
 	caughtUp("after the changes")
-	whole, incremental := d.metric(`rollcall_dns_transfers_total{kind="whole"}`), d.metric(`rollcall_dns_transfers_total{kind="incremental"}`)
+	whole, incremental := d.count(`rollcall_dns_transfers_total{kind="whole"}`), d.count(`rollcall_dns_transfers_total{kind="incremental"}`)
 	if want := len(secondaries) * len(zones); whole != want {
 		t.Errorf("%d whole transfers, want %d: one for each secondary and zone, at the start", whole, want)
 	}

@@ -1,11 +1,10 @@
 package integration
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -168,25 +167,14 @@ func freeDNSPort(t *testing.T) string {
 	}
 }
 
-// metric is the value of a line of the metrics, 0 when it is not there.
-func (d *daemon) metric(line string) int {
+// count is the value of a metric that counts, 0 when it is not there.
+func (d *daemon) count(name string) int {
 	d.t.Helper()
-	response, err := http.Get(d.http + "/metrics")
+	n, err := strconv.ParseFloat(cmp.Or(d.metric(name), "0"), 64)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer response.Body.Close()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), line+" "); ok {
-			n, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				d.t.Fatal(err)
-			}
-			return int(n)
-		}
-	}
-	return 0
+	return int(n)
 }
 
 func unixNow() uint64 { return uint64(time.Now().Unix()) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,7 @@ type Options struct {
 	ListenAddrs   []netip.Addr   // addresses of SOA.MName when it lies under Domain
 	AllUnhealthy  AllUnhealthy   // what a name answers when each of its tasks is known to be unhealthy
 	Serial        uint32         // the first serial; later ones only grow. 0 means 1
+
 	// JournalSize is how many changes of names are kept for Snapshot.Since. A change keeps the records that the name had.
 	// 0: none are.
 	JournalSize int
@@ -30,6 +32,25 @@ type Options struct {
 	// (RFC 1982). It says up to which serial there is no need to ask again; so it can keep where to go on after a
 	// restart without keeping each serial. Updates wait for it. nil: nobody is asked.
 	Reserve func(serial uint32) (upTo uint32)
+
+	// Collided is told of names that have come to collide, or got one more that they collide between, by each Update in
+	// which some have; nil: nobody is told. It is called from any goroutine that updates the zone, after the update.
+	Collided func([]Collision)
+}
+
+// equal reports whether two options name everything alike.
+func (o Options) equal(p *Options) bool {
+	q := *p
+	for _, o := range []*Options{&o, &q} {
+		o.Serial, o.JournalSize, o.Reserve, o.Collided = 0, 0, nil, nil
+	}
+	return reflect.DeepEqual(o, q)
+}
+
+func (o *Options) tell(collisions []Collision) {
+	if o.Collided != nil && len(collisions) > 0 {
+		o.Collided(collisions)
+	}
 }
 
 // AllUnhealthy says what to answer for a name all of whose tasks are known to be unhealthy.

@@ -68,7 +68,7 @@ func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byt
 			return nil
 		}
 		if from.udp {
-			limit = h.sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
+			limit = h.settings.Load().sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
 		}
 		limit -= optLen
 	}
@@ -78,7 +78,7 @@ func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byt
 	node := snapshot.Lookup(name)
 	reply := append(dst[:0], packet[:end]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
-	reply[3] = h.bitRA | packet[3]&bitCD
+	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
 		set = node.RRset(qtype)
@@ -123,13 +123,14 @@ func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit in
 func (h *handler) appendAnswer(
 	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
 ) []byte {
+	settings := h.settings.Load()
 	wire := rendering(set)
 	n := set.Len()
-	if wire == nil || n > 1 && !h.selector.plain() {
+	if wire == nil || n > 1 && !settings.selector.plain() {
 		return nil
 	}
 	room := limit - len(reply)
-	begin, count := 0, h.selector.most(n) // where the run begins within the rendering, and its length
+	begin, count := 0, settings.selector.most(n) // where the run begins within the rendering, and its length
 	cut := false
 	if count < n || len(wire) > room {
 		for range from.place(n) {
@@ -139,7 +140,7 @@ func (h *handler) appendAnswer(
 			return nil
 		}
 	}
-	first := h.selector.first(rotation, count)
+	first := settings.selector.first(rotation, count)
 	at := begin
 	for range first {
 		at = after(wire, at)
@@ -158,7 +159,7 @@ func (h *handler) appendAnswer(
 	}
 	setCounts(reply, count, 0, 0)
 	if cut {
-		reply[2] |= h.bitTC
+		reply[2] |= settings.bitTC
 		return reply
 	}
 	if set.Type != records.TypeSRV {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -11,21 +12,14 @@ import (
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone      Zone
-	apex      []byte     // the domain's, in wire format
-	forward   *forwarder // nil: names outside the zone are refused
-	metrics   *metrics
-	cookies   cookies
+	zone     Zone
+	apex     []byte // the domain's, in wire format
+	metrics  *metrics
+	settings atomic.Pointer[settings] // replaced by reconfigure; loaded once for a step that needs several of them
+
 	keys      keyring // for TSIG
 	transfers Transfer
-	sizes     sizes
-	selector  selector
-
-	serverVersion, serverID string        // what the server tells of itself; "": nothing
-	idle                    time.Duration // that a TCP connection may be
-
-	bitRA byte // of answers for the zone: set or not
-	bitTC byte // of answers that leave out records: set or not
+	idle      time.Duration // that a TCP connection may be
 }
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
@@ -34,24 +28,17 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newForwarder(o, own, m)
-	if err != nil {
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m,
+		keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer, idle: idleTimeout}
+	if err := h.reconfigure(o, own); err != nil {
 		return nil, err
-	}
-	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o), keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer,
-		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
-		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
-	if o.RecursionAvailable {
-		h.bitRA = bitRA
-	}
-	if o.SetTruncateBit {
-		h.bitTC = bitTC
 	}
 	return h, nil
 }
 
-// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer,
-// comes back as a query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
+// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer, comes back as a
+// query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used
+// any more afterwards.
 func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
 	if reply := h.fast(dst, packet, from, rotation); reply != nil {
 		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
@@ -62,7 +49,7 @@ func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (re
 
 // slow is handle without the fast path.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
-	q, reply := parse(packet, from, h.sizes, rotation)
+	q, reply := parse(packet, from, h.settings.Load().sizes, rotation)
 	if q == nil {
 		if reply != nil {
 			h.metrics.answered(dns.TypeNone, int(reply[3]&maskRcode))
@@ -101,15 +88,16 @@ func (h *handler) decide(q *query) *dns.Msg {
 			return m
 		}
 	}
+	set := h.settings.Load()
 	ready := h.zone.Ready()
 	a := Decide(h.zone.Snapshot(), ready, q.question)
 	var m *dns.Msg
 	switch a.Result {
 	case Forward:
-		if h.forward == nil || !h.forward.serves(q) {
+		if set.forward == nil || !set.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		cached := h.forward.cached(q)
+		cached := set.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
@@ -119,18 +107,22 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
 	default:
-		m = q.answer(a, h.selector, h.bitTC != 0)
+		m = q.answer(a, set.selector, set.bitTC != 0)
 	}
-	m.RecursionAvailable = h.bitRA != 0
+	m.RecursionAvailable = set.bitRA != 0
 	return m
 }
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q)))
+	forward := h.settings.Load().forward
+	if forward == nil { // since handle gave it back
+		return h.overloaded(q)
+	}
+	return h.finish(q, h.relay(q, forward.resolve(ctx, q)))
 }
 
-// overloaded is the reply to a query that there is no room to forward.
+// overloaded is the reply to a query that there is no room to forward, or nobody to forward to any more.
 func (h *handler) overloaded(q *query) []byte { return h.finish(q, h.relay(q, nil)) }
 
 // relay makes the reply to a query out of the answer to the same question; nil means that there is none.
@@ -158,7 +150,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 		m.Extra = nil
 		m.Compress = true
 	}
-	m.Truncated = m.Truncated && h.bitTC != 0
+	m.Truncated = m.Truncated && h.settings.Load().bitTC != 0
 	return m
 }
 
@@ -171,7 +163,7 @@ func (h *handler) verified(packet []byte, from client) bool {
 	if len(packet) < headerLen || binary.BigEndian.Uint16(packet[10:]) == 0 {
 		return false // without additional records there is no cookie
 	}
-	q, _ := parse(packet, from, h.sizes, 0)
+	q, _ := parse(packet, from, h.settings.Load().sizes, 0)
 	return q != nil && q.opt != nil && q.opt.Version() == 0 && h.ednsOptions(q) == dns.RcodeSuccess && q.verified
 }
 

@@ -25,7 +25,7 @@ type answersConfig struct {
 	Order         string // orderRotate, orderShuffle or orderFixed
 	OwnAgentFirst bool
 	TTLs          map[string]uint32 // seconds, by type of record, where it is not the zone's
-	NegativeTTL   uint32            // seconds; before adaptDefaults unsetTTL: not given
+	NegativeTTL   uint32            // seconds; unsetTTL: see config.negativeTTL
 	ReverseZones  []netip.Prefix    // networks whose addresses have names
 	SerialFile    string            // where the zone's serial is written down; "": see config.serialFile
 }
@@ -51,13 +51,16 @@ const (
 	defaultNegativeTTL = 5
 )
 
-// adaptDefaults sets defaults that depend on other keys: as a Mesos-DNS, rollcall keeps to the TTL of everything.
-func (a *answersConfig) adaptDefaults(ttl uint32, withScheduler bool) {
-	if a.NegativeTTL == unsetTTL {
-		a.NegativeTTL = ttl
-		if withScheduler {
-			a.NegativeTTL = min(ttl, defaultNegativeTTL)
-		}
+// negativeTTL is how long negative answers may be kept: unless the file says, a short time, but as a Mesos-DNS rollcall
+// keeps to the TTL of everything.
+func (c *config) negativeTTL() uint32 {
+	switch {
+	case c.Answers.NegativeTTL != unsetTTL:
+		return c.Answers.NegativeTTL
+	case c.Scheduler == nil:
+		return c.Zone.TTL
+	default:
+		return min(c.Zone.TTL, defaultNegativeTTL)
 	}
 }
 

@@ -21,7 +21,7 @@ func TestNegativeTTLDefaults(t *testing.T) {
 		`{"masters": ["10.0.0.1:5050"], "ttl": 300}`:        300,
 		`{"masters": ["10.0.0.1:5050"], "negativeTTL": 1}`:  1,
 	} {
-		if got := zoneOptions(mustParse(t, text)).NegativeTTL; got != want {
+		if got := (&server{}).zoneOptions(mustParse(t, text)).NegativeTTL; got != want {
 			t.Errorf("%s: %d, want %d", text, got, want)
 		}
 	}

@@ -76,8 +76,6 @@ func mustParse(t *testing.T, text string) config {
 
 func TestDefaults(t *testing.T) {
 	got := mustParse(t, `{"masters": ["10.0.0.1:5050"]}`)
-	answers := defaultAnswers()
-	answers.NegativeTTL = 60
 	want := config{
 		File: got.File,
 		Zone: zoneConfig{
@@ -85,7 +83,7 @@ func TestDefaults(t *testing.T) {
 			SOA: soaConfig{MName: "ns1.mesos.", RName: "root.ns1.mesos.", Refresh: 60, Retry: 600, Expire: 86400},
 		},
 		DNS:     dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
-		Answers: answers,
+		Answers: defaultAnswers(),
 		Forward: forwardConfig{
 			On: true, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:53")}, Timeout: 5 * time.Second,
 			CacheSize: 10_000,
