@@ -294,6 +294,10 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Answers = answers
 	c.Transfer = transfer
 	c.Scheduler = scheduler
+	if transfer.isOn() && c.serialFile() == "" {
+		r.warning("transfer", "without serialFile the serial may go back over a restart, and secondaries then keep what they have; name "+
+			"a file that rollcall may write")
+	}
 	c.checkSources(r)
 	return c
 }
