@@ -15,6 +15,7 @@ import (
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
+//	rollcall_dns_transfers_total{kind}             counter: zone transfers completed, "whole" or "incremental"
 //	rollcall_dns_zone_records                      gauge: records in the zone
 //	rollcall_dns_zone_names                        gauge: names with records
 //	rollcall_dns_zone_tasks                        gauge: tasks that are published
@@ -27,6 +28,7 @@ type metrics struct {
 	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards               *prometheus.CounterVec
 	cacheHits, cacheMisses prometheus.Counter
+	transfers              *prometheus.CounterVec
 }
 
 // queryTypes and queryRcodes are those that are counted apart. Others share one counter, as clients can make them up.
@@ -34,7 +36,7 @@ var (
 	queryTypes = [...]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeNS, dns.TypeANY, dns.TypePTR,
 		dns.TypeMX, dns.TypeTXT, dns.TypeCNAME, dns.TypeDS, dns.TypeHTTPS, dns.TypeNone}
 	queryRcodes = [...]int{dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeServerFailure, dns.RcodeRefused,
-		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers}
+		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers, dns.RcodeBadCookie}
 )
 
 // newMetrics makes the metrics and registers them.
@@ -50,12 +52,15 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
 	}
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
+		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
 	for i := range m.queries {
 		for j := range m.queries[i] {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses)
+	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses,
+		m.transfers)
 	var errs []error
 	for _, c := range collectors {
 		errs = append(errs, registry.Register(c))
