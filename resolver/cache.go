@@ -16,20 +16,22 @@ const (
 	maxNegativeTTL = 3 * 60 * 60  // RFC 2308, section 5: one to three hours work well
 )
 
-// cacheKey is what an answer depends on: the question, in lower case, how it came, and what the client said about
-// itself.
+// cacheKey is what an answer depends on: the question, in lower case, and what of the client's message goes upstream.
 type cacheKey struct {
 	name         string
 	qtype, class uint16
-	flags        [6]bool // UDP, RD, CD, AD, EDNS, DO
+	flags        [5]bool // RD, CD, DO; UDP and EDNS where questions go on as they came
 }
 
-func keyOf(q *query) cacheKey {
+// do reports whether the client wants records for DNSSEC (RFC 3225).
+func (q *query) do() bool { return q.opt != nil && q.opt.Do() }
+
+func (f *forwarder) key(q *query) cacheKey {
 	asked := q.msg.Question[0]
 	return cacheKey{
 		name: string(q.question.Name), qtype: asked.Qtype, class: asked.Qclass,
-		flags: [6]bool{q.udp, q.msg.RecursionDesired, q.msg.CheckingDisabled, q.msg.AuthenticatedData,
-			q.opt != nil, q.opt != nil && q.opt.Do()},
+		flags: [5]bool{q.msg.RecursionDesired, q.msg.CheckingDisabled, q.do(),
+			f.asCame && q.udp, f.asCame && q.opt != nil},
 	}
 }
 

@@ -74,8 +74,6 @@ func TestCacheKey(t *testing.T) {
 		func(m *dns.Msg) { m.Question[0].Name = "example.net." },
 		func(m *dns.Msg) { m.RecursionDesired = false },
 		func(m *dns.Msg) { m.CheckingDisabled = true },
-		func(m *dns.Msg) { m.AuthenticatedData = true },
-		func(m *dns.Msg) { m.SetEdns0(1232, false) },
 		func(m *dns.Msg) { m.SetEdns0(1232, true) },
 	}
 	u := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
@@ -93,6 +91,8 @@ func TestCacheKey(t *testing.T) {
 	}
 	same := newQuestion(t, "eXample.com. A")
 	same.Id++
+	same.AuthenticatedData = true
+	same.SetEdns0(1232, false)
 	wantAnswer(t, resolve(t, h, same, false), dns.RcodeSuccess, "eXample.com. 300 IN A 192.0.2.1")
 	if n := u.questions.Load(); n != int32(len(variants)) {
 		t.Errorf("%d questions upstream, want %d", n, len(variants))

@@ -31,7 +31,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newForwarder(o, own, m)
+	forward, err := newForwarder(o, own, domain, m)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (h *handler) decide(q *query) *dns.Msg {
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q)))
+	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q).answer))
 }
 
 // overloaded is the reply to a query that there is no room to forward.
@@ -119,7 +119,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 	m := q.reply(upstream.Rcode)
 	m.Authoritative = upstream.Authoritative
 	m.RecursionAvailable = upstream.RecursionAvailable
-	m.AuthenticatedData = upstream.AuthenticatedData
+	m.AuthenticatedData = upstream.AuthenticatedData && (q.msg.AuthenticatedData || q.do()) // RFC 6840, section 5.8
 	m.Truncated = upstream.Truncated
 	m.Answer, m.Ns, m.Extra = upstream.Answer, upstream.Ns, upstream.Extra
 	if q.overflows(m) {

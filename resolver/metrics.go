@@ -26,6 +26,7 @@ type metrics struct {
 	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards               *prometheus.CounterVec
 	cacheHits, cacheMisses prometheus.Counter
+	forwarding             *forwardMetrics
 }
 
 // queryTypes and queryRcodes are those that are counted apart. Others share one counter, as clients can make them up.
@@ -48,6 +49,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 			Help: "DNS questions to upstream servers, by server and whether it replied."}, []string{"upstream", "result"}),
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
+		forwarding:  newForwardMetrics(registry),
 	}
 	for i := range m.queries {
 		for j := range m.queries[i] {
@@ -55,6 +57,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 		}
 	}
 	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses)
+	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {
 		errs = append(errs, registry.Register(c))

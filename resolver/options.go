@@ -44,6 +44,13 @@ type Options struct {
 	ZoneUpstreams map[string][]netip.AddrPort
 	// Timeout is how long to wait for one upstream server; 0 means DefaultTimeout.
 	Timeout time.Duration
+	// TCPFallback has upstream servers asked over UDP with EDNS, whatever the client speaks, and over TCP what did not fit.
+	// Without, a question goes on over the transport that it came over, with EDNS if it came with it, and that a reply was
+	// cut short is for the client to see: so does Mesos-DNS.
+	TCPFallback bool
+	// MixCase has questions to upstream servers spelled with letters of random case, which replies have to repeat: more
+	// that whoever forges replies has to guess (draft-vixie-dnsext-dns0x20).
+	MixCase bool
 	// CacheSize is how many forwarded answers are kept; 0: none.
 	CacheSize int
 
@@ -67,7 +74,8 @@ type Options struct {
 const (
 	// DefaultTimeout is Mesos-DNS's.
 	DefaultTimeout = 5 * time.Second
-	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and one file descriptor.
+	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and, for each
+	// server that it is with, one file descriptor.
 	DefaultMaxForwards = 512
 	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
 	DefaultMaxConnections = 1024

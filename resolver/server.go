@@ -97,6 +97,9 @@ func (s *Server) Close() error {
 	for _, l := range s.listeners {
 		errs = append(errs, l.close())
 	}
+	if s.handler != nil {
+		s.handler.forward.close()
+	}
 	return errors.Join(errs...)
 }
 

@@ -52,10 +52,12 @@ type dnsConfig struct {
 // forwardConfig says what becomes of names outside the domain.
 type forwardConfig struct {
 	On            bool                        // false: they are refused
-	Resolvers     []netip.AddrPort            // in the order they are asked; none: those of /etc/resolv.conf
+	Resolvers     []netip.AddrPort            // none: those of /etc/resolv.conf
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
+	TCPFallback   bool                        // false: questions go on over the transport they came over
+	MixedCase     bool                        // of the letters in questions to resolvers
 }
 
 // httpConfig is Mesos-DNS's HTTP API.
@@ -212,7 +214,9 @@ func devConfig(dev devOptions) (config, error) {
 	o.Domain = dev.Domain
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)
-	c.Forward.CacheSize = defaultCacheSize
+	forward := defaultForwardOptions()
+	forward.adaptDefaults(nil, true)
+	forward.apply(&c.Forward)
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -270,31 +274,31 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 
 	o := defaultMesosDNSOptions()
-	cacheSize := defaultCacheSize
+	forward := defaultForwardOptions()
 	var scheduler *schedulerConfig
-	given := top.readLenient(append(o.fields(), extensionFields(&cacheSize, &scheduler)...))
+	given := top.readLenient(append(o.fields(), extensionFields(&forward, &scheduler)...))
 
 	o.adaptDefaults(given, scheduler != nil)
+	forward.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
 		o.File = abs
 	}
 	c := o.typed(r)
-	c.Forward.CacheSize = cacheSize
+	forward.apply(&c.Forward)
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(cacheSize *int, scheduler **schedulerConfig) []field {
-	return []field{
-		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
+func extensionFields(forward *forwardOptions, scheduler **schedulerConfig) []field {
+	return append(forward.fields(), []field{
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s
 			return s.read(n)
 		}},
-	}
+	}...)
 }
 
 // checkSources wants something to get tasks from and something to do with them.

@@ -20,13 +20,13 @@ const (
 func knownFields() map[string][]field {
 	var (
 		options   mesosDNSOptions
-		cacheSize int
+		forward   forwardOptions
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       append(options.fields(), extensionFields(&cacheSize, &sp)...),
+		"":                       append(options.fields(), extensionFields(&forward, &sp)...),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),

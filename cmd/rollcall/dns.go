@@ -60,7 +60,7 @@ func resolverOptions(c config) (resolver.Options, error) {
 		Addrs: []netip.AddrPort{netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port)}, Recursion: c.Forward.On,
 		RecursionAvailable: c.DNS.RecursionAvailable, SetTruncateBit: c.DNS.TruncateBit,
 		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
-		CacheSize: c.Forward.CacheSize,
+		CacheSize: c.Forward.CacheSize, TCPFallback: c.Forward.TCPFallback, MixCase: c.Forward.MixedCase,
 	}
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
