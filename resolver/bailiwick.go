@@ -19,10 +19,10 @@ var (
 // keepRelevant takes from a reply what does not belong to the question, since a server may say anything about anything:
 // in the answer section what is not on the way of aliases from the question to the records asked for, in the authority
 // section what is not of a zone above one of these names, in the additional section what is not an address of a host that
-// the other sections name. Outside the answer nothing about names in our own zone is believed. Records for DNSSEC stay
+// the other sections name. Outside the answer nothing about names in our own zones is believed. Records for DNSSEC stay
 // where the client asked for them: they prove themselves. TTLs are held to what is sensible (RFC 2181, section 8;
 // RFC 8767, section 4).
-func keepRelevant(m *dns.Msg, apex string, dnssec bool) error {
+func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError || len(m.Question) != 1 {
 		m.Answer, m.Ns, m.Extra = nil, nil, nil
 		return nil
@@ -48,7 +48,7 @@ func keepRelevant(m *dns.Msg, apex string, dnssec bool) error {
 	m.Ns = slices.DeleteFunc(m.Ns, func(rr dns.RR) bool {
 		h := rr.Header()
 		switch {
-		case h.Class != dns.ClassINET || dns.IsSubDomain(apex, h.Name):
+		case h.Class != dns.ClassINET || isWithin(h.Name, own):
 			return true
 		case h.Rrtype == dns.TypeSOA || h.Rrtype == dns.TypeNS:
 			return !isAbove(h.Name, names)
@@ -59,7 +59,7 @@ func keepRelevant(m *dns.Msg, apex string, dnssec bool) error {
 	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
 		h := rr.Header()
 		isAddress := h.Rrtype == dns.TypeA || h.Rrtype == dns.TypeAAAA || dnssec && h.Rrtype == dns.TypeRRSIG
-		return h.Class != dns.ClassINET || !isAddress || dns.IsSubDomain(apex, h.Name) || !hosts[dns.CanonicalName(h.Name)]
+		return h.Class != dns.ClassINET || !isAddress || isWithin(h.Name, own) || !hosts[dns.CanonicalName(h.Name)]
 	})
 	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range section {
@@ -104,6 +104,11 @@ func aliases(m *dns.Msg) ([]string, error) {
 // isAbove reports whether a name is one of the names or a domain that one of them lies in.
 func isAbove(name string, names []string) bool {
 	return slices.ContainsFunc(names, func(below string) bool { return dns.IsSubDomain(name, below) })
+}
+
+// isWithin reports whether a name is one of the domains or lies in one of them.
+func isWithin(name string, domains []string) bool {
+	return slices.ContainsFunc(domains, func(above string) bool { return dns.IsSubDomain(above, name) })
 }
 
 // provesSomething reports whether records of a type belong to DNSSEC.

@@ -84,7 +84,7 @@ func TestKeepRelevant(t *testing.T) {
 				return section(t, all...)
 			}
 			m.Answer, m.Ns, m.Extra = read(tt.answer), read(tt.authority), read(tt.additional)
-			if err := keepRelevant(m, "mesos.", tt.dnssec); err != nil {
+			if err := keepRelevant(m, []string{"mesos."}, tt.dnssec); err != nil {
 				t.Fatal(err)
 			}
 			norm := func(s string) string { return strings.ReplaceAll(s, "<nil>", "") }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"rollcall/records"
 )
 
 // forwarder has the questions for names outside the zone answered by upstream servers. It does its work in goroutines of
@@ -19,9 +21,9 @@ type forwarder struct {
 	zones   map[string]*group // by zone: lower case, with a dot at the end
 	timeout time.Duration
 	mixCase bool
-	asCame  bool   // see question
-	apex    string // of our own zone, of which nobody else may tell us
-	cache   *cache // nil: none
+	asCame  bool     // see question
+	own     []string // our own zones, of which nobody else may tell us
+	cache   *cache   // nil: none
 	flights flights
 	loops   loopProbes
 	metrics *metrics
@@ -41,23 +43,25 @@ type outcome struct {
 	reason extendedError // why there is no better one
 }
 
-// newForwarder returns nil when there is nobody to forward to. own are the addresses on which this server listens, apex
-// is its zone.
-func newForwarder(o Options, own []netip.AddrPort, apex string, m *metrics) (*forwarder, error) {
+// newForwarder returns nil when there is nobody to forward to. listening are the addresses on which this server listens,
+// own are its zones.
+func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *metrics) (*forwarder, error) {
 	if !o.Recursion {
 		return nil, nil
 	}
 	f := &forwarder{
 		zones: make(map[string]*group), timeout: o.Timeout, mixCase: o.MixCase, asCame: !o.TCPFallback,
-		apex:    dns.CanonicalName(apex),
 		metrics: m, log: o.Logger, now: time.Now, loops: newLoopProbes(),
 		patience: (*upstream).patience,
+	}
+	for _, apex := range own {
+		f.own = append(f.own, apex.Name)
 	}
 	known := make(map[netip.AddrPort]*upstream) // a server's health is the same for all zones
 	list := func(servers []netip.AddrPort) *group {
 		g := new(group)
 		for _, addr := range servers {
-			if isSelf(addr, own) {
+			if isSelf(addr, listening) {
 				o.Logger.Warn("not forwarding to this server itself", "upstream", addr)
 				continue
 			}
@@ -269,7 +273,7 @@ func (f *forwarder) judge(a *attempt, q question) (_ outcome, good bool) {
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
 			a.server.addr.String() + " cannot be asked over TCP"}}, false
 	}
-	if err := keepRelevant(a.reply, f.apex, q.do); err != nil {
+	if err := keepRelevant(a.reply, f.own, q.do); err != nil {
 		return outcome{reason: extendedError{dns.ExtendedErrorCodeInvalidData, a.server.addr.String() + ": " + err.Error()}}, false
 	}
 	switch a.reply.Rcode {

@@ -39,7 +39,7 @@ func ports(servers []*upstream) []int {
 	return out
 }
 
-func TestOrder(t *testing.T) {
+func TestOrderOfServers(t *testing.T) {
 	const ms = time.Millisecond
 	now := newClock().Now()
 	for _, tt := range []struct {
@@ -198,7 +198,7 @@ func TestAllServersDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, q := h.handle(nil, packet, true, 0)
+		_, q := h.handle(nil, packet, overUDP, 0)
 		go h.forward.resolve(t.Context(), q)
 		<-asked
 	}

@@ -60,7 +60,7 @@ func TestOddMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, q := h.handle(nil, packet, true, 0)
+			got, q := h.handle(nil, packet, overUDP, 0)
 			if q != nil {
 				t.Fatal("it is to be forwarded")
 			}

@@ -54,6 +54,26 @@ type Options struct {
 	// CacheSize is how many forwarded answers are kept; 0: none.
 	CacheSize int
 
+	// ServerVersion answers version.bind and version.server in class CHAOS, ServerID hostname.bind and id.server
+	// (RFC 4892), and the option NSID (RFC 5001). "": they are refused. At most 255 octets.
+	ServerVersion, ServerID string
+	// Cookies says what DNS cookies are for.
+	Cookies Cookies
+	// CookieSecret is shared by servers that have the same address, such as those behind a load balancer; nil: one that
+	// nobody else knows.
+	CookieSecret *CookieSecret
+
+	// LocalNetworks are those to which replies over UDP may be as large as the client says; to all others they have at
+	// most 1232 octets, which pass without fragments.
+	LocalNetworks []netip.Prefix
+	// MaxAnswers limits the records of one answer from the zone, over TCP as well, for clients that cannot deal with
+	// large sets. 0: no limit.
+	MaxAnswers int
+	// Order is that of the records of an answer from the zone.
+	Order Order
+	// OwnAgentFirst puts first the records that lead to the address that asks.
+	OwnAgentFirst bool
+
 	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
 	// may be better off without.
 	SetTruncateBit bool
@@ -80,6 +100,9 @@ const (
 	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
 	DefaultMaxConnections = 1024
 )
+
+// maxText is how many octets a text of a TXT record may have (RFC 1035, section 3.3).
+const maxText = 255
 
 // withDefaults returns the options with the zero values replaced that mean a default.
 func (o Options) withDefaults() Options {
@@ -120,12 +143,30 @@ func (o Options) validate() error {
 		}
 		upstreams(fmt.Sprintf("ZoneUpstreams[%q]", zone), list)
 	}
+	for _, text := range []struct{ field, value string }{
+		{"ServerVersion", o.ServerVersion}, {"ServerID", o.ServerID},
+	} {
+		if len(text.value) > maxText {
+			errs = append(errs, fmt.Errorf("options: %s has %d octets, at most %d are allowed", text.field, len(text.value), maxText))
+		}
+	}
+	for _, network := range o.LocalNetworks {
+		if !network.IsValid() {
+			errs = append(errs, errors.New("options: LocalNetworks holds a network that is neither IPv4 nor IPv6"))
+		}
+	}
+	if o.Order > OrderFixed {
+		errs = append(errs, fmt.Errorf("options: Order %d is none of the values there are", o.Order))
+	}
+	if o.Cookies > CookiesOff {
+		errs = append(errs, fmt.Errorf("options: Cookies %d is none of the values there are", o.Cookies))
+	}
 	for _, n := range []struct {
 		field string
 		value int64
 	}{
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
-		{"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))

@@ -70,6 +70,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 
 	c := &stream{conn: conn, idle: s.idle, out: bufio.NewWriter(conn)}
 	in := bufio.NewReader(conn)
+	from := tcpClient(conn, false)
 	var packet, reply []byte
 	for rotation := newRotation(); ; rotation = rotation.next() {
 		if in.Buffered() == 0 && !c.flush() {
@@ -80,7 +81,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 			c.flush()
 			return
 		}
-		answer, q := s.handler.handle(reply, packet, false, rotation)
+		answer, q := s.handler.handle(reply, packet, from, rotation)
 		switch {
 		case q != nil:
 			if !c.flush() {

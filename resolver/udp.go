@@ -33,7 +33,7 @@ func (s *Server) serveUDP(ctx context.Context, l *listener, pending *sync.WaitGr
 		}
 		failures = 0
 		rotation = rotation.next()
-		reply, q := s.handler.handle(out, in[:n], true, rotation)
+		reply, q := s.handler.handle(out, in[:n], udpClient(from), rotation)
 		control := l.source.reply(oob[:oobn])
 		if q != nil {
 			control := bytes.Clone(control)

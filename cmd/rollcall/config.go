@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,7 @@ type config struct {
 	File      string // absolute path of the file; "" when there is none (rollcall dev)
 	Zone      zoneConfig
 	DNS       dnsConfig
+	Answers   answersConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -217,6 +219,7 @@ func devConfig(dev devOptions) (config, error) {
 	forward := defaultForwardOptions()
 	forward.adaptDefaults(nil, true)
 	forward.apply(&c.Forward)
+	c.Answers = defaultAnswers()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -274,9 +277,9 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 
 	o := defaultMesosDNSOptions()
-	forward := defaultForwardOptions()
+	forward, answers := defaultForwardOptions(), defaultAnswers()
 	var scheduler *schedulerConfig
-	given := top.readLenient(append(o.fields(), extensionFields(&forward, &scheduler)...))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -285,20 +288,21 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 	c := o.typed(r)
 	forward.apply(&c.Forward)
+	c.Answers = answers
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(forward *forwardOptions, scheduler **schedulerConfig) []field {
-	return append(forward.fields(), []field{
+func extensionFields(scheduler **schedulerConfig) []field {
+	return []field{
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s
 			return s.read(n)
 		}},
-	}...)
+	}
 }
 
 // checkSources wants something to get tasks from and something to do with them.

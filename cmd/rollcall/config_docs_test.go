@@ -21,12 +21,13 @@ func knownFields() map[string][]field {
 	var (
 		options   mesosDNSOptions
 		forward   forwardOptions
+		answers   answersConfig
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       append(options.fields(), extensionFields(&forward, &sp)...),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),

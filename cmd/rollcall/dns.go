@@ -62,6 +62,7 @@ func resolverOptions(c config) (resolver.Options, error) {
 		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
 		CacheSize: c.Forward.CacheSize, TCPFallback: c.Forward.TCPFallback, MixCase: c.Forward.MixedCase,
 	}
+	c.Answers.apply(&o)
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
 		if err != nil {
