@@ -15,7 +15,14 @@ type flights struct {
 // flight is one question on its way. Its result may be read once done is closed.
 type flight struct {
 	done   chan struct{}
-	result outcome
+	result landing
+}
+
+// landing is the result of a flight. Its answer is nil when there is none because the server ends.
+type landing struct {
+	answer *kept
+	cached bool // it has been kept for a while
+	poor   bool // a stale answer is better
 }
 
 // board returns the flight of a question, and whether it is new: the caller then has to see to it that it lands.
@@ -34,7 +41,7 @@ func (f *flights) board(key string) (_ *flight, first bool) {
 }
 
 // land ends a flight with its result.
-func (f *flights) land(key string, on *flight, result outcome) {
+func (f *flights) land(key string, on *flight, result landing) {
 	f.mu.Lock()
 	delete(f.on, key)
 	f.mu.Unlock()
@@ -43,11 +50,11 @@ func (f *flights) land(key string, on *flight, result outcome) {
 }
 
 // wait returns the result of a flight, and false when ctx ends before it lands.
-func (on *flight) wait(ctx context.Context) (outcome, bool) {
+func (on *flight) wait(ctx context.Context) (landing, bool) {
 	select {
 	case <-on.done:
 		return on.result, true
 	case <-ctx.Done():
-		return outcome{}, false
+		return landing{}, false
 	}
 }

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -21,11 +22,17 @@ type forwarder struct {
 	zones   map[string]*group // by zone: lower case, with a dot at the end
 	timeout time.Duration
 	mixCase bool
-	asCame  bool     // see question
-	own     []string // our own zones, of which nobody else may tell us
-	cache   *cache   // nil: none
+	asCame  bool           // see question
+	allowed []netip.Prefix // who may ask
+	own     []string       // our own zones, of which nobody else may tell us
 	flights flights
 	loops   loopProbes
+
+	cache     *cache        // nil: none
+	prefetch  bool          // answers that are asked for are renewed before their time is over
+	refreshes chan struct{} // one element for each that is being renewed
+	staleWait time.Duration // for a newer answer than a stale one
+
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -37,11 +44,21 @@ type forwarder struct {
 	background sync.WaitGroup
 }
 
-// outcome is what became of a question. Its message is shared and not changed; nil: nobody answered.
+// outcome is what asking the servers came to.
 type outcome struct {
-	answer *dns.Msg
-	reason extendedError // why there is no better one
+	answer   *dns.Msg // nil: nobody answered
+	reason   extendedError
+	good     bool // it is an answer; else the reason says why there is no better one
+	rejected bool // nobody was asked
 }
+
+const (
+	// maxRefreshes is how many answers are renewed at one time before their time is over.
+	maxRefreshes = 32
+	// staleWait is how long a client waits when there is an answer, but a stale one (RFC 8767, section 5: 1.8 seconds,
+	// just below the shortest timeout of clients).
+	staleWait = 1800 * time.Millisecond
+)
 
 // newForwarder returns nil when there is nobody to forward to. listening are the addresses on which this server listens,
 // own are its zones.
@@ -52,7 +69,8 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 	f := &forwarder{
 		zones: make(map[string]*group), timeout: o.Timeout, mixCase: o.MixCase, asCame: !o.TCPFallback,
 		metrics: m, log: o.Logger, now: time.Now, loops: newLoopProbes(),
-		patience: (*upstream).patience,
+		patience: (*upstream).patience, allowed: o.RecursionFrom, prefetch: o.Prefetch,
+		refreshes: make(chan struct{}, maxRefreshes), staleWait: staleWait,
 	}
 	for _, apex := range own {
 		f.own = append(f.own, apex.Name)
@@ -81,9 +99,10 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 		return nil, nil
 	}
 	var err error
-	if f.cache, err = newCache(o.CacheSize); err != nil {
+	if f.cache, err = newCache(o.CacheSize, o.MaxStale); err != nil {
 		return nil, err
 	}
+	m.forwarding.watchCache(f.cache)
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f, nil
 }
@@ -119,59 +138,163 @@ func (f *forwarder) serves(q *query) bool {
 	return len(f.group(name).servers) > 0
 }
 
-// cached is the answer that is kept for a query, nil if there is none.
-func (f *forwarder) cached(q *query) *dns.Msg {
-	if f.cache == nil {
-		return nil
-	}
-	answer := f.cache.get(f.key(q), q.msg.Question[0].Name, f.now())
-	if answer == nil {
-		f.metrics.cacheMisses.Inc()
-	} else {
-		f.metrics.cacheHits.Inc()
-	}
-	return answer
+// key is the key of a query's answer.
+func (f *forwarder) key(q *query) []byte {
+	flags := f.keyFlags(q.msg.RecursionDesired, q.msg.CheckingDisabled, q.do(), q.udp, q.opt != nil)
+	return appendKey(nil, q.question.Name, q.question.Type, flags)
 }
 
-// resolve has a question answered by the upstream servers. Whoever asks the same meanwhile gets the same answer.
-func (f *forwarder) resolve(ctx context.Context, q *query) outcome {
+// do reports whether the client wants records for DNSSEC (RFC 3225).
+func (q *query) do() bool { return q.opt != nil && q.opt.Do() }
+
+// cached is the answer that is kept for a query, nil if it has to be asked for.
+func (f *forwarder) cached(q *query) (*dns.Msg, extendedError) {
+	now := f.now()
+	k := f.cache.lookup(f.key(q), now)
+	if k == nil || k.age(now) >= k.ttl && now.Unix() >= k.retryAt.Load() {
+		if f.cache != nil {
+			f.metrics.cacheMisses.Inc()
+		}
+		return nil, extendedError{}
+	}
+	age := k.age(now)
+	f.served(k, age, now)
+	return k.cached(q, age)
+}
+
+// cached is an answer of a certain age for the slow path.
+func (k *kept) cached(q *query, age uint32) (*dns.Msg, extendedError) {
+	patch, reason := func(wire []byte) { k.patch(wire, age) }, k.reason
+	if age >= k.ttl {
+		patch = k.patchStale
+		reason, _ = k.stale()
+	}
+	m := k.message(q.msg.Question[0].Name, patch)
+	m.Authoritative = false // RFC 1034, section 6.2.1
+	return m, reason
+}
+
+// stale is an answer to a query that is past its time, nil if there is none.
+func (f *forwarder) stale(q *query) (*dns.Msg, extendedError) {
+	now := f.now()
+	k := f.cache.lookup(f.key(q), now)
+	if k == nil || k.isFailure() {
+		return nil, extendedError{}
+	}
+	f.metrics.forwarding.stale.Inc()
+	return k.cached(q, max(k.age(now), k.ttl))
+}
+
+// resolve has a query answered by the upstream servers. Whoever asks the same meanwhile gets the same answer. When none
+// comes, or not soon enough, a stale answer is used if there is one (RFC 8767). nil: the server ends.
+func (f *forwarder) resolve(ctx context.Context, q *query) (*dns.Msg, extendedError) {
 	key := f.key(q)
-	on, first := f.flights.board(key.String())
+	on, first := f.flights.board(string(key))
 	if first {
 		asked := f.question(q)
-		f.background.Go(func() { f.flights.land(key.String(), on, f.fly(key, asked)) })
+		f.background.Go(func() { f.flights.land(string(key), on, f.fly(key, asked, nil)) })
 	}
-	result, ok := on.wait(ctx)
-	if ok && result.answer != nil {
-		result.answer = respelled(result.answer, q.msg.Question[0].Name)
+	waiting := ctx
+	if old := f.cache.lookup(key, f.now()); old != nil && !old.isFailure() {
+		var cancel context.CancelFunc
+		waiting, cancel = context.WithTimeout(ctx, f.staleWait)
+		defer cancel()
 	}
-	return result
+	result, landed := on.wait(waiting)
+	if !landed || result.poor {
+		if m, reason := f.stale(q); m != nil {
+			return m, reason
+		}
+	}
+	switch k := result.answer; {
+	case k == nil:
+		return nil, extendedError{}
+	case result.cached:
+		return k.cached(q, k.age(f.now()))
+	default:
+		return k.message(q.msg.Question[0].Name, func([]byte) {}), k.reason
+	}
 }
 
 // question is what the upstream servers are asked for a query.
 func (f *forwarder) question(q *query) question {
 	return question{
 		name: q.msg.Question[0].Name, qtype: q.question.Type, rd: q.msg.RecursionDesired, cd: q.msg.CheckingDisabled,
-		do: q.do(), mixed: f.mixCase,
-		asCame: f.asCame, tcp: f.asCame && !q.udp, edns: q.opt != nil,
+		do: q.do(), mixed: f.mixCase, asCame: f.asCame, tcp: f.asCame && !q.udp, edns: q.opt != nil,
 	}
 }
 
-// fly answers one question for all who ask it.
-func (f *forwarder) fly(key cacheKey, q question) outcome {
-	if f.cache != nil {
-		// An earlier flight may have landed since the question was not found there.
-		if answer := f.cache.get(key, q.name, f.now()); answer != nil {
-			return outcome{answer: answer}
+// refresh has a newer answer asked for while the old one is still good. When too much of that goes on already, the
+// answer is asked for when it is over.
+func (f *forwarder) refresh(old *kept) {
+	select {
+	case f.refreshes <- struct{}{}:
+	default:
+		old.refreshing.Store(false)
+		return
+	}
+	f.metrics.forwarding.prefetches.Inc()
+	f.background.Go(func() {
+		defer func() { <-f.refreshes }()
+		if on, first := f.flights.board(string(old.key)); first {
+			f.flights.land(string(old.key), on, f.fly(old.key, f.questionOf(old), old))
 		}
+	})
+}
+
+// questionOf is the question that an answer belongs to.
+func (f *forwarder) questionOf(k *kept) question {
+	flags := k.key[len(k.key)-1]
+	name, _, err := dns.UnpackDomainName(k.key, 0)
+	if err != nil {
+		name = "." // cannot be: it was read from a message
+	}
+	return question{
+		name: name, qtype: binary.BigEndian.Uint16(k.key[len(k.key)-keyTail:]), rd: flags&keyRD != 0, cd: flags&keyCD != 0,
+		do: flags&keyDO != 0, mixed: f.mixCase, asCame: f.asCame, tcp: f.asCame && flags&keyUDP == 0, edns: flags&keyEDNS != 0,
+	}
+}
+
+// fly answers one question for all who ask it. old is an answer that is to be renewed, nil for none.
+func (f *forwarder) fly(key []byte, q question, old *kept) landing {
+	// An earlier flight may have landed since the question was not found there.
+	now := f.now()
+	if k := f.cache.lookup(key, now); k != nil && k != old && k.age(now) < k.ttl {
+		return landing{answer: k, cached: true}
 	}
 	f.metrics.forwarding.waiting.Inc()
 	defer f.metrics.forwarding.waiting.Dec()
 	result := f.ask(f.ctx, q)
-	if result.answer != nil && f.cache != nil {
-		f.cache.put(key, result.answer, f.now())
+	if f.ctx.Err() != nil {
+		return landing{}
 	}
-	return result
+	return f.keep(key, q, result)
+}
+
+// keep makes an answer of what asking came to, and keeps it if it may be kept.
+func (f *forwarder) keep(key []byte, q question, result outcome) landing {
+	now := f.now()
+	var k *kept
+	if result.answer != nil {
+		var err error
+		if k, err = newKept(key, q.name, q.qtype, result.answer, result.reason, now); err != nil {
+			result.good, result.reason = false, extendedError{dns.ExtendedErrorCodeInvalidData, "the answer cannot be written: " + err.Error()}
+		}
+	}
+	if k == nil {
+		k = newFailure(key, q.name, q.qtype, result.reason, now)
+	}
+	if result.good {
+		f.cache.put(k)
+		return landing{answer: k}
+	}
+	if old := f.cache.lookup(key, now); old != nil && !old.isFailure() {
+		old.retryAt.Store(now.Add(staleRetry * time.Second).Unix())
+	} else if k.isFailure() && !result.rejected {
+		k.ttl = failureTTL
+		f.cache.put(k)
+	}
+	return landing{answer: k, poor: true}
 }
 
 // attempt is a server that has been asked, and what it replied.
@@ -196,7 +319,7 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 	}
 	if !g.enter(order) {
 		f.metrics.forwarding.rejected.Inc()
-		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "no upstream server answers"}}
+		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "no upstream server answers"}, rejected: true}
 	}
 	defer g.leave()
 	f.tryOut(g, order, q)
@@ -242,8 +365,8 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 		case a := <-results:
 			running--
 			a.ended = true
-			result, good := f.judge(a, q)
-			if good {
+			result := f.judge(a, q)
+			if result.good {
 				f.late(attempts)
 				return result
 			}
@@ -259,29 +382,33 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 }
 
 // judge says what a reply is worth, and notes how the server does.
-func (f *forwarder) judge(a *attempt, q question) (_ outcome, good bool) {
+func (f *forwarder) judge(a *attempt, q question) outcome {
 	if a.err != nil {
 		if f.ctx.Err() == nil {
 			f.silent(a, a.took)
 		}
-		return outcome{reason: reasonOf(a)}, false
+		return outcome{reason: reasonOf(a)}
 	}
 	if a.server.answered(a.took) {
 		f.log.Info("upstream server answers again", "upstream", a.server.addr)
 	}
 	if a.reply.Truncated && !q.asCame {
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
-			a.server.addr.String() + " cannot be asked over TCP"}}, false
+			a.server.addr.String() + " cannot be asked over TCP"}}
 	}
 	if err := keepRelevant(a.reply, f.own, q.do); err != nil {
-		return outcome{reason: extendedError{dns.ExtendedErrorCodeInvalidData, a.server.addr.String() + ": " + err.Error()}}, false
+		return outcome{reason: extendedError{dns.ExtendedErrorCodeInvalidData, a.server.addr.String() + ": " + err.Error()}}
+	}
+	if a.reply.Rcode > maskRcode { // about EDNS, which is between us and the server
+		return outcome{reason: extendedError{dns.ExtendedErrorCodeNetworkError,
+			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
 	}
 	switch a.reply.Rcode {
 	case dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented:
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
-			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}, false
+			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
 	}
-	return outcome{answer: a.reply}, true
+	return outcome{answer: a.reply, good: true}
 }
 
 // late notes which servers were overtaken by another that was asked after them.

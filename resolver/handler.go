@@ -55,6 +55,10 @@ func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (re
 		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
 		return reply, nil
 	}
+	if reply := h.forward.fast(dst, packet, from, h.sizes); reply != nil {
+		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+		return reply, nil
+	}
 	return h.slow(packet, from, rotation)
 }
 
@@ -97,11 +101,16 @@ func (h *handler) decide(q *query) *dns.Msg {
 		if h.forward == nil || !h.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		cached := h.forward.cached(q)
+		if !h.forward.allows(q.client) {
+			h.metrics.forwarding.refused.Inc()
+			q.explain(notAllowed)
+			return q.reply(dns.RcodeRefused)
+		}
+		cached, reason := h.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
-		return h.relay(q, cached)
+		return h.relay(q, cached, reason)
 	case Refused:
 		m = q.reply(dns.RcodeRefused)
 	case ServerFailure:
@@ -115,15 +124,24 @@ func (h *handler) decide(q *query) *dns.Msg {
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q).answer))
+	m, reason := h.forward.resolve(ctx, q)
+	return h.finish(q, h.relay(q, m, reason))
 }
 
 // overloaded is the reply to a query that there is no room to forward.
-func (h *handler) overloaded(q *query) []byte { return h.finish(q, h.relay(q, nil)) }
+func (h *handler) overloaded(q *query) []byte {
+	m, reason := h.forward.stale(q)
+	if m == nil {
+		reason = extendedError{dns.ExtendedErrorCodeNotReady, "too many questions wait for upstream servers"}
+	}
+	return h.finish(q, h.relay(q, m, reason))
+}
 
-// relay makes the reply to a query out of the answer to the same question; nil means that there is none.
+// relay makes the reply to a query out of the answer to the same question; nil means that there is none. reason says why
+// there is no better one.
 // Mesos-DNS likewise hands on flags, rcode and records as they came.
-func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
+func (h *handler) relay(q *query, upstream *dns.Msg, reason extendedError) *dns.Msg {
+	q.explain(reason)
 	if upstream == nil {
 		m := q.reply(dns.RcodeServerFailure)
 		m.RecursionAvailable = true

@@ -19,11 +19,13 @@ func TestLoopBetweenTwo(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The second is between the first and itself; the first gets its upstream now that there is an address.
-	second, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Recursion: true, Upstreams: []netip.AddrPort{first.Addr()}})
+	second, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Recursion: true, Upstreams: []netip.AddrPort{first.Addr()},
+		Timeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Logger: slog.New(slog.NewTextHandler(&log, nil))}.withDefaults()
+	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Timeout: 100 * time.Millisecond,
+		Logger: slog.New(slog.NewTextHandler(&log, nil))}.withDefaults()
 	first.handler.forward.close()
 	if first.handler, err = newHandler(newTestZone(t), o, first.Addrs()); err != nil {
 		t.Fatal(err)

@@ -51,8 +51,15 @@ type Options struct {
 	// MixCase has questions to upstream servers spelled with letters of random case, which replies have to repeat: more
 	// that whoever forges replies has to guess (draft-vixie-dnsext-dns0x20).
 	MixCase bool
-	// CacheSize is how many forwarded answers are kept; 0: none.
+	// CacheSize is how many forwarded answers are kept; 0: none. They take 2 KB each at most, on average: large ones drive
+	// out others.
 	CacheSize int
+	// MaxStale is how long answers are kept after their time, for when no upstream server answers (RFC 8767); 0: not.
+	MaxStale time.Duration
+	// Prefetch has answers that are asked for renewed when a tenth of their time is left, so that nobody waits.
+	Prefetch bool
+	// RecursionFrom are the networks whose clients may ask for names outside the zones; nil: DefaultLocalNetworks.
+	RecursionFrom []netip.Prefix
 
 	// ServerVersion answers version.bind and version.server in class CHAOS, ServerID hostname.bind and id.server
 	// (RFC 4892), and the option NSID (RFC 5001). "": they are refused. At most 255 octets.
@@ -109,6 +116,9 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.MaxForwards = cmp.Or(o.MaxForwards, DefaultMaxForwards)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	if o.RecursionFrom == nil {
+		o.RecursionFrom = DefaultLocalNetworks()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -165,7 +175,7 @@ func (o Options) validate() error {
 		field string
 		value int64
 	}{
-		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
+		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)}, {"MaxStale", int64(o.MaxStale)},
 		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 	} {
 		if n.value < 0 {

@@ -80,6 +80,7 @@ func (s *Server) Run(ctx context.Context) error {
 	err := s.Close()
 	reading.Wait()
 	pending.Wait() // nobody adds to it any more
+	s.handler.forward.close()
 	return err
 }
 
@@ -96,9 +97,6 @@ func (s *Server) Close() error {
 	var errs []error
 	for _, l := range s.listeners {
 		errs = append(errs, l.close())
-	}
-	if s.handler != nil {
-		s.handler.forward.close()
 	}
 	return errors.Join(errs...)
 }

@@ -25,7 +25,7 @@ type fakeUpstream struct {
 	addr      netip.AddrPort
 	questions atomic.Int32 // that came over UDP
 	overTCP   atomic.Int32
-	probes    atomic.Int32 // whether questions come back; they are not answered
+	probes    atomic.Int32 // whether questions come back
 	ports     chan uint16  // from which questions came over UDP, as far as there is room
 }
 
@@ -63,6 +63,7 @@ func newFakeUpstream(t testing.TB, b behaviour) *fakeUpstream {
 			}
 			if len(m.Question) == 1 && strings.HasSuffix(m.Question[0].Name, loopZone) {
 				u.probes.Add(1)
+				l.udp.WriteToUDPAddrPort(packed(new(dns.Msg).SetRcode(m, dns.RcodeNameError)), from) //nolint:errcheck
 				continue
 			}
 			u.questions.Add(1)

@@ -58,6 +58,9 @@ type forwardConfig struct {
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
+	MaxStale      time.Duration               // that answers are kept after their time
+	Prefetch      bool                        // answers are renewed before their time is over
+	From          []netip.Prefix              // whose questions are forwarded
 	TCPFallback   bool                        // false: questions go on over the transport they came over
 	MixedCase     bool                        // of the letters in questions to resolvers
 }
