@@ -21,6 +21,9 @@ type Options struct {
 	ListenAddrs   []netip.Addr   // addresses of SOA.MName when it lies under Domain
 	AllUnhealthy  AllUnhealthy   // what a name answers when each of its tasks is known to be unhealthy
 	Serial        uint32         // the first serial; later ones only grow. 0 means 1
+	// JournalSize is how many changes of names are kept for Snapshot.Since. A change keeps the records that the name had.
+	// 0: none are.
+	JournalSize int
 	// Reserve is called with each serial before it is published, unless an earlier call has returned it or a later one
 	// (RFC 1982). It says up to which serial there is no need to ask again; so it can keep where to go on after a
 	// restart without keeping each serial. Updates wait for it. nil: nobody is asked.
@@ -71,6 +74,9 @@ func (o Options) validate() error {
 	if n, ok := wireName(o.Domain + "."); !ok || n.text() != o.Domain+"." {
 		errs = append(errs, fmt.Errorf("options: Domain %q is not a domain name in lower case, like \"mesos\" or "+
 			"\"dc1.example.com\", without a dot at either end", o.Domain))
+	}
+	if o.JournalSize < 0 {
+		errs = append(errs, errors.New("options: JournalSize is below 0"))
 	}
 	if o.TTL > maxTTL {
 		errs = append(errs, fmt.Errorf("options: TTL %d: at most %d seconds are allowed", o.TTL, maxTTL))

@@ -15,6 +15,8 @@ type rebuilder struct {
 	options    *Options
 	apexes     []Apex // with the serials of the snapshot before
 	changed    []bool // by apex: an answer is another one now
+	journal    journal
+	changes    []nodeChange // for the journal
 	stats      Stats
 }
 
@@ -58,6 +60,13 @@ func (r *rebuilder) apply(c *changes) {
 // record is new with each serial, so that no rendering of an older one is kept.
 func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Snapshot {
 	if slices.Contains(r.changed, true) {
+		v := version{before: make([]uint32, len(r.apexes)), changes: r.changes}
+		for i, apex := range r.apexes {
+			v.before[i] = apex.Serial
+		}
+		if r.options.JournalSize > 0 && v.before[0] != 0 { // there is nothing before the first snapshot
+			r.journal = r.journal.add(v, r.options.JournalSize)
+		}
 		r.apexes = slices.Clone(r.apexes) // the snapshot before has the others
 		r.stats.Changed = now
 	}
@@ -69,7 +78,7 @@ func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Sn
 		old := r.node(apex.wire)
 		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, old.published()), held: old.held, children: old.children})
 	}
-	return &Snapshot{apexes: r.apexes, names: r.trie, listed: r.listed.trie, stats: r.stats}
+	return &Snapshot{apexes: r.apexes, names: r.trie, listed: r.listed.trie, journal: r.journal, stats: r.stats}
 }
 
 // change merges net changes into the node of a name.
@@ -93,6 +102,9 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 	if !slices.Equal(was, is) {
 		next.sets = r.rrsets(n.name, is)
 		r.note(n.name)
+		if r.options.JournalSize > 0 {
+			r.changes = append(r.changes, nodeChange{old, next})
+		}
 		r.count(old, -1)
 		r.count(next, +1)
 	}

@@ -12,6 +12,8 @@ type Snapshot struct {
 	names  trie
 	listed trie // names that are only listed, by text
 	stats  Stats
+
+	journal journal
 }
 
 // Serial is the SOA serial of the domain: two snapshots with equal content have the same one (RFC 1035, section

@@ -12,7 +12,8 @@ type Zone struct {
 	namer   namer
 
 	current atomic.Pointer[Snapshot]
-	waiting atomic.Int32 // sources expected that have not spoken
+	updated atomic.Pointer[chan struct{}] // closed by the next update
+	waiting atomic.Int32                  // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
 	sources  map[string]*source
@@ -20,6 +21,9 @@ type Zone struct {
 	edition  uint64
 	reserved uint32 // the last serial that Reserve allowed
 	order    uint64 // counts what became known, to list it in that order
+
+	subscribers   map[string]map[uint64]func(Update) // by source
+	subscriptions uint64                             // counts them, to tell them apart
 }
 
 // New returns a zone that has its fixed names (SOA, NS, the address of SOA.MName) and nothing else. The error names
@@ -41,6 +45,8 @@ func New(o Options) (*Zone, error) {
 		namer:    newNamer(o),
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
+
+		subscribers: make(map[string]map[uint64]func(Update)),
 	}
 	r := z.rebuild(&Snapshot{apexes: apexes, names: newTrie(), listed: newTrie()})
 	r.start()
@@ -49,6 +55,7 @@ func New(o Options) (*Zone, error) {
 	r.apply(c)
 	z.reserve(o.Serial, true)
 	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
+	z.announce()
 	return z, nil
 }
 
@@ -61,10 +68,14 @@ func (z *Zone) Update(source string, u Update) {
 	c := newChanges()
 	z.sourceNamed(source).update(z, u, c)
 	z.publish(c)
+	for _, tell := range z.subscribers[source] {
+		tell(u)
+	}
 	if z.expected[source] {
 		z.expected[source] = false
 		z.waiting.Add(-1)
 	}
+	z.announce()
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -98,6 +109,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 		apexes:     old.apexes,
 		changed:    make([]bool, len(old.apexes)),
 		stats:      old.stats,
+		journal:    old.journal,
 	}
 }
 
@@ -138,6 +150,18 @@ func (z *Zone) Expect(source string) {
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
+}
+
+// Updated returns a channel that is closed by the next update, whether it changes anything or not. Whoever wants to miss
+// none asks for it before looking at Snapshot and Ready.
+func (z *Zone) Updated() <-chan struct{} { return *z.updated.Load() }
+
+// announce closes the channel of those who wait for an update.
+func (z *Zone) announce() {
+	next := make(chan struct{})
+	if last := z.updated.Swap(&next); last != nil {
+		close(*last)
+	}
 }
 
 // Snapshot returns the names as they are now. It never blocks and does not allocate.

@@ -11,13 +11,15 @@ import (
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone     Zone
-	apex     []byte     // the domain's, in wire format
-	forward  *forwarder // nil: names outside the zone are refused
-	metrics  *metrics
-	cookies  cookies
-	sizes    sizes
-	selector selector
+	zone      Zone
+	apex      []byte     // the domain's, in wire format
+	forward   *forwarder // nil: names outside the zone are refused
+	metrics   *metrics
+	cookies   cookies
+	keys      keyring // for TSIG
+	transfers Transfer
+	sizes     sizes
+	selector  selector
 
 	serverVersion, serverID string        // what the server tells of itself; "": nothing
 	idle                    time.Duration // that a TCP connection may be
@@ -36,7 +38,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o),
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o), keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer,
 		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
 		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
 	if o.RecursionAvailable {
@@ -48,8 +50,8 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	return h, nil
 }
 
-// handle makes the reply to a packet. A question that has to be forwarded comes back as a query instead, for
-// forwarded. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
+// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer,
+// comes back as a query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
 func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
 	if reply := h.fast(dst, packet, from, rotation); reply != nil {
 		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
@@ -71,6 +73,7 @@ func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []b
 		}
 		return reply, nil
 	}
+	q.signature = h.keys.check(q, packet)
 	m := h.decide(q)
 	if m == nil {
 		return nil, q
@@ -78,8 +81,11 @@ func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []b
 	return h.finish(q, m), nil
 }
 
-// decide makes the message that answers a query, nil if it has to be forwarded.
+// decide makes the message that answers a query, nil if it has to be forwarded, or is a transfer that may begin.
 func (h *handler) decide(q *query) *dns.Msg {
+	if q.signature != nil && q.signature.err != 0 {
+		return q.reply(dns.RcodeNotAuth) // RFC 8945, section 5.2
+	}
 	if q.opt != nil {
 		if q.opt.Version() != 0 {
 			return q.reply(dns.RcodeBadVers) // RFC 6891, section 6.1.3
@@ -87,6 +93,12 @@ func (h *handler) decide(q *query) *dns.Msg {
 		if rcode := h.ednsOptions(q); rcode != dns.RcodeSuccess || len(q.msg.Question) == 0 {
 			return q.reply(rcode)
 		}
+	}
+	switch {
+	case q.msg.Opcode == dns.OpcodeNotify:
+		return h.notified(q)
+	case q.isTransfer():
+		return h.transfer(q)
 	}
 	if q.question.Class == dns.ClassCHAOS {
 		if m := h.chaos(q); m != nil {

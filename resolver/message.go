@@ -34,8 +34,10 @@ type query struct {
 
 	options   []dns.EDNS0 // of the reply
 	hasCookie bool
-	verified  bool // the client has shown that it gets what is sent to its address
-	padded    bool // the reply is to be padded
+	verified  bool          // the client has shown that it gets what is sent to its address
+	padded    bool          // the reply is to be padded
+	signature *signature    // nil: it has none
+	transfer  *zoneTransfer // of a query that asks for one, and gets it
 }
 
 // parse understands a message. If it cannot, the second result is the reply to it; both nil: it gets none.
@@ -44,7 +46,7 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 	if len(packet) < headerLen || packet[2]&bitQR != 0 {
 		return nil, nil
 	}
-	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery {
+	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery && opcode != dns.OpcodeNotify {
 		return nil, headerOnly(packet, dns.RcodeNotImplemented)
 	}
 	malformed := headerOnly(packet, dns.RcodeFormatError)
@@ -68,7 +70,10 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 		len(q.msg.Extra) != int(binary.BigEndian.Uint16(packet[10:])) {
 		return nil, malformed
 	}
-	for _, rr := range q.msg.Extra {
+	for i, rr := range q.msg.Extra {
+		if rr.Header().Rrtype == dns.TypeTSIG && i < len(q.msg.Extra)-1 {
+			return nil, malformed // RFC 8945, section 5.1
+		}
 		if opt, ok := rr.(*dns.OPT); ok {
 			if q.opt != nil || opt.Hdr.Name != "." {
 				return nil, malformed // RFC 6891, section 6.1.1
@@ -112,16 +117,28 @@ func (q *query) reply(rcode int) *dns.Msg {
 	return m
 }
 
-// pack makes the reply's wire format, with an OPT record if the question had one (RFC 6891, section 7).
+// pack makes the reply's wire format.
 func (q *query) pack(reply *dns.Msg) ([]byte, error) {
-	if q.opt != nil {
+	wire, _, err := q.packAfter(reply, "", true)
+	return wire, err
+}
+
+// packAfter is pack for one of several messages that are the reply together. mac is that of the message before, which
+// its signature covers, and the one of this message. There is an OPT record if the question had one, and a TSIG record
+// likewise (RFC 6891, section 7; RFC 8945, section 5.3).
+func (q *query) packAfter(reply *dns.Msg, before string, first bool) (wire []byte, mac string, err error) {
+	if q.opt != nil && first {
 		opt := q.optRecord()
 		reply.Extra = append(reply.Extra, opt)
 		if q.padded {
 			q.pad(reply, opt)
 		}
 	}
-	return reply.Pack()
+	if q.signature != nil {
+		return q.signature.sign(reply, before)
+	}
+	wire, err = reply.Pack()
+	return wire, "", err
 }
 
 // room is how many octets of the reply are left for records.
@@ -132,11 +149,16 @@ func (q *query) room() int {
 // overflows reports whether a reply, to which pack has yet to add the OPT record, is too long.
 func (q *query) overflows(reply *dns.Msg) bool { return reply.Len()+q.optLen() > q.limit }
 
+// optLen is how many octets the records take that packAfter adds.
 func (q *query) optLen() int {
-	if q.opt == nil {
-		return 0
+	octets := 0
+	if q.opt != nil {
+		octets += dns.Len(q.optRecord())
 	}
-	return dns.Len(q.optRecord())
+	if q.signature != nil {
+		octets += q.signature.len()
+	}
+	return octets
 }
 
 // answer makes the message of an answer from the zone. Of records that do not all fit it has as many as do, and TC when

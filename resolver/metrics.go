@@ -15,6 +15,7 @@ import (
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
+//	rollcall_dns_transfers_total{kind}             counter: zone transfers completed, "whole" or "incremental"
 //	rollcall_dns_zone_records                      gauge: records in the zone
 //	rollcall_dns_zone_names                        gauge: names with records
 //	rollcall_dns_zone_tasks                        gauge: tasks that are published
@@ -26,6 +27,7 @@ type metrics struct {
 	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards               *prometheus.CounterVec
 	cacheHits, cacheMisses prometheus.Counter
+	transfers              *prometheus.CounterVec
 	forwarding             *forwardMetrics
 }
 
@@ -51,12 +53,14 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
 		forwarding:  newForwardMetrics(registry),
 	}
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
+		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
 	for i := range m.queries {
 		for j := range m.queries[i] {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses)
+	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
 	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {

@@ -19,6 +19,8 @@ import (
 type Zone interface {
 	// Snapshot returns the names as they are now. It neither blocks nor allocates.
 	Snapshot() *records.Snapshot
+	// Updated returns a channel that is closed when either may have changed.
+	Updated() <-chan struct{}
 	// Ready says that names that the snapshot does not have are known not to exist. Once true it stays true.
 	Ready() bool
 	// Enumerate lists what frameworks and tasks add to the zone, for /v1/enumerate.
@@ -80,6 +82,9 @@ type Options struct {
 	Order Order
 	// OwnAgentFirst puts first the records that lead to the address that asks.
 	OwnAgentFirst bool
+
+	// Transfer says who may have the zones as a whole.
+	Transfer Transfer
 
 	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
 	// may be better off without.
@@ -164,6 +169,9 @@ func (o Options) validate() error {
 		if !network.IsValid() {
 			errs = append(errs, errors.New("options: LocalNetworks holds a network that is neither IPv4 nor IPv6"))
 		}
+	}
+	if err := o.Transfer.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("options: Transfer: %w", err))
 	}
 	if o.Order > OrderFixed {
 		errs = append(errs, fmt.Errorf("options: Order %d is none of the values there are", o.Order))

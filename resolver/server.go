@@ -14,6 +14,7 @@ import (
 // Server answers DNS questions over UDP and TCP.
 type Server struct {
 	handler   *handler
+	notifier  *notifier
 	log       *slog.Logger
 	listeners []*listener
 	slots     chan struct{} // one element for each question that is being forwarded
@@ -35,6 +36,8 @@ func New(zone Zone, o Options) (*Server, error) {
 		slots: make(chan struct{}, o.MaxForwards),
 		conns: make(chan struct{}, o.MaxConnections),
 		idle:  idleTimeout,
+		notifier: &notifier{zone: zone, secondaries: o.Transfer.Secondaries, keys: newKeyring(o.Transfer.Keys), log: o.Logger,
+			pause: notifyPause, timeout: notifyTimeout},
 	}
 	for _, addr := range o.Addrs {
 		l, err := listen(addr)
@@ -73,6 +76,9 @@ func (s *Server) Run(ctx context.Context) error {
 			reading.Go(func() { s.serveUDP(ctx, l, &pending) })
 		}
 		reading.Go(func() { s.serveTCP(ctx, l, &pending) })
+	}
+	for _, secondary := range s.notifier.secondaries {
+		pending.Go(func() { s.notifier.run(ctx, secondary) })
 	}
 	s.serving.Store(true)
 	<-ctx.Done()

@@ -83,6 +83,12 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 		}
 		answer, q := s.handler.handle(reply, packet, from, rotation)
 		switch {
+		case q != nil && q.transfer != nil:
+			for message := range s.handler.transferred(q) {
+				if !c.write(message) {
+					return
+				}
+			}
 		case q != nil:
 			if !c.flush() {
 				return

@@ -18,6 +18,7 @@ type config struct {
 	Zone      zoneConfig
 	DNS       dnsConfig
 	Answers   answersConfig
+	Transfer  transferConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -90,16 +91,17 @@ type mesosConfig struct {
 
 // schedulerConfig is the scheduler core, its API and its engine.
 type schedulerConfig struct {
-	Engine       string // engineLocal or engineMesos
-	Framework    string // its name on Mesos and in DNS
-	Listener     string // of the Marathon API: IP address or host name
-	Port         uint16 // 0: one that is free
-	DataDir      string
-	ZK           zkURL  // where several rollcalls on the Mesos engine share their state; "": state in DataDir
-	Hostname     string // of this machine, as others are told it
-	ServicePorts portRange
-	AllUnhealthy string // answerAll or answerNone
-	Local        localConfig
+	Engine           string // engineLocal or engineMesos
+	Framework        string // its name on Mesos and in DNS
+	Listener         string // of the Marathon API: IP address or host name
+	Port             uint16 // 0: one that is free
+	DataDir          string
+	ZK               zkURL         // where several rollcalls on the Mesos engine share their state; "": state in DataDir
+	ZKSessionTimeout time.Duration // how long a leader may be out of ZooKeeper's sight
+	Hostname         string        // of this machine, as others are told it
+	ServicePorts     portRange
+	AllUnhealthy     string // answerAll or answerNone
+	Local            localConfig
 }
 
 // Engines, and what a name answers when all of its tasks are known to be unhealthy.
@@ -154,14 +156,15 @@ const (
 // defaultScheduler returns the scheduler of a file that says "scheduler": {}.
 func defaultScheduler() schedulerConfig {
 	return schedulerConfig{
-		Engine:       engineLocal,
-		Framework:    "marathon",
-		Listener:     "127.0.0.1",
-		Port:         8080,
-		DataDir:      "/var/lib/rollcall",
-		Hostname:     machineName(),
-		ServicePorts: portRange{10_000, 20_000},
-		AllUnhealthy: answerAll,
+		Engine:           engineLocal,
+		Framework:        "marathon",
+		Listener:         "127.0.0.1",
+		Port:             8080,
+		DataDir:          "/var/lib/rollcall",
+		Hostname:         machineName(),
+		ServicePorts:     portRange{10_000, 20_000},
+		ZKSessionTimeout: 10 * time.Second,
+		AllUnhealthy:     answerAll,
 		Local: localConfig{
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",
@@ -281,8 +284,9 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	forward, answers := defaultForwardOptions(), defaultAnswers()
+	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -292,14 +296,16 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c := o.typed(r)
 	forward.apply(&c.Forward)
 	c.Answers = answers
+	c.Transfer = transfer
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(scheduler **schedulerConfig) []field {
+func extensionFields(transfer *transferConfig, scheduler **schedulerConfig) []field {
 	return []field{
+		{name: "transfer", once: true, set: transfer.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s
@@ -318,6 +324,9 @@ func (c *config) checkSources(r *report) {
 	case noMasters && c.Scheduler != nil && c.Scheduler.Engine == engineMesos:
 		r.problem("masters", "neither masters nor zk is given at the top level: the mesos engine needs one of them to "+
 			"find the Mesos masters")
+	case c.Scheduler != nil && c.Scheduler.Engine == engineLocal && c.Scheduler.ZK != "":
+		r.problem("scheduler.zk", "the local engine runs apps on this machine only, so there is no state to share: leave "+
+			"the key out, or set scheduler.engine to \"mesos\"")
 	}
 	if c.Scheduler == nil && !c.DNS.On && !c.HTTP.On && !r.blames("scheduler") {
 		r.problem("dnson", "false, and httpon is false as well: nothing is left to do; set one of them to true")
