@@ -48,14 +48,22 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 // handle makes the reply to a packet. A question that has to be forwarded comes back as a query instead, for
 // forwarded. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
 func (h *handler) handle(dst, packet []byte, udp bool, rotation rotation) (reply []byte, pending *query) {
-	if reply := h.fast(dst, packet, udp, rotation); reply != nil {
-		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+	if reply := h.quick(dst, packet, udp, rotation); reply != nil {
 		return reply, nil
 	}
 	return h.slow(packet, udp, rotation)
 }
 
-// slow is handle without the fast path.
+// quick is handle for what can be answered without allocating, locking or waiting. nil: that is not so; use slow.
+func (h *handler) quick(dst, packet []byte, udp bool, rotation rotation) []byte {
+	reply := h.fast(dst, packet, udp, rotation)
+	if reply != nil {
+		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+	}
+	return reply
+}
+
+// slow is handle for everything else.
 func (h *handler) slow(packet []byte, udp bool, rotation rotation) (reply []byte, pending *query) {
 	q, reply := parse(packet, udp, rotation)
 	if q == nil {

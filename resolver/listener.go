@@ -12,6 +12,7 @@ import (
 type listener struct {
 	addr   netip.AddrPort
 	udp    *net.UDPConn
+	more   []*net.UDPConn // other sockets of the same address and port: see spread
 	tcp    *net.TCPListener
 	source sourceControl
 }
@@ -57,20 +58,37 @@ func openListener(addr netip.AddrPort) (*listener, error) {
 	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	if addr.Addr().IsUnspecified() {
-		if l.source, err = newSourceControl(l.udp, addr.Addr()); err != nil {
-			return nil, errors.Join(err, l.close())
-		}
+	if l.source, err = newSourceControl(l.udp, addr.Addr()); err != nil {
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }
 
+// spread opens more UDP sockets, so that there are n of them, where the kernel can spread clients over several.
+func (l *listener) spread(n int) error {
+	for range n - 1 {
+		conn, err := joinUDP(l.udp)
+		if conn == nil || err != nil {
+			return err
+		}
+		l.more = append(l.more, conn)
+		if _, err := newSourceControl(conn, l.addr.Addr()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // close closes the sockets. It may be called again.
 func (l *listener) close() error {
-	err := l.tcp.Close()
+	errs := []error{l.tcp.Close()}
 	if l.udp != nil {
-		err = errors.Join(err, l.udp.Close())
+		errs = append(errs, l.udp.Close())
 	}
+	for _, conn := range l.more {
+		errs = append(errs, conn.Close())
+	}
+	err := errors.Join(errs...)
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

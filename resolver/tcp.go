@@ -87,9 +87,9 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 				return
 			}
 			slots <- struct{}{}
-			s.forward(ctx, &outstanding, q, func(reply []byte) {
+			outstanding.Go(func() {
 				defer func() { <-slots }()
-				if reply != nil && c.write(reply) {
+				if reply := s.forwarded(ctx, q); reply != nil && c.write(reply) {
 					c.flush()
 				}
 			})
