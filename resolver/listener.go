@@ -20,6 +20,10 @@ type listener struct {
 // freePortTries is how often a port is looked for that is free for both UDP and TCP.
 const freePortTries = 16
 
+// udpBuffer is how many octets of questions and of replies the kernel is asked to keep for a socket. It gives less where
+// its limit is lower (net.core.rmem_max, wmem_max).
+const udpBuffer = 4 << 20
+
 // listen opens the sockets of an address.
 func listen(addr netip.AddrPort) (*listener, error) {
 	l, err := openListener(addr)
@@ -58,10 +62,17 @@ func openListener(addr netip.AddrPort) (*listener, error) {
 	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	if l.source, err = newSourceControl(l.udp, addr.Addr()); err != nil {
+	if l.source, err = prepareUDP(l.udp, addr.Addr()); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
+}
+
+// prepareUDP sets the options of a socket that listens on an address.
+func prepareUDP(conn *net.UDPConn, addr netip.Addr) (sourceControl, error) {
+	conn.SetReadBuffer(udpBuffer)  //nolint:errcheck // it works with less
+	conn.SetWriteBuffer(udpBuffer) //nolint:errcheck // likewise
+	return newSourceControl(conn, addr)
 }
 
 // spread opens more UDP sockets, so that there are n of them, where the kernel can spread clients over several.
@@ -72,7 +83,7 @@ func (l *listener) spread(n int) error {
 			return err
 		}
 		l.more = append(l.more, conn)
-		if _, err := newSourceControl(conn, l.addr.Addr()); err != nil {
+		if _, err := prepareUDP(conn, l.addr.Addr()); err != nil {
 			return err
 		}
 	}

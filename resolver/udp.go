@@ -13,10 +13,6 @@ import (
 // busy. Errors of a socket that is open pass, such as a lack of buffers or file descriptors.
 const errorPause = 10 * time.Millisecond
 
-// udpBuffer is how many octets of questions and of replies the kernel is asked to keep for a socket. It gives less where
-// its limit is lower (net.core.rmem_max, wmem_max).
-const udpBuffer = 4 << 20
-
 // udpReader answers what comes to one UDP socket. It is used by one goroutine, which does all the work of a plain
 // question itself. Whatever takes longer is done by others (slowly), so that it keeps no plain question waiting.
 type udpReader struct {
@@ -29,8 +25,6 @@ type udpReader struct {
 
 // serveUDP answers packets until ctx ends.
 func (s *Server) serveUDP(ctx context.Context, l *listener, conn *net.UDPConn, pending *sync.WaitGroup) {
-	conn.SetReadBuffer(udpBuffer)  //nolint:errcheck // it works with less
-	conn.SetWriteBuffer(udpBuffer) //nolint:errcheck // likewise
 	r := &udpReader{server: s, conn: conn, source: l.source, pending: pending, rotation: newRotation()}
 	failures := 0
 	for ctx.Err() == nil {
