@@ -31,10 +31,6 @@ import (
 // waiting.
 const batchSize = 64
 
-// questionSize is how long a packet may be that comes by UDP: more than clients are told that they may send. Of a longer
-// one the beginning is taken, which is malformed.
-const questionSize = 2048
-
 // bufferStride is the distance of the buffers of a batch. With a power of two they would all compete for the same few
 // lines of the processor's cache.
 const bufferStride = questionSize + 3*64

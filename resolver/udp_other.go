@@ -12,7 +12,7 @@ func joinUDP(*net.UDPConn) (*net.UDPConn, error) { return nil, nil }
 
 // serve answers packets until reading fails, and says with each one that it works.
 func (r *udpReader) serve(ctx context.Context, works func()) error {
-	in := make([]byte, maxTCPSize) // whatever a datagram can hold
+	in := make([]byte, questionSize)
 	out := make([]byte, 0, maxUDPSize)
 	oob := make([]byte, r.source.space)
 	for {
