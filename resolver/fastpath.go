@@ -35,68 +35,90 @@ const (
 	maskRcode  = 0x0F
 )
 
-// fast answers the packet in dst, whose content is overwritten, or returns nil. rotation chooses the record with which
-// the answer starts.
-func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
+// plain is a plain question, read.
+type plain struct {
+	name   []byte // in lower case
+	qtype  uint16
+	limit  int // octets that the reply may have, without its OPT record
+	edns   bool
+	dnssec byte // the octet of the OPT record with the DO bit, and only that
+}
+
+// end is where the question ends in its packet.
+func (p *plain) end() int { return headerLen + len(p.name) + questionLen }
+
+// readPlain reads a packet. The name goes behind buf, which has room for maxName octets more. It reports false for what
+// is no plain question.
+func readPlain(packet, buf []byte, udp bool) (p plain, ok bool) {
 	if len(packet) < headerLen || packet[2]&^bitRD != 0 || packet[3]&^(bitAD|bitCD) != 0 ||
 		binary.BigEndian.Uint64(packet[4:])&^1 != 1<<48 { // one question, nothing else but perhaps an additional record
-		return nil
+		return p, false
 	}
-	var buf [maxName]byte
-	name, ok := readName(buf[:0], packet[headerLen:])
-	end := headerLen + len(name) + questionLen
-	if !ok || len(packet) < end || binary.BigEndian.Uint16(packet[end-2:]) != dns.ClassINET {
-		return nil
+	p.name, ok = readName(buf[len(buf):], packet[headerLen:])
+	if !ok || len(packet) < p.end() || binary.BigEndian.Uint16(packet[p.end()-2:]) != dns.ClassINET {
+		return p, false
 	}
-	qtype := binary.BigEndian.Uint16(packet[end-4:])
-	if qtype != records.TypeA && qtype != records.TypeAAAA && qtype != records.TypeSRV {
-		return nil
+	p.qtype = binary.BigEndian.Uint16(packet[p.end()-4:])
+	if p.qtype != records.TypeA && p.qtype != records.TypeAAAA && p.qtype != records.TypeSRV {
+		return p, false
 	}
-	limit := maxTCPSize
+	p.limit = maxTCPSize
 	if udp {
-		limit = minUDPSize
+		p.limit = minUDPSize
 	}
-	edns := packet[11] == 1
-	opt := packet[end:]
-	switch {
-	case !edns && len(opt) != 0:
-		return nil
-	case edns:
-		if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
-			opt[9]|opt[10] != 0 {
-			return nil
-		}
-		if udp {
-			limit = min(max(int(binary.BigEndian.Uint16(opt[3:])), minUDPSize), maxUDPSize)
-		}
-		limit -= optLen
+	p.edns = packet[11] == 1
+	opt := packet[p.end():]
+	if !p.edns {
+		return p, len(opt) == 0
 	}
+	if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
+		opt[9]|opt[10] != 0 {
+		return p, false
+	}
+	if udp {
+		p.limit = min(max(int(binary.BigEndian.Uint16(opt[3:])), minUDPSize), maxUDPSize)
+	}
+	p.limit -= optLen
+	p.dnssec = opt[7] & 0x80
+	return p, true
+}
 
-	ready := h.zone.Ready() // before the snapshot: see Decide
-	snapshot := h.zone.Snapshot()
-	node := snapshot.Lookup(name)
-	reply := append(dst[:0], packet[:end]...)
+// view is the zone as several questions see it.
+type view struct {
+	ready    bool // from before the snapshot: see Decide
+	snapshot *records.Snapshot
+}
+
+func (h *handler) view() view {
+	ready := h.zone.Ready()
+	return view{ready, h.zone.Snapshot()}
+}
+
+// fast answers a plain question in dst, whose content is overwritten, or returns nil. node is what the snapshot has at
+// the name. rotation chooses the record with which the answer starts.
+func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
 	reply[3] = h.bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
-		set = node.RRset(qtype)
+		set = node.RRset(p.qtype)
 	}
 	if set == nil {
-		if !ready || !within(name, h.apex) || bytes.IndexByte(name, '*') >= 0 {
+		if !v.ready || !within(p.name, h.apex) || bytes.IndexByte(p.name, '*') >= 0 {
 			return nil
 		}
 		if node == nil {
 			reply[3] |= dns.RcodeNameError
 		}
-		if reply = h.appendSOA(reply, snapshot, len(name), limit); reply == nil {
+		if reply = h.appendSOA(reply, v.snapshot, len(p.name), p.limit); reply == nil {
 			return nil
 		}
-	} else if reply = h.appendAnswer(reply, snapshot, set, limit, rotation); reply == nil {
+	} else if reply = h.appendAnswer(reply, v.snapshot, set, p.limit, rotation); reply == nil {
 		return nil
 	}
-	if edns {
-		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, opt[7]&0x80, 0, 0, 0)
+	if p.edns {
+		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, p.dnssec, 0, 0, 0)
 		binary.BigEndian.PutUint16(reply[10:], binary.BigEndian.Uint16(reply[10:])+1)
 	}
 	return reply

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"github.com/miekg/dns"
+
+	"rollcall/records"
 )
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
@@ -56,9 +58,20 @@ func (h *handler) handle(dst, packet []byte, udp bool, rotation rotation) (reply
 
 // quick is handle for what can be answered without allocating, locking or waiting. nil: that is not so; use slow.
 func (h *handler) quick(dst, packet []byte, udp bool, rotation rotation) []byte {
-	reply := h.fast(dst, packet, udp, rotation)
+	var buf [maxName]byte
+	p, ok := readPlain(packet, buf[:0], udp)
+	if !ok {
+		return nil
+	}
+	v := h.view()
+	return h.quickly(dst, packet, &p, v, v.snapshot.Lookup(p.name), rotation)
+}
+
+// quickly is quick for a question that was read and looked up.
+func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	reply := h.fast(dst, packet, p, v, node, rotation)
 	if reply != nil {
-		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
 	}
 	return reply
 }
@@ -157,13 +170,4 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 	}
 	h.metrics.answered(q.question.Type, m.Rcode)
 	return reply
-}
-
-// replyType is the type that the question of a fast reply asks for.
-func replyType(reply []byte) uint16 {
-	at := headerLen
-	for reply[at] != 0 {
-		at += 1 + int(reply[at])
-	}
-	return uint16(reply[at+1])<<8 | uint16(reply[at+2])
 }

@@ -43,12 +43,6 @@ func (s *Server) serveUDP(ctx context.Context, l *listener, conn *net.UDPConn, p
 	}
 }
 
-// quickly answers a plain question in dst. nil: it is for slowly.
-func (r *udpReader) quickly(dst, packet []byte) []byte {
-	r.rotation = r.rotation.next()
-	return r.server.handler.quick(dst, packet, true, r.rotation)
-}
-
 // slowly has a packet answered without waiting for it. It copies what it is given. When too many are at work already,
 // the packet is as good as lost on the way: the client asks again.
 func (r *udpReader) slowly(ctx context.Context, packet, control []byte, from netip.AddrPort) {
@@ -62,6 +56,7 @@ func (r *udpReader) slowly(ctx context.Context, packet, control []byte, from net
 		return
 	}
 	packet, control = bytes.Clone(packet), bytes.Clone(control)
+	r.rotation = r.rotation.next()
 	rotation := r.rotation
 	r.pending.Go(func() {
 		reply, q := r.server.handler.slow(packet, true, rotation)

@@ -49,6 +49,8 @@ type batch struct {
 	control       []byte                  // source.space octets for each packet
 	questions     []byte                  // bufferStride octets for each packet
 	replies       []byte                  // likewise
+	round         *round
+	plain         []int // which of the packets are in the round
 	replied, sent int
 }
 
@@ -58,6 +60,7 @@ func newBatch(controlSpace int) *batch {
 		inIO: make([]unix.Iovec, batchSize), outIO: make([]unix.Iovec, batchSize),
 		from: make([]unix.RawSockaddrInet6, batchSize), control: make([]byte, batchSize*controlSpace),
 		questions: make([]byte, batchSize*bufferStride), replies: make([]byte, batchSize*bufferStride),
+		round: newRound(batchSize), plain: make([]int, 0, batchSize),
 	}
 	for i := range batchSize {
 		b.inIO[i].Base = &b.questions[i*bufferStride]
@@ -159,26 +162,50 @@ func (b *batch) receive(fd uintptr, controlSpace int) (int, syscall.Errno) {
 // answer answers the first n packets. It reports whether there were some for slowly.
 func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) {
 	b.replied, b.sent = 0, 0
+	b.round.reset()
+	plain := b.plain[:0]
 	for i := range n {
-		in := &b.in[i]
-		packet := b.questions[i*bufferStride:][:in.length]
-		control := r.source.reply(b.control[i*r.source.space:][:in.header.Controllen])
+		if b.round.add(b.packet(i), true) {
+			plain = append(plain, i)
+		} else {
+			b.slowly(ctx, r, i)
+			unusual = true
+		}
+	}
+	h := r.server.handler
+	view := h.view()
+	b.round.lookup(view.snapshot)
+	for j, i := range plain {
+		r.rotation = r.rotation.next()
 		at := b.replied * bufferStride
-		reply := r.quickly(b.replies[at:at:at+bufferStride], packet)
+		reply := h.quickly(b.replies[at:at:at+bufferStride], b.packet(i), &b.round.questions[j], view, b.round.nodes[j], r.rotation)
 		if reply == nil {
-			r.slowly(ctx, packet, control, clientAddr(&b.from[i]))
+			b.slowly(ctx, r, i)
 			unusual = true
 			continue
 		}
-		out := &b.out[b.replied].header
-		out.Name, out.Namelen = in.header.Name, in.header.Namelen
-		out.Control = in.header.Control
-		out.SetControllen(len(control))
+		in, out := &b.in[i].header, &b.out[b.replied].header
+		out.Name, out.Namelen = in.Name, in.Namelen
+		out.Control = in.Control
+		out.SetControllen(len(r.source.reply(b.controlOf(r, i))))
 		b.outIO[b.replied].Base = unsafe.SliceData(reply)
 		b.outIO[b.replied].SetLen(len(reply))
 		b.replied++
 	}
 	return unusual
+}
+
+// slowly has packet i answered by others.
+func (b *batch) slowly(ctx context.Context, r *udpReader, i int) {
+	r.slowly(ctx, b.packet(i), r.source.reply(b.controlOf(r, i)), clientAddr(&b.from[i]))
+}
+
+// packet is packet i of those that were read.
+func (b *batch) packet(i int) []byte { return b.questions[i*bufferStride:][:b.in[i].length] }
+
+// controlOf is the control message that came with packet i.
+func (b *batch) controlOf(r *udpReader, i int) []byte {
+	return b.control[i*r.source.space:][:b.in[i].header.Controllen]
 }
 
 // send sends the replies. Where the kernel has no room for more it waits, and so does who sends more questions.

@@ -22,7 +22,8 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 		}
 		works()
 		control := r.source.reply(oob[:oobn])
-		if reply := r.quickly(out, in[:n]); reply != nil {
+		r.rotation = r.rotation.next()
+		if reply := r.server.handler.quick(out, in[:n], true, r.rotation); reply != nil {
 			r.conn.WriteMsgUDPAddrPort(reply, control, from) //nolint:errcheck // as in slowly
 		} else {
 			r.slowly(ctx, in[:n], control, from)

@@ -93,7 +93,7 @@ func run(ctx context.Context, s settings) (err error) {
 
 // wanted reports whether a measurement is one of those asked for.
 func (m measurement) wanted(only string) bool {
-	return only == "" || slices.ContainsFunc(strings.Split(only, ","), func(text string) bool {
+	return only == "" || slices.ContainsFunc(strings.Split(only, ";"), func(text string) bool {
 		return strings.Contains(m.name, text)
 	})
 }
