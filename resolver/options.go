@@ -54,8 +54,12 @@ type Options struct {
 	// MaxForwards limits the questions that wait for upstream servers at one time; more are answered SERVFAIL.
 	// 0 means DefaultMaxForwards.
 	MaxForwards int
-	// MaxConnections limits the TCP connections; more are closed at once. 0 means DefaultMaxConnections.
+	// MaxConnections limits the TCP connections. For another one the connection is closed that has been idle for longest;
+	// if none is idle, the other one is closed at once. 0 means DefaultMaxConnections.
 	MaxConnections int
+	// MaxClientConnections limits the TCP connections of one client: an IPv4 address, or an IPv6 network of 64 bits. More
+	// are closed at once. 0 means DefaultMaxClientConnections.
+	MaxClientConnections int
 
 	// Logger gets what an operator has to know; nil: nobody does.
 	Logger *slog.Logger
@@ -69,8 +73,10 @@ const (
 	DefaultTimeout = 5 * time.Second
 	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and one file descriptor.
 	DefaultMaxForwards = 512
-	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
-	DefaultMaxConnections = 1024
+	// DefaultMaxConnections bounds memory and file descriptors. An idle connection takes about 4 KB.
+	DefaultMaxConnections = 4096
+	// DefaultMaxClientConnections keeps connections for others; resolvers keep few of them, load balancers some more.
+	DefaultMaxClientConnections = 512
 )
 
 // withDefaults returns the options with the zero values replaced that mean a default.
@@ -78,6 +84,7 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.MaxForwards = cmp.Or(o.MaxForwards, DefaultMaxForwards)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxClientConnections = cmp.Or(o.MaxClientConnections, DefaultMaxClientConnections)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -118,6 +125,7 @@ func (o Options) validate() error {
 	}{
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
 		{"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+		{"MaxClientConnections", int64(o.MaxClientConnections)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))

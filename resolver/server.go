@@ -22,7 +22,8 @@ type Server struct {
 	listeners []*listener
 	slots     chan struct{} // one element for each question that is being forwarded
 	workers   chan struct{} // one element for each packet that is being answered slowly
-	conns     chan struct{} // one element for each TCP connection
+	conns     *connections
+	buffers   sync.Pool     // of *streamBuffers
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
 }
@@ -39,7 +40,8 @@ func New(zone Zone, o Options) (*Server, error) {
 		log:     o.Logger,
 		slots:   make(chan struct{}, o.MaxForwards),
 		workers: make(chan struct{}, maxWorkers),
-		conns:   make(chan struct{}, o.MaxConnections),
+		conns:   newConnections(o.MaxConnections, o.MaxClientConnections),
+		buffers: sync.Pool{New: newStreamBuffers},
 		idle:    idleTimeout,
 	}
 	for _, addr := range o.Addrs {
@@ -87,6 +89,7 @@ func (s *Server) Run(ctx context.Context) error {
 	<-ctx.Done()
 	s.serving.Store(false)
 	err := s.Close()
+	s.conns.closeAll()
 	reading.Wait()
 	pending.Wait() // nobody adds to it any more
 	return err
