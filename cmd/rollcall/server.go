@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,14 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/records"
 	"rollcall/resolver"
-	"rollcall/scheduler"
-	"rollcall/scheduler/api"
 	"rollcall/scheduler/local"
 	"rollcall/scheduler/store"
 )
@@ -34,10 +32,9 @@ type server struct {
 	mesos  *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
-	store       *store.Bolt
-	loop        *scheduler.Loop
-	api         *api.API
-	events      *api.Events
+	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
+	store       *store.Bolt                // nil: the state is shared with peers
+	peers       *peers                     // nil: this rollcall is alone
 	apiListener net.Listener
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
@@ -97,7 +94,8 @@ func zoneOptions(c config) records.Options {
 	return o
 }
 
-// openScheduler opens the store, the engine and the API, and joins them with a loop.
+// openScheduler opens the API's port, and the state with what works on it; a state that is shared is opened when this
+// rollcall leads.
 func (s *server) openScheduler() (err error) {
 	c := s.config.Scheduler
 	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
@@ -107,57 +105,19 @@ func (s *server) openScheduler() (err error) {
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
+	if c.ZK != "" {
+		s.peers, err = s.newPeers()
+		return err
+	}
 	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
 		return err
 	}
-	state, err := scheduler.LoadState(context.Background(), s.store)
+	scheduling, err := s.newScheduling(context.Background(), s.store, always)
 	if err != nil {
 		return err
 	}
-	options := localOptions(c, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
-	if err != nil {
-		return fmt.Errorf("preparing the local engine: %w", err)
-	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
-	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("seeding the scheduler: %w", err)
-	}
-	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
-	})
-	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
-	s.api = api.New(api.Options{
-		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
-	})
-	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
-	s.loop.Observe(s.events)
-	s.loop.Observe(journal{s.log})
+	s.scheduling.Store(scheduling)
 	return nil
-}
-
-// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
-// missed or met early because somebody sets the clock.
-func steadyClock() func() time.Time {
-	start := time.Now()
-	wall := start.Round(0)
-	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
 }
 
 // containerDNS is where containers look up names: here, if DNS is served and they are to.
@@ -186,8 +146,8 @@ func apiHosts(c *schedulerConfig) []string {
 	return []string{c.Hostname}
 }
 
-// leader is the "host:port" that the API tells others to find it at.
-func (s *server) leader() string {
+// apiAddress is the "host:port" under which others find the API.
+func (s *server) apiAddress() string {
 	at := reachable(s.apiListener)
 	if at.Addr().IsLoopback() {
 		return at.String()
@@ -201,9 +161,13 @@ const shutdownWithin = 5 * time.Second
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
 func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if s.loop != nil {
-		group.Go(func() error { return s.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		group.Go(func() error { return scheduling.loop.Run(ctx) })
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(scheduling.api), scheduling.events.Close)
+	}
+	if s.peers != nil {
+		s.peers.run(ctx, group)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.peers.front), func() {})
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)

@@ -48,6 +48,9 @@ type Options struct {
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
 
+	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
+	Abdicate func()
+
 	// Hosts are the names by which the API may be addressed, besides localhost and any IP address; nil means any
 	// name. A listener on loopback needs it: otherwise a web page whose name its owner points at 127.0.0.1 could
 	// use the API through the browser of whoever looks at the page.

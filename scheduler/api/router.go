@@ -165,7 +165,7 @@ func (a *API) routeServer(name string, rest []string) methods {
 	case "info":
 		return methods{http.MethodGet: a.info}
 	case "leader":
-		return methods{http.MethodGet: a.leader, http.MethodDelete: abdicate}
+		return methods{http.MethodGet: a.leader, http.MethodDelete: a.abdicate}
 	case "plugins":
 		return methods{http.MethodGet: plugins}
 	case "events":
