@@ -57,6 +57,8 @@ func (c *changes) giver(h Health, times int32) func(record) {
 		}
 		change := contribution{rdata: rdata{rrtype: TypeA, addr: r.addr}, givers: times, healthy: times}
 		switch {
+		case r.ptr:
+			change.rdata = rdata{rrtype: TypePTR, target: r.target}
 		case r.isSRV():
 			change.rdata = rdata{rrtype: TypeSRV, port: r.port, target: r.target}
 		case r.addr.Is6():

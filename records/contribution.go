@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// rdata is what tells two records of one name apart: type and address, or type, target and port.
+// rdata is what tells two records of one name apart: type and address, or type, target and, for SRV, port.
 type rdata struct {
 	rrtype uint16
 	port   int

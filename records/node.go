@@ -41,13 +41,16 @@ func (n *Node) RRsets() iter.Seq[*RRset] {
 // below it.
 func (n *Node) exists() bool { return len(n.sets) > 0 || n.held != nil || n.children > 0 }
 
-// published gives the data of the node's A, AAAA and SRV records, sorted.
+// published gives the data of the node's A, PTR, AAAA and SRV records, sorted.
 func (n *Node) published() []rdata {
 	var out []rdata
 	for set := range n.RRsets() {
 		out = slices.Grow(out, set.Len())
 		for _, a := range set.Addrs {
 			out = append(out, rdata{rrtype: set.Type, addr: a})
+		}
+		for _, target := range set.PTR {
+			out = append(out, rdata{rrtype: TypePTR, target: target})
 		}
 		for _, s := range set.SRV {
 			out = append(out, s.rdata())

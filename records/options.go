@@ -17,9 +17,17 @@ type Options struct {
 	IPSources     []string // order in which a task's addresses are looked for: "netinfo", "docker", "mesos", "host"
 	EnforceRFC952 bool     // labels of at most 24 octets that start with a letter
 	SOA           SOA
-	ListenAddrs   []netip.Addr // addresses of SOA.MName when it lies under Domain
-	AllUnhealthy  AllUnhealthy // what a name answers when each of its tasks is known to be unhealthy
-	Serial        uint32       // the first serial; later ones only grow. 0 means 1
+	ReverseZones  []netip.Prefix // networks whose addresses have PTR records, each with a zone: see ReverseZone
+	ListenAddrs   []netip.Addr   // addresses of SOA.MName when it lies under Domain
+	AllUnhealthy  AllUnhealthy   // what a name answers when each of its tasks is known to be unhealthy
+	Serial        uint32         // the first serial; later ones only grow. 0 means 1
+	// JournalSize is how many changes of names are kept for Snapshot.Since. A change keeps the records that the name had.
+	// 0: none are.
+	JournalSize int
+	// Reserve is called with each serial before it is published, unless an earlier call has returned it or a later one
+	// (RFC 1982). It says up to which serial there is no need to ask again; so it can keep where to go on after a
+	// restart without keeping each serial. Updates wait for it. nil: nobody is asked.
+	Reserve func(serial uint32) (upTo uint32)
 }
 
 // AllUnhealthy says what to answer for a name all of whose tasks are known to be unhealthy.
@@ -30,11 +38,12 @@ const (
 	AnswerNone                     // answer none: the name has no addresses until one is healthy
 )
 
-// SOA holds the fields of the SOA record that do not change (RFC 1035, section 3.3.13). Names are absolute,
-// lower case, with a dot at the end.
+// SOA holds the fields of the SOA record (RFC 1035, section 3.3.13). Names are absolute, lower case, with a dot at the
+// end.
 type SOA struct {
 	MName, RName           string
 	Refresh, Retry, Expire uint32 // seconds
+	Serial                 uint32 // of the zone; in Options it means nothing
 }
 
 // DefaultOptions are Mesos-DNS's defaults for a domain ("mesos"), but for the names in the SOA record, which lie
@@ -66,6 +75,9 @@ func (o Options) validate() error {
 		errs = append(errs, fmt.Errorf("options: Domain %q is not a domain name in lower case, like \"mesos\" or "+
 			"\"dc1.example.com\", without a dot at either end", o.Domain))
 	}
+	if o.JournalSize < 0 {
+		errs = append(errs, errors.New("options: JournalSize is below 0"))
+	}
 	if o.TTL > maxTTL {
 		errs = append(errs, fmt.Errorf("options: TTL %d: at most %d seconds are allowed", o.TTL, maxTTL))
 	}
@@ -74,6 +86,16 @@ func (o Options) validate() error {
 		if n, ok := parseName(f.name); !ok || n.text() != f.name {
 			errs = append(errs, fmt.Errorf("options: SOA.%s %q is not an absolute name in lower case, "+
 				"like \"ns1.mesos.\" with a dot at the end", f.field, f.name))
+		}
+	}
+	for i, network := range o.ReverseZones {
+		if _, err := ReverseZone(network); err != nil {
+			errs = append(errs, fmt.Errorf("options: ReverseZones: %w", err))
+		}
+		for _, other := range o.ReverseZones[:i] {
+			if network.Overlaps(other) {
+				errs = append(errs, fmt.Errorf("options: ReverseZones: %v and %v have addresses in common", other, network))
+			}
 		}
 	}
 	for _, a := range o.ListenAddrs {

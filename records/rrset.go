@@ -10,20 +10,22 @@ const (
 	TypeA    uint16 = 1
 	TypeNS   uint16 = 2
 	TypeSOA  uint16 = 6
+	TypePTR  uint16 = 12
 	TypeAAAA uint16 = 28
 	TypeSRV  uint16 = 33
 )
 
 // RRset is the set of records of one type at one name. Exactly one of the value fields is filled, by type.
-// Addrs are in ascending order, SRV by target and port: a reader that wants another order makes its own.
+// Addrs are in ascending order, PTR as well, SRV by target and port: a reader that wants another order makes its own.
 // It is immutable but for its rendering slot.
 type RRset struct {
 	Type  uint16
 	TTL   uint32       // seconds
 	Addrs []netip.Addr // A, AAAA
 	SRV   []SRV
-	NS    []string // absolute, with a dot at the end
-	SOA   *SOA     // with the snapshot's Serial
+	NS    []string // absolute, with a dot at the end; likewise PTR
+	PTR   []string
+	SOA   *SOA
 
 	rendering atomic.Pointer[[]byte]
 }
@@ -90,5 +92,5 @@ func (r *RRset) Len() int {
 	if r.SOA != nil {
 		return 1
 	}
-	return len(r.Addrs) + len(r.SRV) + len(r.NS)
+	return len(r.Addrs) + len(r.SRV) + len(r.NS) + len(r.PTR)
 }

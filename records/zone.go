@@ -6,19 +6,20 @@ import (
 	"time"
 )
 
-// Zone owns the names of one domain. Its methods may be called from any goroutine.
+// Zone owns the names of one domain, and of the addresses in reverse zones. Its methods may be called from any goroutine.
 type Zone struct {
 	options Options
 	namer   namer
-	apex    name
 
 	current atomic.Pointer[Snapshot]
-	waiting atomic.Int32 // sources expected that have not spoken
+	updated atomic.Pointer[chan struct{}] // closed by the next update
+	waiting atomic.Int32                  // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
+	reserved uint32 // the last serial that Reserve allowed
 	order    uint64 // counts what became known, to list it in that order
 
 	subscribers   map[string]map[uint64]func(Update) // by source
@@ -34,22 +35,27 @@ func New(o Options) (*Zone, error) {
 	if o.Serial == 0 {
 		o.Serial = 1
 	}
-	apex, _ := wireName(o.Domain + ".")
+	apexes := []Apex{newApex(o.Domain)}
+	for _, network := range o.ReverseZones {
+		zone, _ := ReverseZone(network) // as validated
+		apexes = append(apexes, newApex(zone))
+	}
 	z := &Zone{
 		options:  o,
 		namer:    newNamer(o),
-		apex:     apex,
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
 
 		subscribers: make(map[string]map[uint64]func(Update)),
 	}
-	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie(), listed: newTrie()})
+	r := z.rebuild(&Snapshot{apexes: apexes, names: newTrie(), listed: newTrie()})
 	r.start()
 	c := newChanges()
 	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
 	r.apply(c)
-	z.current.Store(r.snapshot(o.Serial, time.Time{}))
+	z.reserve(o.Serial, true)
+	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
+	z.announce()
 	return z, nil
 }
 
@@ -69,6 +75,7 @@ func (z *Zone) Update(source string, u Update) {
 		z.expected[source] = false
 		z.waiting.Add(-1)
 	}
+	z.announce()
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -86,11 +93,11 @@ func (z *Zone) publish(c *changes) {
 	old := z.current.Load()
 	r := z.rebuild(old)
 	r.apply(c)
-	serial, changed := old.serial, old.stats.Changed
-	if r.changed {
-		serial, changed = nextSerial(serial), time.Now()
-	}
-	z.current.Store(r.snapshot(serial, changed))
+	z.current.Store(r.snapshot(func(before uint32) uint32 {
+		serial := nextSerial(before)
+		z.reserve(serial, Later(serial, z.reserved))
+		return serial
+	}, time.Now()))
 }
 
 func (z *Zone) rebuild(old *Snapshot) *rebuilder {
@@ -99,11 +106,22 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 		trieEditor: trieEditor{trie: old.names, edition: z.edition},
 		listed:     trieEditor{trie: old.listed, edition: z.edition},
 		options:    &z.options,
-		apex:       z.apex,
-		domain:     old.domain,
+		apexes:     old.apexes,
+		changed:    make([]bool, len(old.apexes)),
 		stats:      old.stats,
+		journal:    old.journal,
 	}
 }
+
+// reserve asks for a serial if it is not reserved yet.
+func (z *Zone) reserve(serial uint32, needed bool) {
+	if z.options.Reserve != nil && needed {
+		z.reserved = z.options.Reserve(serial)
+	}
+}
+
+// Later reports whether serial a comes after b (RFC 1982, section 3.2).
+func Later(a, b uint32) bool { return int32(a-b) > 0 }
 
 // nextSerial raises a serial by one in serial number arithmetic (RFC 1982). Zero is left out, as some secondaries take
 // it for no serial at all.
@@ -132,6 +150,18 @@ func (z *Zone) Expect(source string) {
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
+}
+
+// Updated returns a channel that is closed by the next update, whether it changes anything or not. Whoever wants to miss
+// none asks for it before looking at Snapshot and Ready.
+func (z *Zone) Updated() <-chan struct{} { return *z.updated.Load() }
+
+// announce closes the channel of those who wait for an update.
+func (z *Zone) announce() {
+	next := make(chan struct{})
+	if last := z.updated.Swap(&next); last != nil {
+		close(*last)
+	}
 }
 
 // Snapshot returns the names as they are now. It never blocks and does not allocate.

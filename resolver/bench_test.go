@@ -21,7 +21,7 @@ func benchmarkFast(b *testing.B, question string) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r = r.next()
-		if got, _ := h.handle(out, packet, true, r); got == nil {
+		if got, _ := h.handle(out, packet, overUDP, r); got == nil {
 			b.Fatal("no reply")
 		}
 	}
@@ -45,7 +45,7 @@ func BenchmarkCached(b *testing.B) {
 	out := make([]byte, 0, maxUDPSize)
 	b.ReportAllocs()
 	for b.Loop() {
-		if got, _ := h.handle(out, packet, true, 0); got == nil {
+		if got, _ := h.handle(out, packet, overUDP, 0); got == nil {
 			b.Fatal("no reply")
 		}
 	}

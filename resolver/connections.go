@@ -22,15 +22,10 @@ func newConnections(maxAll, maxClient int) *connections {
 
 // clientKey is what limits are kept by: an IPv4 address, or an IPv6 network of 64 bits, all of which one machine may use.
 func clientKey(addr netip.Addr) netip.Addr {
-	addr = addr.Unmap()
-	if addr.Is4() {
-		return addr
+	if network, err := addr.Prefix(64); err == nil {
+		return network.Addr()
 	}
-	network, err := addr.Prefix(64)
-	if err != nil {
-		return addr // cannot be: it has 128 bits
-	}
-	return network.Addr()
+	return addr // it has no 64 bits
 }
 
 // add takes a connection in, or reports that there is no room for it. When there are as many as there may be, the one
@@ -38,11 +33,11 @@ func clientKey(addr netip.Addr) netip.Addr {
 func (c *connections) add(s *stream) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closed || c.clients[s.client] >= c.maxClient || c.count >= c.max && !c.closeOldest() {
+	if c.closed || c.clients[s.key] >= c.maxClient || c.count >= c.max && !c.closeOldest() {
 		return false
 	}
 	c.count++
-	c.clients[s.client]++
+	c.clients[s.key]++
 	c.link(s)
 	return true
 }
@@ -101,8 +96,8 @@ func (c *connections) forget(s *stream) {
 	}
 	c.unlink(s)
 	c.count--
-	if c.clients[s.client]--; c.clients[s.client] == 0 {
-		delete(c.clients, s.client)
+	if c.clients[s.key]--; c.clients[s.key] == 0 {
+		delete(c.clients, s.key)
 	}
 }
 

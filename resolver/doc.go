@@ -16,7 +16,5 @@
 //
 // # Which rules
 //
-// RFC 1034, 1035 and 2181 for answers, RFC 2308 for negative ones, RFC 4343 for the case of letters, RFC 6891 for
-// EDNS, RFC 7766 for TCP, RFC 8020 for empty non-terminals, RFC 8482 for ANY. Where Mesos-DNS did something else on the
-// wire, the RFCs win.
+// docs/dns.md lists the RFCs. Where Mesos-DNS did something else on the wire, the RFCs win.
 package resolver

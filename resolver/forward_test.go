@@ -61,7 +61,7 @@ func resolve(t testing.TB, h *handler, m *dns.Msg, udp bool) *dns.Msg {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, q := h.handle(nil, packet, udp, 0)
+	got, q := h.handle(nil, packet, testClient(udp), 0)
 	if q != nil {
 		got = h.forwarded(context.Background(), q)
 	}

@@ -2,9 +2,9 @@ package resolver
 
 import (
 	"context"
-	"fmt"
+	"encoding/binary"
 	"net/netip"
-	"slices"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -13,10 +13,18 @@ import (
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone    Zone
-	apex    []byte     // the zone's, in wire format
-	forward *forwarder // nil: names outside the zone are refused
-	metrics *metrics
+	zone      Zone
+	apex      []byte     // the domain's, in wire format
+	forward   *forwarder // nil: names outside the zone are refused
+	metrics   *metrics
+	cookies   cookies
+	keys      keyring // for TSIG
+	transfers Transfer
+	sizes     sizes
+	selector  selector
+
+	serverVersion, serverID string        // what the server tells of itself; "": nothing
+	idle                    time.Duration // that a TCP connection may be
 
 	bitRA byte // of answers for the zone: set or not
 	bitTC byte // of answers that leave out records: set or not
@@ -24,11 +32,6 @@ type handler struct {
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
 func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
-	domain := zone.Snapshot().Domain()
-	apex := slices.Clone(apexOf(zone.Snapshot(), make([]byte, maxName)))
-	if len(apex) == 0 {
-		return nil, fmt.Errorf("the zone's domain %q is not a domain name", domain)
-	}
 	m, err := newMetrics(zone, o.Registry)
 	if err != nil {
 		return nil, err
@@ -37,7 +40,9 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{zone: zone, apex: apex, forward: forward, metrics: m}
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o), keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer,
+		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
+		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
 	if o.RecursionAvailable {
 		h.bitRA = bitRA
 	}
@@ -47,19 +52,20 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	return h, nil
 }
 
-// handle makes the reply to a packet. A question that has to be forwarded comes back as a query instead, for
-// forwarded. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
-func (h *handler) handle(dst, packet []byte, udp bool, rotation rotation) (reply []byte, pending *query) {
-	if reply := h.quick(dst, packet, udp, rotation); reply != nil {
+// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer, comes back as a
+// query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used
+// any more afterwards.
+func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
+	if reply := h.quick(dst, packet, from, rotation); reply != nil {
 		return reply, nil
 	}
-	return h.slow(packet, udp, rotation)
+	return h.slow(packet, from, rotation)
 }
 
 // quick is handle for what can be answered without allocating, locking or waiting. nil: that is not so; use slow.
-func (h *handler) quick(dst, packet []byte, udp bool, rotation rotation) []byte {
+func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []byte {
 	var buf [maxName]byte
-	p, ok := readPlain(packet, buf[:0], udp)
+	p, ok := h.readPlain(packet, buf[:0], from)
 	if !ok {
 		return nil
 	}
@@ -77,14 +83,15 @@ func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.No
 }
 
 // slow is handle for everything else.
-func (h *handler) slow(packet []byte, udp bool, rotation rotation) (reply []byte, pending *query) {
-	q, reply := parse(packet, udp, rotation)
+func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
+	q, reply := parse(packet, from, h.sizes, rotation)
 	if q == nil {
 		if reply != nil {
 			h.metrics.answered(dns.TypeNone, int(reply[3]&maskRcode))
 		}
 		return reply, nil
 	}
+	q.signature = h.keys.check(q, packet)
 	m := h.decide(q)
 	if m == nil {
 		return nil, q
@@ -92,10 +99,29 @@ func (h *handler) slow(packet []byte, udp bool, rotation rotation) (reply []byte
 	return h.finish(q, m), nil
 }
 
-// decide makes the message that answers a query, nil if it has to be forwarded.
+// decide makes the message that answers a query, nil if it has to be forwarded, or is a transfer that may begin.
 func (h *handler) decide(q *query) *dns.Msg {
-	if q.opt != nil && q.opt.Version() != 0 {
-		return q.reply(dns.RcodeBadVers) // RFC 6891, section 6.1.3
+	if q.signature != nil && q.signature.err != 0 {
+		return q.reply(dns.RcodeNotAuth) // RFC 8945, section 5.2
+	}
+	if q.opt != nil {
+		if q.opt.Version() != 0 {
+			return q.reply(dns.RcodeBadVers) // RFC 6891, section 6.1.3
+		}
+		if rcode := h.ednsOptions(q); rcode != dns.RcodeSuccess || len(q.msg.Question) == 0 {
+			return q.reply(rcode)
+		}
+	}
+	switch {
+	case q.msg.Opcode == dns.OpcodeNotify:
+		return h.notified(q)
+	case q.isTransfer():
+		return h.transfer(q)
+	}
+	if q.question.Class == dns.ClassCHAOS {
+		if m := h.chaos(q); m != nil {
+			return m
+		}
 	}
 	ready := h.zone.Ready()
 	a := Decide(h.zone.Snapshot(), ready, q.question)
@@ -115,7 +141,7 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
 	default:
-		m = q.answer(a, h.bitTC != 0)
+		m = q.answer(a, h.selector, h.bitTC != 0)
 	}
 	m.RecursionAvailable = h.bitRA != 0
 	return m
@@ -156,6 +182,19 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 	}
 	m.Truncated = m.Truncated && h.bitTC != 0
 	return m
+}
+
+// verified reports whether a packet shows that its sender is where it says it is, which nobody else can do in its name
+// (RFC 7873): replies to it need no limit for the sake of others. Over anything but UDP that is so anyway.
+func (h *handler) verified(packet []byte, from client) bool {
+	if !from.udp {
+		return true
+	}
+	if len(packet) < headerLen || binary.BigEndian.Uint16(packet[10:]) == 0 {
+		return false // without additional records there is no cookie
+	}
+	q, _ := parse(packet, from, h.sizes, 0)
+	return q != nil && q.opt != nil && q.opt.Version() == 0 && h.ednsOptions(q) == dns.RcodeSuccess && q.verified
 }
 
 // finish packs a reply.

@@ -35,7 +35,7 @@ var (
 	queryTypes = [...]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeNS, dns.TypeANY, dns.TypePTR,
 		dns.TypeMX, dns.TypeTXT, dns.TypeCNAME, dns.TypeDS, dns.TypeHTTPS, dns.TypeNone}
 	queryRcodes = [...]int{dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeServerFailure, dns.RcodeRefused,
-		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers}
+		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers, dns.RcodeBadCookie}
 )
 
 // newMetrics makes the metrics and registers them.

@@ -29,7 +29,7 @@ func TestMetrics(t *testing.T) {
 			resolve(t, h, newQuestion(t, question), true)
 		}
 	}
-	if got, _ := h.handle(nil, make([]byte, 12), true, 0); got == nil {
+	if got, _ := h.handle(nil, make([]byte, 12), overUDP, 0); got == nil {
 		t.Error("no reply to a header only")
 	}
 	bad := newQuestion(t, "one.marathon.mesos. A")

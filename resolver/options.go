@@ -19,6 +19,8 @@ import (
 type Zone interface {
 	// Snapshot returns the names as they are now. It neither blocks nor allocates.
 	Snapshot() *records.Snapshot
+	// Updated returns a channel that is closed when either may have changed.
+	Updated() <-chan struct{}
 	// Ready says that names that the snapshot does not have are known not to exist. Once true it stays true.
 	Ready() bool
 	// Enumerate lists what frameworks and tasks add to the zone, for /v1/enumerate.
@@ -46,6 +48,29 @@ type Options struct {
 	Timeout time.Duration
 	// CacheSize is how many forwarded answers are kept; 0: none.
 	CacheSize int
+
+	// ServerVersion answers version.bind and version.server in class CHAOS, ServerID hostname.bind and id.server
+	// (RFC 4892), and the option NSID (RFC 5001). "": they are refused. At most 255 octets.
+	ServerVersion, ServerID string
+	// Cookies says what DNS cookies are for.
+	Cookies Cookies
+	// CookieSecret is shared by servers that have the same address, such as those behind a load balancer; nil: one that
+	// nobody else knows.
+	CookieSecret *CookieSecret
+
+	// LocalNetworks are those to which replies over UDP may be as large as the client says; to all others they have at
+	// most 1232 octets, which pass without fragments.
+	LocalNetworks []netip.Prefix
+	// MaxAnswers limits the records of one answer from the zone, over TCP as well, for clients that cannot deal with
+	// large sets. 0: no limit.
+	MaxAnswers int
+	// Order is that of the records of an answer from the zone.
+	Order Order
+	// OwnAgentFirst puts first the records that lead to the address that asks.
+	OwnAgentFirst bool
+
+	// Transfer says who may have the zones as a whole.
+	Transfer Transfer
 
 	// SetTruncateBit says whether replies that leave out records say so (TC). Clients that do not ask again over TCP
 	// may be better off without.
@@ -78,6 +103,9 @@ const (
 	// DefaultMaxClientConnections keeps connections for others; resolvers keep few of them, load balancers some more.
 	DefaultMaxClientConnections = 512
 )
+
+// maxText is how many octets a text of a TXT record may have (RFC 1035, section 3.3).
+const maxText = 255
 
 // withDefaults returns the options with the zero values replaced that mean a default.
 func (o Options) withDefaults() Options {
@@ -119,12 +147,33 @@ func (o Options) validate() error {
 		}
 		upstreams(fmt.Sprintf("ZoneUpstreams[%q]", zone), list)
 	}
+	for _, text := range []struct{ field, value string }{
+		{"ServerVersion", o.ServerVersion}, {"ServerID", o.ServerID},
+	} {
+		if len(text.value) > maxText {
+			errs = append(errs, fmt.Errorf("options: %s has %d octets, at most %d are allowed", text.field, len(text.value), maxText))
+		}
+	}
+	for _, network := range o.LocalNetworks {
+		if !network.IsValid() {
+			errs = append(errs, errors.New("options: LocalNetworks holds a network that is neither IPv4 nor IPv6"))
+		}
+	}
+	if err := o.Transfer.validate(); err != nil {
+		errs = append(errs, fmt.Errorf("options: Transfer: %w", err))
+	}
+	if o.Order > OrderFixed {
+		errs = append(errs, fmt.Errorf("options: Order %d is none of the values there are", o.Order))
+	}
+	if o.Cookies > CookiesOff {
+		errs = append(errs, fmt.Errorf("options: Cookies %d is none of the values there are", o.Cookies))
+	}
 	for _, n := range []struct {
 		field string
 		value int64
 	}{
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
-		{"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 		{"MaxClientConnections", int64(o.MaxClientConnections)},
 	} {
 		if n.value < 0 {

@@ -21,18 +21,18 @@ const (
 
 // rendering gives a set's records in wire format, one after the other in the set's order, each with the name of the
 // question for its owner. It is made once and kept with the set. nil: the set has none, and the slow path answers.
-func rendering(s *records.Snapshot, set *records.RRset) []byte {
+func rendering(set *records.RRset) []byte {
 	if wire := set.Rendering(); wire != nil {
 		return wire
 	}
-	wire := render(s, set)
+	wire := render(set)
 	if wire != nil {
 		set.SetRendering(wire)
 	}
 	return wire
 }
 
-func render(s *records.Snapshot, set *records.RRset) []byte {
+func render(set *records.RRset) []byte {
 	n := set.Len()
 	if n == 0 || n > maxRendered {
 		return nil
@@ -67,11 +67,14 @@ func render(s *records.Snapshot, set *records.RRset) []byte {
 			name(srv.Target) // never compressed (RFC 2782)
 		})
 	}
+	for _, target := range set.PTR {
+		record(func() { name(target) })
+	}
 	if soa := set.SOA; soa != nil {
 		record(func() {
 			name(soa.MName)
 			name(soa.RName)
-			for _, v := range [...]uint32{s.Serial(), soa.Refresh, soa.Retry, soa.Expire, set.TTL} {
+			for _, v := range [...]uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, set.TTL} {
 				out = binary.BigEndian.AppendUint32(out, v)
 			}
 		})

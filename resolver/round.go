@@ -26,8 +26,8 @@ func (r *round) reset() {
 }
 
 // add adds a packet, which stays the caller's and has to stay as it is, or reports that it is no plain question.
-func (r *round) add(packet []byte, udp bool) bool {
-	p, ok := readPlain(packet, r.text, udp)
+func (r *round) add(h *handler, packet []byte, from client) bool {
+	p, ok := h.readPlain(packet, r.text, from)
 	if !ok {
 		return false
 	}

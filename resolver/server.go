@@ -18,6 +18,7 @@ const maxWorkers = 1024
 // Server answers DNS questions over UDP and TCP.
 type Server struct {
 	handler   *handler
+	notifier  *notifier
 	log       *slog.Logger
 	listeners []*listener
 	slots     chan struct{} // one element for each question that is being forwarded
@@ -43,6 +44,8 @@ func New(zone Zone, o Options) (*Server, error) {
 		conns:   newConnections(o.MaxConnections, o.MaxClientConnections),
 		buffers: sync.Pool{New: newStreamBuffers},
 		idle:    idleTimeout,
+		notifier: &notifier{zone: zone, secondaries: o.Transfer.Secondaries, keys: newKeyring(o.Transfer.Keys), log: o.Logger,
+			pause: notifyPause, timeout: notifyTimeout},
 	}
 	for _, addr := range o.Addrs {
 		l, err := listen(addr)
@@ -84,6 +87,9 @@ func (s *Server) Run(ctx context.Context) error {
 			reading.Go(func() { s.serveUDP(ctx, l, conn, &pending) })
 		}
 		reading.Go(func() { s.serveTCP(ctx, l, &pending) })
+	}
+	for _, secondary := range s.notifier.secondaries {
+		pending.Go(func() { s.notifier.run(ctx, secondary) })
 	}
 	s.serving.Store(true)
 	<-ctx.Done()

@@ -32,7 +32,8 @@ type stream struct {
 	server *Server
 	conn   net.Conn
 	raw    syscall.RawConn // to wait for the client without a buffer; nil: the connection cannot
-	client netip.Addr      // as connections counts them
+	from   client
+	key    netip.Addr // of the client: see clientKey
 
 	rotation rotation
 	rest     []byte    // of what was read: the beginning of a message
@@ -72,10 +73,8 @@ func (c *stream) release(b *streamBuffers) {
 }
 
 func newStream(s *Server, conn net.Conn) *stream {
-	c := &stream{server: s, conn: conn, rotation: newRotation()}
-	if remote, ok := conn.RemoteAddr().(*net.TCPAddr); ok {
-		c.client = clientKey(remote.AddrPort().Addr())
-	}
+	c := &stream{server: s, conn: conn, from: tcpClient(conn, false), rotation: newRotation()}
+	c.key = clientKey(c.from.addr)
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		c.raw, _ = tcp.SyscallConn() // there is one as long as it is open
 	}
@@ -176,7 +175,7 @@ func (c *stream) answer(ctx context.Context, b *streamBuffers) bool {
 			if size == 0 || size > len(in) {
 				break
 			}
-			if packet := in[2:size]; !b.round.add(packet, false) {
+			if packet := in[2:size]; !b.round.add(c.server.handler, packet, c.from) {
 				b.unusual = append(b.unusual, packet)
 			}
 			in = in[size:]

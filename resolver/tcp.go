@@ -58,8 +58,14 @@ func (s *Server) serveTCP(ctx context.Context, l *listener, pending *sync.WaitGr
 func (c *stream) slowly(ctx context.Context, b *streamBuffers, packets [][]byte) bool {
 	for _, packet := range packets {
 		c.rotation = c.rotation.next()
-		reply, q := c.server.handler.slow(packet, false, c.rotation)
+		reply, q := c.server.handler.slow(packet, c.from, c.rotation)
 		switch {
+		case q != nil && q.transfer != nil:
+			for message := range c.server.handler.transferred(q) {
+				if b.out = appendMessage(b.out, message); len(b.out) > flushSize && !c.flush(b) {
+					return false
+				}
+			}
 		case q != nil:
 			if !c.forward(ctx, b, q) {
 				return false

@@ -59,7 +59,7 @@ func (r *udpReader) slowly(ctx context.Context, packet, control []byte, from net
 	r.rotation = r.rotation.next()
 	rotation := r.rotation
 	r.pending.Go(func() {
-		reply, q := r.server.handler.slow(packet, true, rotation)
+		reply, q := r.server.handler.slow(packet, udpClient(from), rotation)
 		<-r.server.workers
 		if q != nil {
 			reply = r.server.forwarded(ctx, q)

@@ -164,15 +164,15 @@ func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) 
 	b.replied, b.sent = 0, 0
 	b.round.reset()
 	plain := b.plain[:0]
+	h := r.server.handler
 	for i := range n {
-		if b.round.add(b.packet(i), true) {
+		if b.round.add(h, b.packet(i), client{addr: clientIP(&b.from[i]), udp: true}) {
 			plain = append(plain, i)
 		} else {
 			b.slowly(ctx, r, i)
 			unusual = true
 		}
 	}
-	h := r.server.handler
 	view := h.view()
 	b.round.lookup(view.snapshot)
 	for j, i := range plain {
@@ -239,11 +239,19 @@ func (b *batch) sendmmsg(fd uintptr) (int, syscall.Errno) {
 	return int(n), 0
 }
 
-// clientAddr is the address in a struct sockaddr_in or sockaddr_in6 as the kernel fills it in.
+// clientIP is the address in a struct sockaddr_in or sockaddr_in6 as the kernel fills it in, as a client has it.
+func clientIP(from *unix.RawSockaddrInet6) netip.Addr {
+	if from.Family == unix.AF_INET {
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(from)).Addr)
+	}
+	return netip.AddrFrom16(from.Addr).Unmap()
+}
+
+// clientAddr is where the reply goes.
 func clientAddr(from *unix.RawSockaddrInet6) netip.AddrPort {
 	port := binary.BigEndian.Uint16((*[2]byte)(unsafe.Pointer(&from.Port))[:])
 	if from.Family == unix.AF_INET {
-		return netip.AddrPortFrom(netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(from)).Addr), port)
+		return netip.AddrPortFrom(clientIP(from), port)
 	}
 	addr := netip.AddrFrom16(from.Addr)
 	if from.Scope_id != 0 {

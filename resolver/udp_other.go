@@ -23,7 +23,7 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 		works()
 		control := r.source.reply(oob[:oobn])
 		r.rotation = r.rotation.next()
-		if reply := r.server.handler.quick(out, in[:n], true, r.rotation); reply != nil {
+		if reply := r.server.handler.quick(out, in[:n], udpClient(from), r.rotation); reply != nil {
 			r.conn.WriteMsgUDPAddrPort(reply, control, from) //nolint:errcheck // as in slowly
 		} else {
 			r.slowly(ctx, in[:n], control, from)

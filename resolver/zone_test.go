@@ -71,7 +71,7 @@ func (unready) Ready() bool { return false }
 // newTestHandler makes a handler as a server has it; change may change the options.
 func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler {
 	t.Helper()
-	o := Options{RecursionAvailable: true, SetTruncateBit: true}
+	o := Options{RecursionAvailable: true, SetTruncateBit: true, LocalNetworks: DefaultLocalNetworks()}
 	for _, f := range change {
 		f(&o)
 	}
@@ -81,6 +81,11 @@ func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler 
 	}
 	return h
 }
+
+// overUDP is a client whose address is not known.
+var overUDP = client{addr: netip.MustParseAddr("192.0.2.99"), udp: true}
+
+func testClient(udp bool) client { return client{addr: overUDP.addr, udp: udp} }
 
 // newQuestion reads a question like "web.marathon.mesos. A".
 func newQuestion(t testing.TB, text string) *dns.Msg {
@@ -104,7 +109,7 @@ func reply(t testing.TB, h *handler, m *dns.Msg, udp bool) *dns.Msg {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, q := h.handle(make([]byte, 0, maxUDPSize), packet, udp, newRotation())
+	got, q := h.handle(make([]byte, 0, maxUDPSize), packet, testClient(udp), newRotation())
 	if q != nil {
 		t.Fatal("the question is to be forwarded")
 	}

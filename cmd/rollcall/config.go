@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type config struct {
 	File      string // absolute path of the file; "" when there is none (rollcall dev)
 	Zone      zoneConfig
 	DNS       dnsConfig
+	Answers   answersConfig
+	Transfer  transferConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -215,6 +218,7 @@ func devConfig(dev devOptions) (config, error) {
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)
 	c.Forward.CacheSize = defaultCacheSize
+	c.Answers = defaultAnswers()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -273,8 +277,10 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	cacheSize := defaultCacheSize
+	answers := defaultAnswers()
+	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(append(o.fields(), extensionFields(&cacheSize, &scheduler)...))
+	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
@@ -282,15 +288,18 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 	c := o.typed(r)
 	c.Forward.CacheSize = cacheSize
+	c.Answers = answers
+	c.Transfer = transfer
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(cacheSize *int, scheduler **schedulerConfig) []field {
+func extensionFields(cacheSize *int, transfer *transferConfig, scheduler **schedulerConfig) []field {
 	return []field{
 		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
+		{name: "transfer", once: true, set: transfer.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

@@ -20,14 +20,19 @@ const (
 func knownFields() map[string][]field {
 	var (
 		options   mesosDNSOptions
+		answers   answersConfig
+		transfer  transferConfig
 		cacheSize int
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       append(options.fields(), extensionFields(&cacheSize, &sp)...),
+		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
+		"transfer":               transfer.fields(),
+		"transfer.secondaries":   (&secondaryConfig{}).fields(),
+		"transfer.keys":          (&keyConfig{}).fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
@@ -62,6 +67,9 @@ func TestExample(t *testing.T) {
 		if object == nil {
 			t.Errorf("the example has no %q", path)
 			continue
+		}
+		if object.kind == jsonList {
+			continue // an empty one: the documentation has an example of what goes there
 		}
 		for _, f := range fields {
 			has := slices.ContainsFunc(object.members, func(m jsonMember) bool { return m.key == f.name })

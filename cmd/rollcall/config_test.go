@@ -20,7 +20,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // compareConfigs compares what a configuration means, not how it was written.
 var compareConfigs = cmp.Options{
 	cmpopts.IgnoreUnexported(config{}),
-	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 	cmpopts.EquateEmpty(),
 }
 
@@ -82,7 +82,8 @@ func TestDefaults(t *testing.T) {
 			Domain: "mesos", TTL: 60, SRVWeight: 1, IPSources: []string{"netinfo", "mesos", "host"},
 			SOA: soaConfig{MName: "ns1.mesos.", RName: "root.ns1.mesos.", Refresh: 60, Retry: 600, Expire: 86400},
 		},
-		DNS: dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
+		DNS:     dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
+		Answers: defaultAnswers(),
 		Forward: forwardConfig{
 			On: true, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:53")}, Timeout: 5 * time.Second,
 			CacheSize: 10_000,

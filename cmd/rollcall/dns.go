@@ -67,6 +67,8 @@ func resolverOptions(c config) (resolver.Options, error) {
 		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
 		CacheSize: c.Forward.CacheSize,
 	}
+	c.Answers.apply(&o)
+	c.Transfer.apply(&o)
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
 		if err != nil {
