@@ -59,7 +59,12 @@ func newCachedHandler(t testing.TB, after time.Duration) (*handler, *clock) {
 
 // checkCachePaths checks that the path for plain questions gives up on a packet or answers it as the slow path does.
 func checkCachePaths(t failer, h *handler, packet []byte, from client) {
-	fast := h.forward.fast(make([]byte, 0, 64), packet, from, h.sizes)
+	buf := make([]byte, 0, maxName)
+	p, ok := h.readPlain(packet, buf, from)
+	if !ok {
+		return
+	}
+	fast := h.forward.fast(make([]byte, 0, 64), packet, &p)
 	if fast == nil {
 		return
 	}
@@ -198,7 +203,7 @@ func FuzzUpstreamReply(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p := plain{key: key, question: headerLen + len(key) - keyTail + questionLen, edns: true, limit: maxTCPSize}
+		p := &plain{name: key[:len(key)-keyTail], qtype: dns.TypeA, edns: true, limit: maxTCPSize - optLen}
 		reply := k.reply(nil, packet(t, question), p, k.ttl/2, nil)
 		if reply == nil {
 			return

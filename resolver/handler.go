@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"rollcall/records"
 )
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
@@ -50,21 +52,40 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	return h, nil
 }
 
-// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer,
-// comes back as a query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used any more afterwards.
+// handle makes the reply to a packet. A question that has to be forwarded, or is answered by a transfer, comes back as a
+// query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used
+// any more afterwards.
 func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
-	if reply := h.fast(dst, packet, from, rotation); reply != nil {
-		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
-		return reply, nil
-	}
-	if reply := h.forward.fast(dst, packet, from, h.sizes); reply != nil {
-		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+	if reply := h.quick(dst, packet, from, rotation); reply != nil {
 		return reply, nil
 	}
 	return h.slow(packet, from, rotation)
 }
 
-// slow is handle without the fast path.
+// quick is handle for what can be answered without allocating or waiting. nil: that is not so; use slow.
+func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []byte {
+	var buf [maxName]byte
+	p, ok := h.readPlain(packet, buf[:0], from)
+	if !ok {
+		return nil
+	}
+	v := h.view()
+	return h.quickly(dst, packet, &p, v, v.snapshot.Lookup(p.name), rotation)
+}
+
+// quickly is quick for a question that was read and looked up.
+func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	reply := h.fast(dst, packet, p, v, node, rotation)
+	if reply == nil && node == nil {
+		reply = h.forward.fast(dst, packet, p)
+	}
+	if reply != nil {
+		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
+	}
+	return reply
+}
+
+// slow is handle for everything else.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
 	q, reply := parse(packet, from, h.sizes, rotation)
 	if q == nil {
@@ -205,13 +226,4 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 	}
 	h.metrics.answered(q.question.Type, m.Rcode)
 	return reply
-}
-
-// replyType is the type that the question of a fast reply asks for.
-func replyType(reply []byte) uint16 {
-	at := headerLen
-	for reply[at] != 0 {
-		at += 1 + int(reply[at])
-	}
-	return uint16(reply[at+1])<<8 | uint16(reply[at+2])
 }

@@ -70,9 +70,6 @@ func (k *kept) rcode() int { return int(k.wire[3] & maskRcode) }
 // isFailure reports whether it says that there is no answer.
 func (k *kept) isFailure() bool { return k.rcode() == dns.RcodeServerFailure }
 
-// question is what was asked, in lower case.
-func (k *kept) questionLen() int { return len(k.key) - keyTail + questionLen }
-
 // patch counts the TTLs down in a copy of its wire format.
 func (k *kept) patch(wire []byte, age uint32) {
 	for _, at := range k.ttls {

@@ -12,6 +12,7 @@ import (
 //
 //	rollcall_dns_queries_total{type,rcode}         counter: questions answered; type "other" for rare ones, "none" for
 //	                                               messages that could not be read
+//	rollcall_dns_dropped_total                     counter: packets not answered, as too many were being answered
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
@@ -26,6 +27,7 @@ import (
 type metrics struct {
 	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards               *prometheus.CounterVec
+	dropped                prometheus.Counter
 	cacheHits, cacheMisses prometheus.Counter
 	transfers              *prometheus.CounterVec
 	forwarding             *forwardMetrics
@@ -49,6 +51,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 	m := &metrics{
 		forwards: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_forwards_total",
 			Help: "DNS questions to upstream servers, by server and whether it replied."}, []string{"upstream", "result"}),
+		dropped:     counter("dropped_total", "DNS packets not answered, as too many were being answered."),
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
 		forwarding:  newForwardMetrics(registry),
@@ -60,7 +63,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors := append(zoneGauges(zone), queries, m.dropped, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
 	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {

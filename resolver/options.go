@@ -93,8 +93,12 @@ type Options struct {
 	// MaxForwards limits the questions that wait for upstream servers at one time; more are answered SERVFAIL.
 	// 0 means DefaultMaxForwards.
 	MaxForwards int
-	// MaxConnections limits the TCP connections; more are closed at once. 0 means DefaultMaxConnections.
+	// MaxConnections limits the TCP connections. For another one the connection is closed that has been idle for longest;
+	// if none is idle, the other one is closed at once. 0 means DefaultMaxConnections.
 	MaxConnections int
+	// MaxClientConnections limits the TCP connections of one client: an IPv4 address, or an IPv6 network of 64 bits. More
+	// are closed at once. 0 means DefaultMaxClientConnections.
+	MaxClientConnections int
 
 	// Logger gets what an operator has to know; nil: nobody does.
 	Logger *slog.Logger
@@ -109,8 +113,10 @@ const (
 	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and, for each
 	// server that it is with, one file descriptor.
 	DefaultMaxForwards = 512
-	// DefaultMaxConnections bounds memory and file descriptors; resolvers keep few connections each.
-	DefaultMaxConnections = 1024
+	// DefaultMaxConnections bounds memory and file descriptors. An idle connection takes about 4 KB.
+	DefaultMaxConnections = 4096
+	// DefaultMaxClientConnections keeps connections for others; resolvers keep few of them, load balancers some more.
+	DefaultMaxClientConnections = 512
 )
 
 // maxText is how many octets a text of a TXT record may have (RFC 1035, section 3.3).
@@ -121,6 +127,7 @@ func (o Options) withDefaults() Options {
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.MaxForwards = cmp.Or(o.MaxForwards, DefaultMaxForwards)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
+	o.MaxClientConnections = cmp.Or(o.MaxClientConnections, DefaultMaxClientConnections)
 	if o.RecursionFrom == nil {
 		o.RecursionFrom = DefaultLocalNetworks()
 	}
@@ -185,6 +192,7 @@ func (o Options) validate() error {
 	}{
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)}, {"MaxStale", int64(o.MaxStale)},
 		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
+		{"MaxClientConnections", int64(o.MaxClientConnections)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))
