@@ -85,6 +85,9 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 			}
 			if known[addr] == nil {
 				known[addr] = newUpstream(addr, m)
+				if name, secure := o.SecureUpstreams[addr]; secure {
+					known[addr].secure = newSecureLink(addr, name, o.UpstreamAuthorities)
+				}
 				f.loops.add(known[addr])
 			}
 			g.servers = append(g.servers, known[addr])
@@ -114,6 +117,11 @@ func (f *forwarder) close() {
 	}
 	f.cancel()
 	f.background.Wait()
+	for _, u := range f.loops.servers {
+		if u.secure != nil {
+			u.secure.close()
+		}
+	}
 }
 
 // group are the servers for a name: those of the longest zone that it lies in, else the general ones.

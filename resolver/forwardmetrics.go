@@ -17,6 +17,8 @@ import (
 //	rollcall_dns_upstream_ignored_total{upstream}    counter: datagrams that seemed to come from the server and were no
 //	                                                 reply to what it was asked: forged, late, or damaged
 //	rollcall_dns_recursion_refused_total             counter: questions for other names from networks that may not ask
+//	rollcall_dns_tls_connections_total               counter: connections for DNS over TLS
+//	rollcall_dns_https_requests_total                counter: questions that came over HTTPS
 //	rollcall_dns_cache_stale_total                   counter: answers from the cache that were past their time
 //	rollcall_dns_cache_prefetches_total              counter: answers that were renewed before their time was over
 //	rollcall_dns_cache_entries                       gauge: answers in the cache, stale ones included
@@ -24,6 +26,7 @@ import (
 type forwardMetrics struct {
 	waiting                              prometheus.Gauge
 	rejected, refused, stale, prefetches prometheus.Counter
+	tls, https                           prometheus.Counter
 	ignored                              *prometheus.CounterVec
 	registry                             prometheus.Registerer
 }
@@ -40,6 +43,8 @@ func newForwardMetrics(registry prometheus.Registerer) *forwardMetrics {
 		refused:    counter("recursion_refused_total", "DNS questions for other names from networks that may not ask."),
 		stale:      counter("cache_stale_total", "DNS answers from the cache that were past their time."),
 		prefetches: counter("cache_prefetches_total", "DNS answers that were renewed before their time was over."),
+		tls:        counter("tls_connections_total", "Connections for DNS over TLS."),
+		https:      counter("https_requests_total", "DNS questions that came over HTTPS."),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_upstream_ignored_total",
 			Help: "Datagrams that were no reply to what the upstream server was asked."}, []string{"upstream"}),
 		registry: registry,
@@ -47,7 +52,7 @@ func newForwardMetrics(registry prometheus.Registerer) *forwardMetrics {
 }
 
 func (m *forwardMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.waiting, m.rejected, m.refused, m.stale, m.prefetches, m.ignored}
+	return []prometheus.Collector{m.waiting, m.rejected, m.refused, m.stale, m.prefetches, m.tls, m.https, m.ignored}
 }
 
 // watchCache has a cache's size shown.

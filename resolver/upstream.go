@@ -33,7 +33,8 @@ const (
 // upstream is a server that questions are forwarded to, and what is known of it. It is the same for all zones that it
 // serves.
 type upstream struct {
-	addr netip.AddrPort
+	addr   netip.AddrPort
+	secure *secureLink // nil: it is asked in the clear
 
 	mu          sync.Mutex
 	measured    bool

@@ -14,15 +14,16 @@ import (
 // config is what a configuration file says, checked and typed. Its zero value is not usable: take it from
 // parseConfig, loadConfig or devConfig.
 type config struct {
-	File      string // absolute path of the file; "" when there is none (rollcall dev)
-	Zone      zoneConfig
-	DNS       dnsConfig
-	Answers   answersConfig
-	Transfer  transferConfig
-	Forward   forwardConfig
-	HTTP      httpConfig
-	Mesos     mesosConfig
-	Scheduler *schedulerConfig // nil: DNS only, as Mesos-DNS
+	File       string // absolute path of the file; "" when there is none (rollcall dev)
+	Zone       zoneConfig
+	DNS        dnsConfig
+	Answers    answersConfig
+	Encryption encryptionConfig
+	Transfer   transferConfig
+	Forward    forwardConfig
+	HTTP       httpConfig
+	Mesos      mesosConfig
+	Scheduler  *schedulerConfig // nil: DNS only, as Mesos-DNS
 
 	options mesosDNSOptions // Mesos-DNS's own keys in its own form, for /v1/config
 }
@@ -57,6 +58,8 @@ type forwardConfig struct {
 	On            bool                        // false: they are refused
 	Resolvers     []netip.AddrPort            // none: those of /etc/resolv.conf
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
+	Secure        map[netip.AddrPort]string   // those that are asked over TLS, with the names of their certificates
+	CAFile        string                      // of the certificates that theirs are checked with; "": the system's
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
 	MaxStale      time.Duration               // that answers are kept after their time
@@ -226,6 +229,7 @@ func devConfig(dev devOptions) (config, error) {
 	forward.adaptDefaults(nil, true)
 	forward.apply(&c.Forward)
 	c.Answers = defaultAnswers()
+	c.Encryption = defaultEncryption()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -284,9 +288,11 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	forward, answers := defaultForwardOptions(), defaultAnswers()
+	encryption := defaultEncryption()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
+		extensionFields(&encryption, &transfer, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -297,14 +303,16 @@ func decodeConfig(data []byte, path string, r *report) config {
 	forward.apply(&c.Forward)
 	c.Answers = answers
 	c.Transfer = transfer
+	c.Encryption = encryption
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(transfer *transferConfig, scheduler **schedulerConfig) []field {
+func extensionFields(encryption *encryptionConfig, transfer *transferConfig, scheduler **schedulerConfig) []field {
 	return []field{
+		{name: "encryption", once: true, set: encryption.read},
 		{name: "transfer", once: true, set: transfer.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()

@@ -25,6 +25,12 @@ func (c *config) checkFiles(r *report) {
 			r.problem("certFile", "loading it together with keyFile: %w", err)
 		}
 	}
+	if c.Forward.CAFile != "" {
+		if err := checkCACertFile(c.Forward.CAFile); err != nil {
+			r.problem("resolverCAFile", "%w", err)
+		}
+	}
+	c.Encryption.checkFiles(r)
 	if m.IAMConfigFile != "" {
 		if err := checkIAMConfigFile(m.IAMConfigFile, m.Authentication == "iam"); err != nil {
 			r.problem("iamConfigFile", "%w", err)

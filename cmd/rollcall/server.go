@@ -209,8 +209,9 @@ func (s *server) run(ctx context.Context) error {
 	if s.httpListener != nil {
 		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
 	}
+	overTLS, overHTTPS := s.encryptedAddrs()
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
-		"dns", s.dnsAddr(), "http", s.httpURL())
+		"dns", s.dnsAddr(), "http", s.httpURL(), "dns-over-tls", overTLS, "dns-over-https", overHTTPS)
 	err := group.Wait()
 	s.log.Info("rollcall stops; its tasks go on")
 	return errors.Join(err, s.close())
