@@ -25,6 +25,8 @@ const (
 	// How long a client may take for its request, and a connection may be idle.
 	dohRequestTime = 5 * time.Second
 	dohIdle        = 30 * time.Second
+	// dohEnd is how long requests may take to end when the server does.
+	dohEnd = 2 * time.Second
 )
 
 // serveHTTPS answers questions over HTTPS (RFC 8484) until ctx ends.
@@ -36,9 +38,19 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 		BaseContext:    func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { server.Close() })
-	defer stop()
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), dohEnd)
+		defer cancel()
+		if server.Shutdown(within) != nil {
+			server.Close()
+		}
+	})
 	err := server.ServeTLS(newLimitedListener(l, s.conns.max, s.conns.maxClient), "", "")
+	if !stop() {
+		<-ended
+	}
 	if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		s.log.Error("serving DNS over HTTPS", "addr", l.Addr(), "err", err)
 	}

@@ -97,6 +97,8 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 	f.general = list(o.Upstreams)
 	for zone, servers := range o.ZoneUpstreams {
 		f.zones[dns.CanonicalName(zone)] = list(servers)
+		f.zones[dns.CanonicalName(zone)].limit = int32(max(o.MaxForwards/2, 1))
+		f.general.limit = int32(max(o.MaxForwards/2, 1))
 	}
 	if len(known) == 0 {
 		return nil, nil
@@ -327,7 +329,7 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 	}
 	if !g.enter(order) {
 		f.metrics.forwarding.rejected.Inc()
-		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "no upstream server answers"}, rejected: true}
+		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "too many questions wait, or no upstream server answers"}, rejected: true}
 	}
 	defer g.leave()
 	f.tryOut(g, order, q)

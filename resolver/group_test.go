@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -209,4 +210,26 @@ func TestAllServersDown(t *testing.T) {
 	if len(asked) != 0 {
 		t.Error("it was forwarded")
 	}
+}
+
+// Servers of one zone that do not answer leave room for questions to those of others.
+func TestGroupsLeaveRoom(t *testing.T) {
+	asked := make(chan struct{}, 100)
+	stuck := newFakeUpstream(t, func(*dns.Msg, bool) [][]byte {
+		asked <- struct{}{}
+		return nil
+	})
+	good := newFakeUpstream(t, answering(t, dns.RcodeSuccess))
+	h, _ := newTestForwarder(t, func(o *Options) {
+		o.MaxForwards, o.ZoneUpstreams = 6, map[string][]netip.AddrPort{"stuck": {stuck.addr}}
+	}, good.addr)
+	for i := range 3 {
+		_, q := h.handle(nil, packet(t, newQuestion(t, fmt.Sprintf("n%d.stuck. A", i))), overUDP, 0)
+		go h.forward.resolve(t.Context(), q)
+		<-asked
+	}
+	if got := h.forward.ask(t.Context(), question{name: "n.stuck.", qtype: dns.TypeA}); !got.rejected {
+		t.Errorf("%+v, want it to be rejected: half of the questions that may wait do so for these servers", got)
+	}
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess)
 }
