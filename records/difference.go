@@ -19,7 +19,7 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 		default:
 			rest := &RRset{Type: set.Type, TTL: set.TTL, SOA: set.SOA,
 				Addrs: without(set.Addrs, theirs.Addrs, netip.Addr.Compare), SRV: without(inOrder(set.SRV), inOrder(theirs.SRV), compareSRV),
-				NS: without(set.NS, theirs.NS, strings.Compare), PTR: without(set.PTR, theirs.PTR, strings.Compare)}
+				Names: without(set.Names, theirs.Names, strings.Compare)}
 			if rest.Len() > 0 {
 				f(rest)
 			}

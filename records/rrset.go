@@ -16,15 +16,14 @@ const (
 )
 
 // RRset is the set of records of one type at one name. Exactly one of the value fields is filled, by type.
-// Addrs are in ascending order, PTR as well, SRV by target and port: a reader that wants another order makes its own.
+// Addrs are in ascending order, Names as well, SRV by target and port: a reader that wants another order makes its own.
 // It is immutable but for its rendering slot.
 type RRset struct {
 	Type  uint16
 	TTL   uint32       // seconds
 	Addrs []netip.Addr // A, AAAA
 	SRV   []SRV
-	NS    []string // absolute, with a dot at the end; likewise PTR
-	PTR   []string
+	Names []string // NS, PTR; absolute, with a dot at the end
 	SOA   *SOA
 
 	rendering atomic.Pointer[[]byte]
@@ -69,9 +68,9 @@ func newSRV(weight uint16, d rdata) SRV {
 	return s
 }
 
-func (s *SRV) rdata() rdata {
+func (s *SRV) rdata(ttl uint32) rdata {
 	listed := s.AsListed()
-	return rdata{rrtype: TypeSRV, port: listed.Port, target: listed.Target}
+	return rdata{rrtype: TypeSRV, ttl: ttl, port: listed.Port, target: listed.Target}
 }
 
 // Rendering returns what SetRendering stored, or nil. It may be called from any goroutine.
@@ -92,5 +91,5 @@ func (r *RRset) Len() int {
 	if r.SOA != nil {
 		return 1
 	}
-	return len(r.Addrs) + len(r.SRV) + len(r.NS) + len(r.PTR)
+	return len(r.Addrs) + len(r.SRV) + len(r.Names)
 }

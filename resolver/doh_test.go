@@ -37,7 +37,7 @@ func TestDNSOverHTTPS(t *testing.T) {
 			answers       int
 		}{
 			{"one.marathon.mesos. A", "max-age=77", dns.RcodeSuccess, 1},
-			{"none.mesos. A", fmt.Sprintf("max-age=%d", testTTL), dns.RcodeNameError, 0},
+			{"none.mesos. A", fmt.Sprintf("max-age=%d", testNegativeTTL), dns.RcodeNameError, 0},
 			{"example.com. A", "max-age=42", dns.RcodeSuccess, 2},
 			{"none.example. A", "max-age=120", dns.RcodeNameError, 0},
 			{"mesos. AXFR", "max-age=0", dns.RcodeRefused, 0},

@@ -128,7 +128,7 @@ func TestLateReply(t *testing.T) {
 		return nil
 	})
 	h, _ := newTestForwarder(t, nil, late.addr, next.addr)
-	h.forward.patience = func(u *upstream) time.Duration {
+	h.settings.Load().forward.patience = func(u *upstream) time.Duration {
 		if u.addr == late.addr {
 			return time.Millisecond
 		}

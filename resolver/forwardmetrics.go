@@ -1,7 +1,7 @@
 package resolver
 
 import (
-	"time"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -28,10 +28,10 @@ type forwardMetrics struct {
 	rejected, refused, stale, prefetches prometheus.Counter
 	tls, https                           prometheus.Counter
 	ignored                              *prometheus.CounterVec
-	registry                             prometheus.Registerer
+	current                              atomic.Pointer[forwarder] // whose servers and cache are shown; nil: none
 }
 
-func newForwardMetrics(registry prometheus.Registerer) *forwardMetrics {
+func newForwardMetrics() *forwardMetrics {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "rollcall_dns_" + name, Help: help})
 	}
@@ -47,38 +47,50 @@ func newForwardMetrics(registry prometheus.Registerer) *forwardMetrics {
 		https:      counter("https_requests_total", "DNS questions that came over HTTPS."),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_upstream_ignored_total",
 			Help: "Datagrams that were no reply to what the upstream server was asked."}, []string{"upstream"}),
-		registry: registry,
 	}
 }
 
 func (m *forwardMetrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.waiting, m.rejected, m.refused, m.stale, m.prefetches, m.tls, m.https, m.ignored}
+	return []prometheus.Collector{m.waiting, m.rejected, m.refused, m.stale, m.prefetches, m.tls, m.https, m.ignored, forwardGauges{m}}
 }
 
-// watchCache has a cache's size shown.
-func (m *forwardMetrics) watchCache(c *cache) {
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rollcall_dns_cache_entries",
-			Help: "DNS answers in the cache, stale ones included."}, func() float64 { return float64(c.len()) }),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rollcall_dns_cache_bytes",
-			Help: "Memory that the DNS answers in the cache take, about."}, func() float64 { return float64(c.octets()) }))
+// forwardGauges tell of the servers and the cache that are in use when they are asked.
+type forwardGauges struct{ metrics *forwardMetrics }
+
+var (
+	upstreamUp = prometheus.NewDesc("rollcall_dns_upstream_up",
+		"1 while the upstream server answers and its questions do not come back, else 0.", []string{"upstream"}, nil)
+	upstreamLatency = prometheus.NewDesc("rollcall_dns_upstream_latency_seconds",
+		"How long the upstream server takes to reply, smoothed; 0: not known.", []string{"upstream"}, nil)
+	cacheEntries = prometheus.NewDesc("rollcall_dns_cache_entries", "DNS answers in the cache, stale ones included.", nil, nil)
+	cacheBytes   = prometheus.NewDesc("rollcall_dns_cache_bytes", "Memory that the DNS answers in the cache take, about.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (g forwardGauges) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range [...]*prometheus.Desc{upstreamUp, upstreamLatency, cacheEntries, cacheBytes} {
+		out <- d
+	}
 }
 
-// watch has a server's state shown.
-func (m *forwardMetrics) watch(u *upstream) {
-	labels := prometheus.Labels{"upstream": u.addr.String()}
-	m.registry.MustRegister(
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rollcall_dns_upstream_up", ConstLabels: labels,
-			Help: "1 while the upstream server answers and its questions do not come back, else 0."}, func() float64 {
-			if u.isDown() || u.loops(time.Now()) {
-				return 0
-			}
-			return 1
-		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "rollcall_dns_upstream_latency_seconds", ConstLabels: labels,
-			Help: "How long the upstream server takes to reply, smoothed; 0: not known."}, func() float64 {
-			u.mu.Lock()
-			defer u.mu.Unlock()
-			return u.latency.Seconds()
-		}))
+// Collect implements prometheus.Collector.
+func (g forwardGauges) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	f := g.metrics.current.Load()
+	if f == nil {
+		return
+	}
+	gauge(cacheEntries, float64(f.cache.len()))
+	gauge(cacheBytes, float64(f.cache.octets()))
+	now := f.now()
+	for _, u := range f.loops.servers {
+		up, server := 1.0, u.addr.String()
+		if u.isDown() || u.loops(now) {
+			up = 0
+		}
+		gauge(upstreamUp, up, server)
+		gauge(upstreamLatency, u.smoothed().Seconds(), server)
+	}
 }

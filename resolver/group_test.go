@@ -122,7 +122,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 				t.Fatalf("%v", got)
 			}
 		}
-		h.forward.background.Wait()
+		h.settings.Load().forward.background.Wait()
 	}
 	want := func(n int32) {
 		t.Helper()
@@ -141,7 +141,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 	clock.advance(downFor)
 	ask(1)
 	want(downAfter + 2)
-	h.forward.timeout = 10 * time.Second
+	h.settings.Load().forward.timeout = 10 * time.Second
 	before := second.questions.Load()
 	ask(5)
 	if n := first.questions.Load() + second.questions.Load() - before - downAfter - 2; n != 5 {
@@ -157,8 +157,8 @@ func TestImpatience(t *testing.T) {
 	stuck := newFakeUpstream(t, silent)
 	good := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7"))
 	h, _ := newTestForwarder(t, nil, stuck.addr, good.addr)
-	h.forward.now = time.Now
-	h.forward.patience = func(*upstream) time.Duration { return time.Millisecond }
+	h.settings.Load().forward.now = time.Now
+	h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Millisecond }
 	for range 10 {
 		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")
 	}
@@ -177,7 +177,7 @@ func TestLostPacket(t *testing.T) {
 		return answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")(question, tcp)
 	})
 	h, _ := newTestForwarder(t, nil, u.addr)
-	h.forward.patience = func(*upstream) time.Duration { return time.Millisecond }
+	h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Millisecond }
 	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")
 	first, second := <-u.ports, <-u.ports
 	if len(ids) != 2 || ids[0] == ids[1] || first == second {
@@ -193,17 +193,17 @@ func TestAllServersDown(t *testing.T) {
 		return nil
 	})
 	h, clock := newTestForwarder(t, nil, u.addr)
-	h.forward.general.servers[0].unansweredFor(time.Second, true, clock.Now())
+	h.settings.Load().forward.general.servers[0].unansweredFor(time.Second, true, clock.Now())
 	for i := range maxTrials {
 		packet, err := newQuestion(t, fmt.Sprintf("n%d.example. A", i)).Pack()
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, q := h.handle(nil, packet, overUDP, 0)
-		go h.forward.resolve(t.Context(), q)
+		go h.settings.Load().forward.resolve(t.Context(), q)
 		<-asked
 	}
-	got := h.forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
+	got := h.settings.Load().forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
 	if got.answer != nil || got.reason.code != dns.ExtendedErrorCodeNoReachableAuthority {
 		t.Errorf("%+v", got)
 	}
@@ -225,10 +225,10 @@ func TestGroupsLeaveRoom(t *testing.T) {
 	}, good.addr)
 	for i := range 3 {
 		_, q := h.handle(nil, packet(t, newQuestion(t, fmt.Sprintf("n%d.stuck. A", i))), overUDP, 0)
-		go h.forward.resolve(t.Context(), q)
+		go h.settings.Load().forward.resolve(t.Context(), q)
 		<-asked
 	}
-	if got := h.forward.ask(t.Context(), question{name: "n.stuck.", qtype: dns.TypeA}); !got.rejected {
+	if got := h.settings.Load().forward.ask(t.Context(), question{name: "n.stuck.", qtype: dns.TypeA}); !got.rejected {
 		t.Errorf("%+v, want it to be rejected: half of the questions that may wait do so for these servers", got)
 	}
 	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess)

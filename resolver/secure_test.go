@@ -127,7 +127,7 @@ func TestSecureUpstream(t *testing.T) {
 				o.Upstreams, o.SecureUpstreams = []netip.AddrPort{addr}, map[netip.AddrPort]string{addr: tt.certificate}
 				o.UpstreamAuthorities = tt.pool
 			})
-			h.forward.patience = func(*upstream) time.Duration { return time.Hour }
+			h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Hour }
 			const n = 5
 			for range n {
 				got := resolve(t, h, ednsQuestion(t, "one.marathon.mesos. A"), true)
@@ -139,12 +139,12 @@ func TestSecureUpstream(t *testing.T) {
 					return
 				}
 			}
-			h.forward.background.Wait()
+			h.settings.Load().forward.background.Wait()
 			// The probe for loops may take one of its own.
 			if made := testutil.ToFloat64(tt.server.handler.metrics.forwarding.tls) - before; made > 2 {
 				t.Errorf("%v connections for %d questions", made, n)
 			}
-			if got := h.forward.general.servers[0].secure; len(got.idle) == 0 {
+			if got := h.settings.Load().forward.general.servers[0].secure; len(got.idle) == 0 {
 				t.Error("no connection is kept")
 			} else { // the server closes it; the next question goes over another one
 				for _, conn := range got.idle {

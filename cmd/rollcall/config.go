@@ -60,6 +60,7 @@ type forwardConfig struct {
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
 	Secure        map[netip.AddrPort]string   // those that are asked over TLS, with the names of their certificates
 	CAFile        string                      // of the certificates that theirs are checked with; "": the system's
+	CAs           string                      // what that file holds; filled by loadConfig
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
 	MaxStale      time.Duration               // that answers are kept after their time
@@ -90,7 +91,11 @@ type mesosConfig struct {
 	Authentication    string // "", "basic" or "iam"
 	Credentials       mesosCredentials
 	IAMConfigFile     string
+	Files             mesosFiles // what the files hold; filled by loadConfig
 }
+
+// followsMesos says whether the names of a Mesos cluster's tasks are answered for.
+func (c *config) followsMesos() bool { return c.Mesos.ZK != "" || len(c.Mesos.Masters) > 0 }
 
 // schedulerConfig is the scheduler core, its API and its engine.
 type schedulerConfig struct {
@@ -252,8 +257,7 @@ func parseConfig(data []byte, path string) (config, []warning, error) {
 	return c, r.warnings, r.err(path)
 }
 
-// loadConfig reads the configuration file at path and checks the files that it names: certificates, keys and
-// credentials. A leading "~/" stands for the home directory.
+// loadConfig reads the configuration file at path and the files that it names: certificates, keys and credentials. A leading "~/" stands for the home directory.
 func loadConfig(path string) (config, []warning, error) {
 	r := &report{}
 	path = expandHome(path, os.Getenv("HOME"))
@@ -269,7 +273,7 @@ func loadConfig(path string) (config, []warning, error) {
 	if refused, ok := errors.AsType[*configError](err); ok {
 		r.problems = refused.Problems
 	}
-	c.checkFiles(r)
+	c.readFiles(r)
 	return c, warnings, r.err(path)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -104,20 +103,4 @@ func (s *secureServers) take(text string) (netip.AddrPort, error) {
 	}
 	s.names[addr] = name
 	return addr, nil
-}
-
-// loadAuthorities reads the certificates that those of resolvers are checked with; nil: those of the system.
-func loadAuthorities(path string) (*x509.CertPool, error) {
-	if path == "" {
-		return nil, nil
-	}
-	pem, err := readAtMost(path, maxConfigBytes)
-	if err != nil {
-		return nil, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("no certificate in %s; it takes certificates in PEM form", path)
-	}
-	return pool, nil
 }

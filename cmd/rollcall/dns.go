@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,7 +33,7 @@ func (s *server) openResolver() (err error) {
 		checks = append(checks, s.peers.check())
 	}
 	if s.mesos != nil {
-		registry.MustRegister(newMesosCollector(s.mesos.follower.Status))
+		registry.MustRegister(newMesosCollector(s.mesos.status))
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
@@ -52,12 +53,24 @@ func (s *server) openResolver() (err error) {
 		if err != nil {
 			return err
 		}
-		s.http = s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
-			Version: version, Config: func(serial uint32) any { return c.effective(serial) },
-			Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: checks,
-		}))
 	}
+	s.checks = checks
+	s.setMesosDNS(c)
 	return nil
+}
+
+// setMesosDNS makes Mesos-DNS's HTTP API show and follow a configuration.
+func (s *server) setMesosDNS(c config) {
+	h := s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
+		Version: version, Config: func(serial uint32) any { return c.effective(serial) },
+		Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: s.checks,
+	}))
+	s.http.Store(&h)
+}
+
+// serveMesosDNS is Mesos-DNS's HTTP API.
+func (s *server) serveMesosDNS(w http.ResponseWriter, r *http.Request) {
+	(*s.http.Load()).ServeHTTP(w, r)
 }
 
 // resolverOptions are the DNS server's part of the configuration.
@@ -75,9 +88,9 @@ func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	if err := c.Encryption.apply(&o, c.DNS.Listener, log); err != nil {
 		return o, err
 	}
-	var err error
-	if o.UpstreamAuthorities, err = loadAuthorities(c.Forward.CAFile); err != nil {
-		return o, fmt.Errorf("reading resolverCAFile: %w", err)
+	if c.Forward.CAs != "" { // certificates, as was seen when they were read
+		o.UpstreamAuthorities = x509.NewCertPool()
+		o.UpstreamAuthorities.AppendCertsFromPEM([]byte(c.Forward.CAs))
 	}
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
