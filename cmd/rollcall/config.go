@@ -19,6 +19,7 @@ type config struct {
 	DNS       dnsConfig
 	Answers   answersConfig
 	Transfer  transferConfig
+	Limits    limitsConfig
 	Forward   forwardConfig
 	HTTP      httpConfig
 	Mesos     mesosConfig
@@ -219,6 +220,7 @@ func devConfig(dev devOptions) (config, error) {
 	c := o.typed(r)
 	c.Forward.CacheSize = defaultCacheSize
 	c.Answers = defaultAnswers()
+	c.Limits = defaultLimits()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -278,9 +280,10 @@ func decodeConfig(data []byte, path string, r *report) config {
 	o := defaultMesosDNSOptions()
 	cacheSize := defaultCacheSize
 	answers := defaultAnswers()
+	limits := defaultLimits()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &limits, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
@@ -290,16 +293,20 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Forward.CacheSize = cacheSize
 	c.Answers = answers
 	c.Transfer = transfer
+	c.Limits = limits
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(cacheSize *int, transfer *transferConfig, scheduler **schedulerConfig) []field {
+func extensionFields(
+	cacheSize *int, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
+) []field {
 	return []field{
 		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
 		{name: "transfer", once: true, set: transfer.read},
+		{name: "limits", once: true, set: limits.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

@@ -22,17 +22,19 @@ func knownFields() map[string][]field {
 		options   mesosDNSOptions
 		answers   answersConfig
 		transfer  transferConfig
+		limits    limitsConfig
 		cacheSize int
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &sp)),
+		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &limits, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),
 		"transfer.keys":          (&keyConfig{}).fields(),
+		"limits":                 limits.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),

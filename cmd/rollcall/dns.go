@@ -69,6 +69,7 @@ func resolverOptions(c config) (resolver.Options, error) {
 	}
 	c.Answers.apply(&o)
 	c.Transfer.apply(&o)
+	c.Limits.apply(&o)
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
 		if err != nil {
