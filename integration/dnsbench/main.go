@@ -40,10 +40,10 @@ func main() {
 	}
 	var s settings
 	flag.StringVar(&s.rollcall, "rollcall", "bin/rollcall", "the rollcall to measure")
-	flag.IntVar(&s.rounds, "rounds", 5, "how often each server is measured in each way")
-	flag.DurationVar(&s.length, "length", 3*time.Second, "how long for")
+	flag.IntVar(&s.rounds, "rounds", 9, "how often each server is measured in each way")
+	flag.DurationVar(&s.length, "length", time.Second, "how long for")
 	flag.IntVar(&s.rate, "rate", 20_000, "questions a second at the low rate")
-	flag.StringVar(&s.only, "only", "", "measure only what has one of these texts, separated by commas, in its name")
+	flag.StringVar(&s.only, "only", "", "measure only what has one of these texts, separated by semicolons, in its name")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
