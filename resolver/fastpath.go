@@ -2,7 +2,7 @@ package resolver
 
 // The fast path answers the plain questions for names in the zone. It may not allocate, lock, or wait.
 //
-//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN and
+//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN, here of
 //     type A, AAAA, PTR or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
@@ -68,9 +68,6 @@ func (h *handler) readPlain(packet, buf []byte, from client) (p plain, ok bool) 
 		return p, false
 	}
 	p.qtype = binary.BigEndian.Uint16(packet[p.end()-4:])
-	if p.qtype != records.TypeA && p.qtype != records.TypeAAAA && p.qtype != records.TypeSRV && p.qtype != records.TypePTR {
-		return p, false
-	}
 	p.from = from
 	p.limit = maxTCPSize
 	if from.udp {
@@ -107,6 +104,9 @@ func (h *handler) view() view {
 // fast answers a plain question in dst, whose content is overwritten, or returns nil. node is what the snapshot has at
 // the name. rotation chooses the record with which the answer starts.
 func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	if p.qtype != records.TypeA && p.qtype != records.TypeAAAA && p.qtype != records.TypeSRV && p.qtype != records.TypePTR {
+		return nil
+	}
 	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
 	reply[3] = h.bitRA | packet[3]&bitCD

@@ -36,7 +36,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newForwarder(o, own, m)
+	forward, err := newForwarder(o, own, zone.Snapshot().Apexes(), m)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (re
 	return h.slow(packet, from, rotation)
 }
 
-// quick is handle for what can be answered without allocating, locking or waiting. nil: that is not so; use slow.
+// quick is handle for what can be answered without allocating or waiting. nil: that is not so; use slow.
 func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []byte {
 	var buf [maxName]byte
 	p, ok := h.readPlain(packet, buf[:0], from)
@@ -76,6 +76,9 @@ func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []by
 // quickly is quick for a question that was read and looked up.
 func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
 	reply := h.fast(dst, packet, p, v, node, rotation)
+	if reply == nil && node == nil {
+		reply = h.forward.fast(dst, packet, p)
+	}
 	if reply != nil {
 		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
 	}
@@ -131,11 +134,16 @@ func (h *handler) decide(q *query) *dns.Msg {
 		if h.forward == nil || !h.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		cached := h.forward.cached(q)
+		if !h.forward.allows(q.client) {
+			h.metrics.forwarding.refused.Inc()
+			q.explain(notAllowed)
+			return q.reply(dns.RcodeRefused)
+		}
+		cached, reason := h.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
-		return h.relay(q, cached)
+		return h.relay(q, cached, reason)
 	case Refused:
 		m = q.reply(dns.RcodeRefused)
 	case ServerFailure:
@@ -149,15 +157,24 @@ func (h *handler) decide(q *query) *dns.Msg {
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q)))
+	m, reason := h.forward.resolve(ctx, q)
+	return h.finish(q, h.relay(q, m, reason))
 }
 
 // overloaded is the reply to a query that there is no room to forward.
-func (h *handler) overloaded(q *query) []byte { return h.finish(q, h.relay(q, nil)) }
+func (h *handler) overloaded(q *query) []byte {
+	m, reason := h.forward.stale(q)
+	if m == nil {
+		reason = extendedError{dns.ExtendedErrorCodeNotReady, "too many questions wait for upstream servers"}
+	}
+	return h.finish(q, h.relay(q, m, reason))
+}
 
-// relay makes the reply to a query out of the answer to the same question; nil means that there is none.
+// relay makes the reply to a query out of the answer to the same question; nil means that there is none. reason says why
+// there is no better one.
 // Mesos-DNS likewise hands on flags, rcode and records as they came.
-func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
+func (h *handler) relay(q *query, upstream *dns.Msg, reason extendedError) *dns.Msg {
+	q.explain(reason)
 	if upstream == nil {
 		m := q.reply(dns.RcodeServerFailure)
 		m.RecursionAvailable = true
@@ -166,7 +183,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 	m := q.reply(upstream.Rcode)
 	m.Authoritative = upstream.Authoritative
 	m.RecursionAvailable = upstream.RecursionAvailable
-	m.AuthenticatedData = upstream.AuthenticatedData
+	m.AuthenticatedData = upstream.AuthenticatedData && (q.msg.AuthenticatedData || q.do()) // RFC 6840, section 5.8
 	m.Truncated = upstream.Truncated
 	m.Answer, m.Ns, m.Extra = upstream.Answer, upstream.Ns, upstream.Extra
 	if q.overflows(m) {

@@ -18,6 +18,7 @@ import (
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
+//	rollcall_dns_transfers_total{kind}             counter: zone transfers completed, "whole" or "incremental"
 //	rollcall_dns_zone_records                      gauge: records in the zone
 //	rollcall_dns_zone_names                        gauge: names with records
 //	rollcall_dns_zone_tasks                        gauge: tasks that are published
@@ -33,6 +34,8 @@ type metrics struct {
 	strangersDropped, strangersSlipped, strangersCut prometheus.Counter
 
 	cacheHits, cacheMisses prometheus.Counter
+	transfers              *prometheus.CounterVec
+	forwarding             *forwardMetrics
 }
 
 // queryTypes and queryRcodes are those that are counted apart. Others share one counter, as clients can make them up.
@@ -56,18 +59,22 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 		dropped:     counter("dropped_total", "DNS packets not answered, as too many were being answered."),
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
+		forwarding:  newForwardMetrics(registry),
 	}
 	limited := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_limited_total",
 		Help: "Replies to clients that nothing is known of that were too many or too long."}, []string{"action"})
 	m.strangersDropped = limited.WithLabelValues("dropped")
 	m.strangersSlipped = limited.WithLabelValues("slipped")
 	m.strangersCut = limited.WithLabelValues("truncated")
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
+		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
 	for i := range m.queries {
 		for j := range m.queries[i] {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.dropped, limited, m.forwards, m.cacheHits, m.cacheMisses)
+	collectors := append(zoneGauges(zone), queries, m.dropped, limited, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {
 		errs = append(errs, registry.Register(c))

@@ -46,8 +46,22 @@ type Options struct {
 	ZoneUpstreams map[string][]netip.AddrPort
 	// Timeout is how long to wait for one upstream server; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// CacheSize is how many forwarded answers are kept; 0: none.
+	// TCPFallback has upstream servers asked over UDP with EDNS, whatever the client speaks, and over TCP what did not fit.
+	// Without, a question goes on over the transport that it came over, with EDNS if it came with it, and that a reply was
+	// cut short is for the client to see: so does Mesos-DNS.
+	TCPFallback bool
+	// MixCase has questions to upstream servers spelled with letters of random case, which replies have to repeat: more
+	// that whoever forges replies has to guess (draft-vixie-dnsext-dns0x20).
+	MixCase bool
+	// CacheSize is how many forwarded answers are kept; 0: none. They take 2 KB each at most, on average: large ones drive
+	// out others.
 	CacheSize int
+	// MaxStale is how long answers are kept after their time, for when no upstream server answers (RFC 8767); 0: not.
+	MaxStale time.Duration
+	// Prefetch has answers that are asked for renewed when a tenth of their time is left, so that nobody waits.
+	Prefetch bool
+	// RecursionFrom are the networks whose clients may ask for names outside the zones; nil: DefaultLocalNetworks.
+	RecursionFrom []netip.Prefix
 
 	// ServerVersion answers version.bind and version.server in class CHAOS, ServerID hostname.bind and id.server
 	// (RFC 4892), and the option NSID (RFC 5001). "": they are refused. At most 255 octets.
@@ -99,7 +113,8 @@ type Options struct {
 const (
 	// DefaultTimeout is Mesos-DNS's.
 	DefaultTimeout = 5 * time.Second
-	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and one file descriptor.
+	// DefaultMaxForwards bounds memory and sockets: a question that waits costs about 20 KB and, for each
+	// server that it is with, one file descriptor.
 	DefaultMaxForwards = 512
 	// DefaultMaxConnections bounds memory and file descriptors. An idle connection takes about 4 KB.
 	DefaultMaxConnections = 4096
@@ -116,6 +131,9 @@ func (o Options) withDefaults() Options {
 	o.MaxForwards = cmp.Or(o.MaxForwards, DefaultMaxForwards)
 	o.MaxConnections = cmp.Or(o.MaxConnections, DefaultMaxConnections)
 	o.MaxClientConnections = cmp.Or(o.MaxClientConnections, DefaultMaxClientConnections)
+	if o.RecursionFrom == nil {
+		o.RecursionFrom = DefaultLocalNetworks()
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -178,7 +196,7 @@ func (o Options) validate() error {
 		field string
 		value int64
 	}{
-		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)},
+		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)}, {"MaxStale", int64(o.MaxStale)},
 		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 		{"MaxClientConnections", int64(o.MaxClientConnections)},
 		{"Strangers.ResponsesPerSecond", int64(o.Strangers.ResponsesPerSecond)}, {"Strangers.Slip", int64(o.Strangers.Slip)},

@@ -100,6 +100,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.conns.closeAll()
 	reading.Wait()
 	pending.Wait() // nobody adds to it any more
+	s.handler.forward.close()
 	return err
 }
 

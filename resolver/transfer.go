@@ -217,7 +217,12 @@ func (h *handler) transferred(q *query) iter.Seq[[]byte] {
 			size += dns.Len(rr)
 		}
 		if send() {
+			kind := "incremental"
+			if q.transfer.whole {
+				kind = "whole"
+			}
 			h.metrics.answered(q.question.Type, dns.RcodeSuccess)
+			h.metrics.transfers.WithLabelValues(kind).Inc()
 		}
 	}
 }

@@ -56,10 +56,15 @@ type dnsConfig struct {
 // forwardConfig says what becomes of names outside the domain.
 type forwardConfig struct {
 	On            bool                        // false: they are refused
-	Resolvers     []netip.AddrPort            // in the order they are asked; none: those of /etc/resolv.conf
+	Resolvers     []netip.AddrPort            // none: those of /etc/resolv.conf
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
+	MaxStale      time.Duration               // that answers are kept after their time
+	Prefetch      bool                        // answers are renewed before their time is over
+	From          []netip.Prefix              // whose questions are forwarded
+	TCPFallback   bool                        // false: questions go on over the transport they came over
+	MixedCase     bool                        // of the letters in questions to resolvers
 }
 
 // httpConfig is Mesos-DNS's HTTP API.
@@ -218,7 +223,9 @@ func devConfig(dev devOptions) (config, error) {
 	o.Domain = dev.Domain
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)
-	c.Forward.CacheSize = defaultCacheSize
+	forward := defaultForwardOptions()
+	forward.adaptDefaults(nil, true)
+	forward.apply(&c.Forward)
 	c.Answers = defaultAnswers()
 	c.Limits = defaultLimits()
 
@@ -278,19 +285,19 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 
 	o := defaultMesosDNSOptions()
-	cacheSize := defaultCacheSize
-	answers := defaultAnswers()
+	forward, answers := defaultForwardOptions(), defaultAnswers()
 	limits := defaultLimits()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &limits, &scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &limits, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
+	forward.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
 		o.File = abs
 	}
 	c := o.typed(r)
-	c.Forward.CacheSize = cacheSize
+	forward.apply(&c.Forward)
 	c.Answers = answers
 	c.Transfer = transfer
 	c.Limits = limits
@@ -300,11 +307,8 @@ func decodeConfig(data []byte, path string, r *report) config {
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(
-	cacheSize *int, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
-) []field {
+func extensionFields(transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig) []field {
 	return []field{
-		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
 		{name: "transfer", once: true, set: transfer.read},
 		{name: "limits", once: true, set: limits.read},
 		{name: "scheduler", once: true, set: func(n node) string {

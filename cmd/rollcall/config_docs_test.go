@@ -20,16 +20,16 @@ const (
 func knownFields() map[string][]field {
 	var (
 		options   mesosDNSOptions
+		forward   forwardOptions
 		answers   answersConfig
 		transfer  transferConfig
 		limits    limitsConfig
-		cacheSize int
 		scheduler schedulerConfig
 		sp        *schedulerConfig
 		agents    node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &limits, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &limits, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),

@@ -65,7 +65,8 @@ func resolverOptions(c config) (resolver.Options, error) {
 		Addrs: []netip.AddrPort{netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port)}, Recursion: c.Forward.On,
 		RecursionAvailable: c.DNS.RecursionAvailable, SetTruncateBit: c.DNS.TruncateBit,
 		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
-		CacheSize: c.Forward.CacheSize,
+		CacheSize: c.Forward.CacheSize, MaxStale: c.Forward.MaxStale, Prefetch: c.Forward.Prefetch,
+		RecursionFrom: append([]netip.Prefix{}, c.Forward.From...), TCPFallback: c.Forward.TCPFallback, MixCase: c.Forward.MixedCase,
 	}
 	c.Answers.apply(&o)
 	c.Transfer.apply(&o)

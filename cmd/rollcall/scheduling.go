@@ -48,10 +48,17 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
 	loop.Observe(events)
 	loop.Observe(journal{s.log})
-	return &scheduling{loop: loop, events: events, api: api.New(api.Options{
+	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
-	})}, nil
+	}
+	if sandboxes, ok := engine.(api.Sandboxes); ok {
+		o.Sandboxes = sandboxes
+	}
+	if s.config.DNS.On {
+		o.Resolver = ownResolver{s.dnsAddr}
+	}
+	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
 }
 
 // newEngine is the engine of the configuration.

@@ -115,7 +115,7 @@ func zoneOptions(c config) records.Options {
 	return o
 }
 
-// openStore opens the scheduler's store, if there is a scheduler whose state is not shared.
+// openStore makes the data directory, if there is a scheduler, and opens the state in it, if it is not shared.
 func (s *server) openStore() (err error) {
 	c := s.config.Scheduler
 	if c == nil {
@@ -125,10 +125,9 @@ func (s *server) openStore() (err error) {
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
-	if c.ZK != "" {
-		return nil
+	if c.ZK == "" {
+		s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log})
 	}
-	s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log})
 	return err
 }
 

@@ -48,6 +48,9 @@ type Options struct {
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
 
+	Sandboxes Sandboxes // nil: the files of tasks cannot be read
+	Resolver  Resolver  // nil: DNS cannot be asked
+
 	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
 	Abdicate func()
 
