@@ -17,9 +17,10 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 		case theirs == nil || theirs.TTL != set.TTL:
 			f(set)
 		default:
-			rest := &RRset{Type: set.Type, TTL: set.TTL, SOA: set.SOA,
+			rest := &RRset{Type: set.Type, TTL: set.TTL,
 				Addrs: without(set.Addrs, theirs.Addrs, netip.Addr.Compare), SRV: without(inOrder(set.SRV), inOrder(theirs.SRV), compareSRV),
-				NS: without(set.NS, theirs.NS, strings.Compare), PTR: without(set.PTR, theirs.PTR, strings.Compare)}
+				others: &otherData{soa: set.SOA(), ns: without(set.NS(), theirs.NS(), strings.Compare),
+					ptr: without(set.PTR(), theirs.PTR(), strings.Compare)}}
 			if rest.Len() > 0 {
 				f(rest)
 			}

@@ -129,7 +129,7 @@ func (r *rebuilder) changeListed(n name, list []contribution) {
 }
 
 func (r *rebuilder) count(n *Node, times int) {
-	if len(n.sets) > 0 {
+	if n.sets != nil {
 		r.stats.Names += times
 		r.stats.Records += times * n.records()
 	}
@@ -164,8 +164,8 @@ func (r *rebuilder) countChild(n name, times int) {
 	r.replace(old, &Node{name: old.name, sets: old.sets, held: old.held, children: uint32(int(old.children) + times)})
 }
 
-// rrsets makes the RRsets of sorted data, and at the apex those that make it one.
-func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
+// rrsets makes the RRsets of sorted data, and at the apex those that make it one, and returns the first of them.
+func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 	var types []uint16
 	for _, d := range data {
 		if !slices.Contains(types, d.rrtype) {
@@ -183,6 +183,9 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 	sets := make([]RRset, len(types))
 	for i := range sets {
 		set := &sets[i]
+		if i > 0 {
+			sets[i-1].next = set
+		}
 		set.Type, set.TTL = types[i], r.options.TTL
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
 		if end < 0 {
@@ -190,15 +193,15 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		}
 		switch set.Type {
 		case TypeNS:
-			set.NS = []string{r.options.SOA.MName}
+			set.others = &otherData{ns: []string{r.options.SOA.MName}}
 		case TypeSOA:
 			soa := r.options.SOA
 			soa.Serial = apex.Serial
-			set.SOA = &soa
+			set.others = &otherData{soa: &soa}
 		case TypePTR:
-			set.PTR = make([]string, end)
+			set.others = &otherData{ptr: make([]string, end)}
 			for j, d := range data[:end] {
-				set.PTR[j] = d.target
+				set.others.ptr[j] = d.target
 			}
 		case TypeSRV:
 			set.SRV = make([]SRV, end)
@@ -213,5 +216,5 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		}
 		data = data[end:]
 	}
-	return sets
+	return &sets[0]
 }

@@ -15,19 +15,48 @@ const (
 	TypeSRV  uint16 = 33
 )
 
-// RRset is the set of records of one type at one name. Exactly one of the value fields is filled, by type.
+// RRset is the set of records of one type at one name. Exactly one of Addrs, SRV, NS, PTR and SOA is filled, by type.
 // Addrs are in ascending order, PTR as well, SRV by target and port: a reader that wants another order makes its own.
-// It is immutable but for its rendering slot.
+// It is immutable but for its rendering slot. There are half a million of them: so what few have is apart.
 type RRset struct {
 	Type  uint16
 	TTL   uint32       // seconds
 	Addrs []netip.Addr // A, AAAA
 	SRV   []SRV
-	NS    []string // absolute, with a dot at the end; likewise PTR
-	PTR   []string
-	SOA   *SOA
 
+	others    *otherData // nil where Addrs or SRV is filled
 	rendering atomic.Pointer[[]byte]
+	next      *RRset // of the same name, with a higher type
+}
+
+// otherData is the data of the types that few names have.
+type otherData struct {
+	ns, ptr []string
+	soa     *SOA
+}
+
+// NS are the servers of an NS set: absolute, with a dot at the end.
+func (r *RRset) NS() []string {
+	if r.others == nil {
+		return nil
+	}
+	return r.others.ns
+}
+
+// PTR are the targets of a PTR set: absolute, with a dot at the end.
+func (r *RRset) PTR() []string {
+	if r.others == nil {
+		return nil
+	}
+	return r.others.ptr
+}
+
+// SOA is the data of an SOA set.
+func (r *RRset) SOA() *SOA {
+	if r.others == nil {
+		return nil
+	}
+	return r.others.soa
 }
 
 // SRV is the data of an SRV record (RFC 2782). Target is absolute, with a dot at the end, in presentation format.
@@ -89,8 +118,8 @@ func (r *RRset) SetRendering(wire []byte) { r.rendering.Store(&wire) }
 
 // Len is the number of records in the set.
 func (r *RRset) Len() int {
-	if r.SOA != nil {
+	if r.SOA() != nil {
 		return 1
 	}
-	return len(r.Addrs) + len(r.SRV) + len(r.NS) + len(r.PTR)
+	return len(r.Addrs) + len(r.SRV) + len(r.NS()) + len(r.PTR())
 }

@@ -67,10 +67,10 @@ func render(set *records.RRset) []byte {
 			name(srv.Target) // never compressed (RFC 2782)
 		})
 	}
-	for _, target := range set.PTR {
+	for _, target := range set.PTR() {
 		record(func() { name(target) })
 	}
-	if soa := set.SOA; soa != nil {
+	if soa := set.SOA(); soa != nil {
 		record(func() {
 			name(soa.MName)
 			name(soa.RName)

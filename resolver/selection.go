@@ -121,12 +121,12 @@ func recordSize(set *records.RRset, i int) int {
 		return recordLen + addressLen(set.Type)
 	case set.SRV != nil:
 		return recordLen + srvLen + nameLen(set.SRV[i].Target)
-	case set.NS != nil:
-		return recordLen + nameLen(set.NS[i])
-	case set.PTR != nil:
-		return recordLen + nameLen(set.PTR[i])
+	case set.NS() != nil:
+		return recordLen + nameLen(set.NS()[i])
+	case set.PTR() != nil:
+		return recordLen + nameLen(set.PTR()[i])
 	default:
-		return recordLen + nameLen(set.SOA.MName) + nameLen(set.SOA.RName) + soaLen
+		return recordLen + nameLen(set.SOA().MName) + nameLen(set.SOA().RName) + soaLen
 	}
 }
 
