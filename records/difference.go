@@ -19,8 +19,7 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 		default:
 			rest := &RRset{Type: set.Type, TTL: set.TTL,
 				Addrs: without(set.Addrs, theirs.Addrs, netip.Addr.Compare), SRV: without(inOrder(set.SRV), inOrder(theirs.SRV), compareSRV),
-				others: &otherData{soa: set.SOA(), ns: without(set.NS(), theirs.NS(), strings.Compare),
-					ptr: without(set.PTR(), theirs.PTR(), strings.Compare)}}
+				others: &otherData{soa: set.SOA(), names: without(set.Names(), theirs.Names(), strings.Compare)}}
 			if rest.Len() > 0 {
 				f(rest)
 			}

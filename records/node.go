@@ -45,8 +45,10 @@ func (n *Node) published() []rdata {
 		for _, a := range set.Addrs {
 			out = append(out, rdata{rrtype: set.Type, addr: a})
 		}
-		for _, target := range set.PTR() {
-			out = append(out, rdata{rrtype: TypePTR, target: target})
+		for _, target := range set.Names() {
+			if set.Type == TypePTR {
+				out = append(out, rdata{rrtype: TypePTR, target: target})
+			}
 		}
 		for _, s := range set.SRV {
 			out = append(out, s.rdata())

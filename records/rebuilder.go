@@ -193,15 +193,15 @@ func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 		}
 		switch set.Type {
 		case TypeNS:
-			set.others = &otherData{ns: []string{r.options.SOA.MName}}
+			set.others = &otherData{names: []string{r.options.SOA.MName}}
 		case TypeSOA:
 			soa := r.options.SOA
 			soa.Serial = apex.Serial
 			set.others = &otherData{soa: &soa}
 		case TypePTR:
-			set.others = &otherData{ptr: make([]string, end)}
+			set.others = &otherData{names: make([]string, end)}
 			for j, d := range data[:end] {
-				set.others.ptr[j] = d.target
+				set.others.names[j] = d.target
 			}
 		case TypeSRV:
 			set.SRV = make([]SRV, end)

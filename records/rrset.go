@@ -15,8 +15,8 @@ const (
 	TypeSRV  uint16 = 33
 )
 
-// RRset is the set of records of one type at one name. Exactly one of Addrs, SRV, NS, PTR and SOA is filled, by type.
-// Addrs are in ascending order, PTR as well, SRV by target and port: a reader that wants another order makes its own.
+// RRset is the set of records of one type at one name. Exactly one of Addrs, SRV, Names and SOA is filled, by type.
+// Addrs are in ascending order, Names as well, SRV by target and port: a reader that wants another order makes its own.
 // It is immutable but for its rendering slot. There are half a million of them: so what few have is apart.
 type RRset struct {
 	Type  uint16
@@ -31,24 +31,16 @@ type RRset struct {
 
 // otherData is the data of the types that few names have.
 type otherData struct {
-	ns, ptr []string
-	soa     *SOA
+	names []string
+	soa   *SOA
 }
 
-// NS are the servers of an NS set: absolute, with a dot at the end.
-func (r *RRset) NS() []string {
+// Names is the data of an NS or PTR set: absolute, with a dot at the end.
+func (r *RRset) Names() []string {
 	if r.others == nil {
 		return nil
 	}
-	return r.others.ns
-}
-
-// PTR are the targets of a PTR set: absolute, with a dot at the end.
-func (r *RRset) PTR() []string {
-	if r.others == nil {
-		return nil
-	}
-	return r.others.ptr
+	return r.others.names
 }
 
 // SOA is the data of an SOA set.
@@ -121,5 +113,5 @@ func (r *RRset) Len() int {
 	if r.SOA() != nil {
 		return 1
 	}
-	return len(r.Addrs) + len(r.SRV) + len(r.NS()) + len(r.PTR())
+	return len(r.Addrs) + len(r.SRV) + len(r.Names())
 }

@@ -89,7 +89,7 @@ func TestNewZoneHasItsApex(t *testing.T) {
 	if apex == nil {
 		t.Fatal("the apex does not exist")
 	}
-	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.NS(), []string{"ns1.mesos."}) || ns.TTL != 60 {
+	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.Names(), []string{"ns1.mesos."}) || ns.TTL != 60 {
 		t.Errorf("NS: %+v", ns)
 	}
 	if soa := apex.RRset(TypeSOA); soa == nil || soa.SOA().RName != "root.ns1.mesos." {

@@ -225,9 +225,9 @@ func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
 		srv := set.SRV[i]
 		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
 	case records.TypeNS:
-		return &dns.NS{Hdr: header, Ns: set.NS()[i]}
+		return &dns.NS{Hdr: header, Ns: set.Names()[i]}
 	case records.TypePTR:
-		return &dns.PTR{Hdr: header, Ptr: set.PTR()[i]}
+		return &dns.PTR{Hdr: header, Ptr: set.Names()[i]}
 	default:
 		return &dns.SOA{Hdr: header, Ns: set.SOA().MName, Mbox: set.SOA().RName, Serial: set.SOA().Serial,
 			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.TTL}

@@ -67,7 +67,7 @@ func render(set *records.RRset) []byte {
 			name(srv.Target) // never compressed (RFC 2782)
 		})
 	}
-	for _, target := range set.PTR() {
+	for _, target := range set.Names() {
 		record(func() { name(target) })
 	}
 	if soa := set.SOA(); soa != nil {
