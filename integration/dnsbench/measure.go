@@ -82,6 +82,7 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 			for _, c := range connections {
 				c.Close()
 			}
+			awaitClosed(s.process.Process.Pid, m.idle/10)
 		}()
 		if err != nil {
 			return err
@@ -154,6 +155,18 @@ func connect(addr string, n int) ([]net.Conn, error) {
 		}
 	}
 	return out, nil
+}
+
+// awaitClosed waits until a process has fewer files open than it may have, so that closing them is not what is measured
+// next.
+func awaitClosed(pid, atMost int) {
+	for range 300 {
+		files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		if err != nil || len(files) < atMost {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // residentMemory is how much memory a process has, in octets (proc(5): /proc/PID/statm); 0: it has ended.
