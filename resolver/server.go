@@ -26,6 +26,7 @@ type Server struct {
 	conns     *connections
 	strangers *strangers
 	buffers   sync.Pool     // of *streamBuffers
+	parts     atomic.Int64  // octets of the messages that have come in part
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
 }

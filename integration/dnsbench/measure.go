@@ -48,11 +48,11 @@ func measurements(rate, idle int) []measurement {
 		{"zone, UDP, full rate", own, udp, false, 0},
 		{"zone, UDP, " + slow + "/s", own, low, false, 0},
 		{"zone, UDP, " + slow + "/s, latency", own, append(slices.Clone(low), "-v"), true, 0},
-		{"zone, UDP, " + slow + "/s, latency, " + strconv.Itoa(idle) + " idle TCP connections", own,
-			append(slices.Clone(low), "-v"), true, idle},
 		{"zone, TCP, full rate", own, tcp, false, 0},
 		{"cached, UDP, full rate", forwarded, udp, false, 0},
 		{"cached, UDP, " + slow + "/s", forwarded, low, false, 0},
+		{"zone, UDP, " + slow + "/s, latency, " + strconv.Itoa(idle) + " idle TCP connections", own,
+			append(slices.Clone(low), "-v"), true, idle},
 	}
 }
 
