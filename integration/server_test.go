@@ -1,11 +1,10 @@
 package integration
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -124,10 +123,19 @@ func (c *mesosCluster) tell() { c.master.play(len(c.events), c.events...) }
 
 // run adds a task with an address and a port of its own on one of the agents.
 func (c *mesosCluster) run(name string, i, agent int) {
+	c.runAt(name, i, agent, 31000+i%1000, fmt.Sprintf("10.1.%d.%d", i>>8, i&0xFF))
+}
+
+// runAt is run with addresses and a port that are given.
+func (c *mesosCluster) runAt(name string, i, agent, port int, addresses ...string) {
+	var list []string
+	for _, a := range addresses {
+		list = append(list, fmt.Sprintf(`{"ip_address":%q}`, a))
+	}
 	c.events = append(c.events, fmt.Sprintf(`{"type":"TASK_ADDED","task_added":{"task":{"name":%q,"task_id":{"value":"%s.%d"},"framework_id":{"value":"f1"},`+
 		`"agent_id":{"value":"x-S%d"},"state":"TASK_RUNNING","resources":[{"name":"ports","type":"RANGES","ranges":{"range":[{"begin":%d,"end":%d}]}}],`+
-		`"statuses":[{"task_id":{"value":"%s.%d"},"state":"TASK_RUNNING","timestamp":1,"container_status":{"network_infos":[{"ip_addresses":[{"ip_address":"10.1.%d.%d"}]}]}}]}}}`,
-		name, name, i, agent, 31000+i%1000, 31000+i%1000, name, i, i>>8, i&0xFF))
+		`"statuses":[{"task_id":{"value":"%s.%d"},"state":"TASK_RUNNING","timestamp":1,"container_status":{"network_infos":[{"ip_addresses":[%s]}]}}]}}}`,
+		name, name, i, agent, port, port, name, i, strings.Join(list, ",")))
 }
 
 // end ends a task.
@@ -159,25 +167,14 @@ func freeDNSPort(t *testing.T) string {
 	}
 }
 
-// metric is the value of a line of the metrics, 0 when it is not there.
-func (d *daemon) metric(line string) int {
+// count is the value of a metric that counts, 0 when it is not there.
+func (d *daemon) count(name string) int {
 	d.t.Helper()
-	response, err := http.Get(d.http + "/metrics")
+	n, err := strconv.ParseFloat(cmp.Or(d.metric(name), "0"), 64)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	defer response.Body.Close()
-	lines := bufio.NewScanner(response.Body)
-	for lines.Scan() {
-		if value, ok := strings.CutPrefix(lines.Text(), line+" "); ok {
-			n, err := strconv.ParseFloat(value, 64)
-			if err != nil {
-				d.t.Fatal(err)
-			}
-			return int(n)
-		}
-	}
-	return 0
+	return int(n)
 }
 
 func unixNow() uint64 { return uint64(time.Now().Unix()) }

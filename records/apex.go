@@ -17,6 +17,17 @@ func newApex(domain string) Apex {
 	return Apex{Name: wire.text(), wire: wire}
 }
 
+// apexes are those of the zones that options speak of, the domain's first.
+func (o *Options) apexes() []Apex {
+	out := []Apex{newApex(o.Domain)}
+	for _, network := range o.ReverseZones {
+		if zone, err := ReverseZone(network); err == nil { // as validated
+			out = append(out, newApex(zone))
+		}
+	}
+	return out
+}
+
 // Wire is the name in wire format.
 func (a *Apex) Wire() string { return string(a.wire) }
 

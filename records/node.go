@@ -43,15 +43,15 @@ func (n *Node) published() []rdata {
 	for set := range n.RRsets() {
 		out = slices.Grow(out, set.Len())
 		for _, a := range set.Addrs {
-			out = append(out, rdata{rrtype: set.Type, addr: a})
+			out = append(out, rdata{rrtype: set.Type, ttl: set.TTL, addr: a})
 		}
 		for _, target := range set.Names() {
 			if set.Type == TypePTR {
-				out = append(out, rdata{rrtype: TypePTR, target: target})
+				out = append(out, rdata{rrtype: TypePTR, ttl: set.TTL, target: target})
 			}
 		}
 		for _, s := range set.SRV {
-			out = append(out, s.rdata())
+			out = append(out, s.rdata(set.TTL))
 		}
 	}
 	return out

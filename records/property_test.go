@@ -66,6 +66,7 @@ var (
 			Name: drawName.Draw(t, "name"), Addrs: drawAddrs.Draw(t, "addrs"), Port: drawPort.Draw(t, "port")}
 	})
 	drawName = rapid.SampledFrom([]string{"a", "b", "A.b", "slave", "leader", "_tcp", "", "a..b"})
+	drawTTL  = rapid.Ptr(rapid.SampledFrom([]uint32{0, 5, 60}), true)
 	drawTask = rapid.Custom(func(t *rapid.T) Task {
 		task := Task{
 			ID:        rapid.SampledFrom([]string{"1", "2", "3", "4"}).Draw(t, "id"),
@@ -76,6 +77,7 @@ var (
 			Health:    Health(rapid.IntRange(0, 2).Draw(t, "health")),
 			Ports:     rapid.SliceOfN(drawPort, 0, 2).Draw(t, "ports"),
 			Addresses: Addresses{NetInfo: drawAddrs.Draw(t, "netinfo")},
+			TTL:       drawTTL.Draw(t, "ttl"),
 		}
 		if rapid.Bool().Draw(t, "discoverable") {
 			task.Discovery = &Discovery{Name: drawName.Draw(t, "discovery name")}
@@ -154,7 +156,7 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 			}
 		}
 		data := n.published()
-		if !slices.IsSortedFunc(data, rdata.compare) || len(slices.Compact(slices.Clone(data))) != len(data) {
+		if !slices.IsSortedFunc(data, rdata.compare) || hasMixedTTLs(data) || len(slices.Compact(slices.Clone(data))) != len(data) {
 			t.Fatalf("%s: records are not sorted or not unique: %v", n.name.text(), data)
 		}
 		return true
@@ -175,6 +177,16 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 	if st := s.Stats(); st.Names != names || st.Records != records {
 		t.Fatalf("stats %+v, counted %d names and %d records", st, names, records)
 	}
+}
+
+// hasMixedTTLs reports whether sorted records of one type differ in TTL, or in nothing else.
+func hasMixedTTLs(data []rdata) bool {
+	for i := range max(len(data)-1, 0) {
+		if a, b := data[i], data[i+1]; a.rrtype == b.rrtype && (a.ttl != b.ttl || a.same(b)) {
+			return true
+		}
+	}
+	return false
 }
 
 // Whatever the way there, a zone is what its sources say, and its serial moves exactly when its content does.

@@ -17,11 +17,13 @@ type rebuilder struct {
 	changed    []bool // by apex: an answer is another one now
 	journal    journal
 	changes    []nodeChange // for the journal
+	fromNone   bool         // there is nothing before it that the journal could start from
 	stats      Stats
 }
 
 // start makes the apexes, which are never lost.
 func (r *rebuilder) start() {
+	r.fromNone = true
 	for i, apex := range r.apexes {
 		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, nil)})
 		r.stats.Names++
@@ -64,7 +66,7 @@ func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Sn
 		for i, apex := range r.apexes {
 			v.before[i] = apex.Serial
 		}
-		if r.options.JournalSize > 0 && v.before[0] != 0 { // there is nothing before the first snapshot
+		if r.options.JournalSize > 0 && !r.fromNone {
 			r.journal = r.journal.add(v, r.options.JournalSize)
 		}
 		r.apexes = slices.Clone(r.apexes) // the snapshot before has the others
@@ -186,17 +188,20 @@ func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 		if i > 0 {
 			sets[i-1].next = set
 		}
-		set.Type, set.TTL = types[i], r.options.TTL
+		set.Type, set.TTL = types[i], r.options.ttl(types[i])
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
 		if end < 0 {
 			end = len(data)
+		}
+		if end > 0 {
+			set.TTL = data[0].ttl
 		}
 		switch set.Type {
 		case TypeNS:
 			set.others = &otherData{names: []string{r.options.SOA.MName}}
 		case TypeSOA:
 			soa := r.options.SOA
-			soa.Serial = apex.Serial
+			soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
 			set.others = &otherData{soa: &soa}
 		case TypePTR:
 			set.others = &otherData{names: make([]string, end)}

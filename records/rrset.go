@@ -90,9 +90,9 @@ func newSRV(weight uint16, d rdata) SRV {
 	return s
 }
 
-func (s *SRV) rdata() rdata {
+func (s *SRV) rdata(ttl uint32) rdata {
 	listed := s.AsListed()
-	return rdata{rrtype: TypeSRV, port: listed.Port, target: listed.Target}
+	return rdata{rrtype: TypeSRV, ttl: ttl, port: listed.Port, target: listed.Target}
 }
 
 // Rendering returns what SetRendering stored, or nil. It may be called from any goroutine.

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,14 +9,14 @@ import (
 
 // Zone owns the names of one domain, and of the addresses in reverse zones. Its methods may be called from any goroutine.
 type Zone struct {
-	options Options
-	namer   namer
-
 	current atomic.Pointer[Snapshot]
 	updated atomic.Pointer[chan struct{}] // closed by the next update
 	waiting atomic.Int32                  // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
+	options  *Options   // never changed, only replaced
+	namer    namer
+	claims   *claims
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
@@ -35,28 +36,72 @@ func New(o Options) (*Zone, error) {
 	if o.Serial == 0 {
 		o.Serial = 1
 	}
-	apexes := []Apex{newApex(o.Domain)}
-	for _, network := range o.ReverseZones {
-		zone, _ := ReverseZone(network) // as validated
-		apexes = append(apexes, newApex(zone))
-	}
 	z := &Zone{
-		options:  o,
+		options:  &o,
 		namer:    newNamer(o),
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
 
 		subscribers: make(map[string]map[uint64]func(Update)),
 	}
-	r := z.rebuild(&Snapshot{apexes: apexes, names: newTrie(), listed: newTrie()})
-	r.start()
-	c := newChanges()
-	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
-	r.apply(c)
+	r, _ := z.build(nil)
 	z.reserve(o.Serial, true)
 	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
 	z.announce()
 	return z, nil
+}
+
+// build starts a snapshot from nothing: the fixed names, and what all sources have said. The zones go on from the
+// serials that they have in old; one that is new there goes on from the last of all.
+func (z *Zone) build(old *Snapshot) (*rebuilder, []Collision) {
+	apexes := z.options.apexes()
+	for i := range apexes {
+		if old != nil {
+			apexes[i].Serial = old.LastSerial()
+			if was := old.ApexOf([]byte(apexes[i].wire)); was != nil && was.wire == apexes[i].wire {
+				apexes[i].Serial = was.Serial
+			}
+		}
+	}
+	r := z.rebuild(&Snapshot{apexes: apexes, names: newTrie(), listed: newTrie()})
+	r.start()
+	c := newChanges(z.options)
+	z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, c.giverFor(claimant{}, +1))
+	for _, s := range z.sources {
+		s.give(&z.namer, c)
+	}
+	r.apply(c)
+	z.claims = newClaims()
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
+	return r, collisions
+}
+
+// Reconfigure names everything anew by other options. All of it becomes visible at once, under the next serial; with
+// options that say the same as before nothing happens. Serial and Reserve are of no interest here. On error, which says what is
+// wrong with the options, nothing has changed: a zone keeps its Domain. It costs O(all names), during which updates
+// wait and answers go on.
+func (z *Zone) Reconfigure(o Options) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	z.mu.Lock()
+	if o.Domain != z.options.Domain {
+		defer z.mu.Unlock()
+		return fmt.Errorf("options: Domain is %q and cannot become %q", z.options.Domain, o.Domain)
+	}
+	var collisions []Collision
+	if !o.equal(z.options) {
+		o.Reserve = z.options.Reserve
+		z.options, z.namer = &o, newNamer(o)
+		var r *rebuilder
+		r, collisions = z.build(z.current.Load())
+		z.current.Store(r.snapshot(z.nextSerial, time.Now()))
+		z.announce()
+	}
+	z.mu.Unlock()
+	o.tell(collisions)
+	return nil
 }
 
 // Update applies what a source says changed. When it returns, Snapshot answers with it: a caller that withdraws a
@@ -64,10 +109,9 @@ func New(o Options) (*Zone, error) {
 // again as it was said before costs a comparison.
 func (z *Zone) Update(source string, u Update) {
 	z.mu.Lock()
-	defer z.mu.Unlock()
-	c := newChanges()
+	c := newChanges(z.options)
 	z.sourceNamed(source).update(z, u, c)
-	z.publish(c)
+	collisions := z.publish(c)
 	for _, tell := range z.subscribers[source] {
 		tell(u)
 	}
@@ -76,6 +120,9 @@ func (z *Zone) Update(source string, u Update) {
 		z.waiting.Add(-1)
 	}
 	z.announce()
+	o := z.options
+	z.mu.Unlock()
+	o.tell(collisions)
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -88,16 +135,15 @@ func (z *Zone) sourceNamed(name string) *source {
 }
 
 // publish makes the changes visible. The serial moves when an answer does: when records came or went, or names
-// without records did.
-func (z *Zone) publish(c *changes) {
+// without records did. It returns the names that have come to collide.
+func (z *Zone) publish(c *changes) []Collision {
 	old := z.current.Load()
 	r := z.rebuild(old)
 	r.apply(c)
-	z.current.Store(r.snapshot(func(before uint32) uint32 {
-		serial := nextSerial(before)
-		z.reserve(serial, Later(serial, z.reserved))
-		return serial
-	}, time.Now()))
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
+	z.current.Store(r.snapshot(z.nextSerial, time.Now()))
+	return collisions
 }
 
 func (z *Zone) rebuild(old *Snapshot) *rebuilder {
@@ -105,7 +151,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 	return &rebuilder{
 		trieEditor: trieEditor{trie: old.names, edition: z.edition},
 		listed:     trieEditor{trie: old.listed, edition: z.edition},
-		options:    &z.options,
+		options:    z.options,
 		apexes:     old.apexes,
 		changed:    make([]bool, len(old.apexes)),
 		stats:      old.stats,
@@ -118,6 +164,13 @@ func (z *Zone) reserve(serial uint32, needed bool) {
 	if z.options.Reserve != nil && needed {
 		z.reserved = z.options.Reserve(serial)
 	}
+}
+
+// nextSerial is the serial that follows one, reserved.
+func (z *Zone) nextSerial(before uint32) uint32 {
+	serial := nextSerial(before)
+	z.reserve(serial, Later(serial, z.reserved))
+	return serial
 }
 
 // Later reports whether serial a comes after b (RFC 1982, section 3.2).
@@ -149,6 +202,8 @@ func (z *Zone) Expect(source string) {
 
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
 }
 

@@ -64,7 +64,7 @@ func checkCachePaths(t failer, h *handler, packet []byte, from client) {
 	if !ok {
 		return
 	}
-	fast := h.forward.fast(make([]byte, 0, 64), packet, &p)
+	fast := h.settings.Load().forward.fast(make([]byte, 0, 64), packet, &p)
 	if fast == nil {
 		return
 	}
@@ -79,7 +79,7 @@ func checkCachePaths(t failer, h *handler, packet []byte, from client) {
 	if end := skipName(packet, headerLen) + questionLen; !bytes.Equal(fast[headerLen:end], packet[headerLen:end]) {
 		t.Fatalf("%x: the question does not come back as it was asked", packet)
 	}
-	if from.udp && len(fast) > h.sizes.limit(from, maxTCPSize) {
+	if from.udp && len(fast) > h.settings.Load().sizes.limit(from, maxTCPSize) {
 		t.Fatalf("%x: %d octets over UDP", packet, len(fast))
 	}
 }
@@ -88,7 +88,7 @@ func TestCachePathsAgree(t *testing.T) {
 	var handlers []*handler
 	for _, after := range []time.Duration{0, time.Second, 99 * time.Second, 100 * time.Second, 20 * time.Minute} {
 		h, c := newCachedHandler(t, after)
-		for _, shard := range h.forward.cache.shards {
+		for _, shard := range h.settings.Load().forward.cache.shards {
 			for _, k := range shard.answers.Values() {
 				k.retryAt.Store(c.Now().Add(time.Minute).Unix())
 			}
@@ -132,7 +132,7 @@ func TestCachePathDoesNotAllocate(t *testing.T) {
 					m.SetEdns0(1232, false)
 				}
 				p := packet(t, m)
-				if k := h.forward.cache.lookup(h.forward.key(parsed(t, h, p)), c.Now()); k == nil {
+				if k := h.settings.Load().forward.cache.lookup(h.settings.Load().forward.key(parsed(t, h, p)), c.Now()); k == nil {
 					t.Fatalf("%s is not in the cache", question)
 				} else {
 					k.retryAt.Store(c.Now().Add(time.Minute).Unix())
@@ -152,7 +152,7 @@ func TestCachePathDoesNotAllocate(t *testing.T) {
 
 func parsed(t testing.TB, h *handler, packet []byte) *query {
 	t.Helper()
-	q, _ := parse(packet, overUDP, h.sizes, 0)
+	q, _ := parse(packet, overUDP, h.settings.Load().sizes, 0)
 	if q == nil {
 		t.Fatalf("%x is no question", packet)
 	}

@@ -10,12 +10,13 @@ import (
 // say: names that are not known, and what the options do not tell.
 func (h *handler) chaos(q *query) *dns.Msg {
 	asked := q.msg.Question[0]
+	told := h.settings.Load().options
 	var text string
 	switch strings.ToLower(asked.Name) {
 	case "version.bind.", "version.server.":
-		text = h.serverVersion
+		text = told.ServerVersion
 	case "hostname.bind.", "id.server.":
-		text = h.serverID
+		text = told.ServerID
 	}
 	if text == "" {
 		return nil

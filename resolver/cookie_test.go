@@ -89,7 +89,7 @@ func newCookieHandler(t *testing.T, policy Cookies, unix int64) *handler {
 	t.Helper()
 	secret := CookieSecret{1, 2, 3}
 	h := newTestHandler(t, newTestZone(t), func(o *Options) { o.Cookies, o.CookieSecret = policy, &secret })
-	h.cookies.now = func() time.Time { return time.Unix(unix, 0) }
+	h.settings.Load().cookies.now = func() time.Time { return time.Unix(unix, 0) }
 	return h
 }
 
@@ -218,7 +218,7 @@ func TestSharedSecret(t *testing.T) {
 		t.Error("a server with the same secret does not know the cookie")
 	}
 	alone := newTestHandler(t, newTestZone(t))
-	alone.cookies.now = other.cookies.now
+	alone.settings.Load().cookies.now = other.settings.Load().cookies.now
 	if alone.verified(packet, overUDP) {
 		t.Error("a server with a secret of its own takes the cookie")
 	}

@@ -14,21 +14,22 @@ const paddingBlock = 468
 // client is where it says it is. The result is the rcode that the options call for. Options that are not known, or make
 // no sense where they stand, are ignored (RFC 6891, section 6.1.2).
 func (h *handler) ednsOptions(q *query) int {
+	settings := h.settings.Load()
 	for _, option := range q.opt.Option {
 		switch o := option.(type) {
 		case *dns.EDNS0_COOKIE:
-			if h.cookies.policy == CookiesOff || q.hasCookie {
+			if settings.cookies.policy == CookiesOff || q.hasCookie {
 				continue // of several the first counts (RFC 7873, section 5.2)
 			}
 			c, ok := parseCookie(o.Cookie)
 			if !ok {
 				return dns.RcodeFormatError // RFC 7873, section 5.2.2
 			}
-			good, renew := h.cookies.check(c, q.addr)
+			good, renew := settings.cookies.check(c, q.addr)
 			q.hasCookie, q.verified = true, q.verified || good
-			q.options = append(q.options, h.cookies.give(c, q.addr, renew))
+			q.options = append(q.options, settings.cookies.give(c, q.addr, renew))
 			// A message that is about the cookie only is told when the cookie is bad (RFC 7873, section 5.4).
-			wanted := h.cookies.policy == CookiesRequired || len(q.msg.Question) == 0 && len(c.server) > 0
+			wanted := settings.cookies.policy == CookiesRequired || len(q.msg.Question) == 0 && len(c.server) > 0
 			if wanted && !good && q.udp {
 				return dns.RcodeBadCookie
 			}
@@ -38,8 +39,8 @@ func (h *handler) ednsOptions(q *query) int {
 					Timeout: uint16(h.idle / (100 * time.Millisecond))})
 			}
 		case *dns.EDNS0_NSID:
-			if h.serverID != "" {
-				q.options = append(q.options, &dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: hex.EncodeToString([]byte(h.serverID))})
+			if id := settings.options.ServerID; id != "" {
+				q.options = append(q.options, &dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: hex.EncodeToString([]byte(id))})
 			}
 		case *dns.EDNS0_PADDING:
 			q.padded = q.encrypted // on a wire that anybody reads it would hide nothing (RFC 7830, section 6)

@@ -107,9 +107,12 @@ func rejectsEDNS(reply *dns.Msg) bool {
 	return (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && reply.IsEdns0() == nil
 }
 
-// ask asks over UDP, then over TCP if need be. A reply that was cut short is better than none.
+// ask asks over UDP, then over TCP if need be, or over TLS. A reply that was cut short is better than none.
 func (u *upstream) ask(ctx context.Context, q question, edns bool) (*dns.Msg, error) {
 	message := q.message(edns)
+	if u.secure != nil {
+		return u.secure.ask(ctx, message)
+	}
 	wire, err := message.Pack()
 	if err != nil {
 		return nil, fmt.Errorf("writing the question: %w", err)

@@ -3,7 +3,9 @@ package resolver
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -105,6 +107,67 @@ func TestLyingUpstream(t *testing.T) {
 			got := resolve(t, h, newQuestion(t, "example.com. A"), true)
 			wantAnswer(t, got, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
 		})
+	}
+}
+
+// A reply that comes after the question was asked again is as good as one in time, and nothing waits for the other.
+func TestLateReply(t *testing.T) {
+	again := make(chan struct{})
+	var first atomic.Bool
+	late := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
+		if first.CompareAndSwap(false, true) {
+			<-again
+			return answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)
+		}
+		return nil
+	})
+	next := newFakeUpstream(t, func(*dns.Msg, bool) [][]byte {
+		if first.Load() {
+			close(again)
+		}
+		return nil
+	})
+	h, _ := newTestForwarder(t, nil, late.addr, next.addr)
+	h.settings.Load().forward.patience = func(u *upstream) time.Duration {
+		if u.addr == late.addr {
+			return time.Millisecond
+		}
+		return time.Hour
+	}
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+}
+
+// We say nothing of where clients are, so an answer that claims to be for some of them only is for all (RFC 7871,
+// section 7.2.1), and the option goes no further.
+func TestClientSubnetIsIgnored(t *testing.T) {
+	u := newFakeUpstream(t, func(question *dns.Msg, _ bool) [][]byte {
+		m := new(dns.Msg).SetReply(question)
+		m.Answer = section(t, "example.com. 300 IN A 192.0.2.7")
+		m.SetEdns0(1232, false)
+		m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, SourceNetmask: 24, SourceScope: 24, Address: net.IPv4(198, 51, 100, 0)}}
+		return [][]byte{packed(m)}
+	})
+	h, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, u.addr)
+	for range 2 {
+		got := resolve(t, h, ednsQuestion(t, "example.com. A"), true)
+		wantAnswer(t, got, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+		if n := len(got.IsEdns0().Option); n != 0 {
+			t.Errorf("%d options in the reply", n)
+		}
+	}
+	if n := u.questions.Load(); n != 1 {
+		t.Errorf("%d questions upstream, want 1", n)
+	}
+}
+
+// A TTL that nobody can mean is not handed on either.
+func TestHugeTTL(t *testing.T) {
+	for line, want := range map[string]string{
+		"example.com. 604800 IN A 192.0.2.7":     fmt.Sprintf("example.com. %d IN A 192.0.2.7", maxPositiveTTL),
+		"example.com. 4294967295 IN A 192.0.2.7": "example.com. 0 IN A 192.0.2.7", // RFC 2181, section 8
+	} {
+		h, _ := newTestForwarder(t, nil, newFakeUpstream(t, answering(t, dns.RcodeSuccess, line)).addr)
+		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, want)
 	}
 }
 

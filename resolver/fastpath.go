@@ -83,7 +83,7 @@ func (h *handler) readPlain(packet, buf []byte, from client) (p plain, ok bool) 
 		return p, false
 	}
 	if from.udp {
-		p.limit = h.sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
+		p.limit = h.settings.Load().sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
 	}
 	p.limit -= optLen
 	p.dnssec = opt[7] & 0x80
@@ -109,7 +109,7 @@ func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node,
 	}
 	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
-	reply[3] = h.bitRA | packet[3]&bitCD
+	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
 		set = node.RRset(p.qtype)
@@ -159,13 +159,14 @@ func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit in
 func (h *handler) appendAnswer(
 	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
 ) []byte {
+	settings := h.settings.Load()
 	wire := rendering(set)
 	n := set.Len()
-	if wire == nil || n > 1 && !h.selector.plain() {
+	if wire == nil || n > 1 && !settings.selector.plain() {
 		return nil
 	}
 	room := limit - len(reply)
-	begin, count := 0, h.selector.most(n) // where the run begins within the rendering, and its length
+	begin, count := 0, settings.selector.most(n) // where the run begins within the rendering, and its length
 	cut := false
 	if count < n || len(wire) > room {
 		for range from.place(n) {
@@ -175,7 +176,7 @@ func (h *handler) appendAnswer(
 			return nil
 		}
 	}
-	first := h.selector.first(rotation, count)
+	first := settings.selector.first(rotation, count)
 	at := begin
 	for range first {
 		at = after(wire, at)
@@ -194,7 +195,7 @@ func (h *handler) appendAnswer(
 	}
 	setCounts(reply, count, 0, 0)
 	if cut {
-		reply[2] |= h.bitTC
+		reply[2] |= settings.bitTC
 		return reply
 	}
 	if set.Type != records.TypeSRV {

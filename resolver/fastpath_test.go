@@ -3,6 +3,8 @@ package resolver
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -81,7 +83,7 @@ func checkPaths(t failer, h *handler, packet []byte, from client, r rotation) {
 	if diff := cmp.Diff(comparableReply(t, slow), comparableReply(t, fast)); diff != "" {
 		t.Fatalf("%x: the paths differ (-slow +fast):\n%s", packet, diff)
 	}
-	if from.udp && !h.sizes.isLocal(from.addr) && len(fast) > maxUDPSize {
+	if from.udp && !h.settings.Load().sizes.isLocal(from.addr) && len(fast) > maxUDPSize {
 		t.Fatalf("%x: %d octets over UDP", packet, len(fast))
 	}
 }
@@ -165,11 +167,40 @@ func FuzzFastPath(f *testing.F) {
 	})
 }
 
+// oddQuestions have options, signatures and opcodes of all kinds.
+func oddQuestions(t testing.TB) []*dns.Msg {
+	t.Helper()
+	options := newQuestion(t, "web.marathon.mesos. A")
+	options.SetEdns0(1232, true)
+	options.IsEdns0().Option = []dns.EDNS0{
+		&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708090a0b0c0d0e0f101112131415161718"},
+		&dns.EDNS0_PADDING{Padding: make([]byte, 8)}, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE},
+		&dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, Address: net.IPv4zero},
+	}
+	chaos := newQuestion(t, "version.bind. TXT")
+	chaos.Question[0].Qclass = dns.ClassCHAOS
+	signed := new(dns.Msg).SetAxfr("mesos.")
+	signed.SetTsig(testKey.Name, testKey.Algorithm+".", fudge, int64(now()))
+	signed.IsTsig().MACSize, signed.IsTsig().MAC = 32, strings.Repeat("00", 32)
+	return []*dns.Msg{options, chaos, signed, new(dns.Msg).SetNotify("mesos."), new(dns.Msg).SetAxfr("mesos."),
+		new(dns.Msg).SetIxfr("mesos.", 1, "ns1.mesos.", "root.mesos."), new(dns.Msg).SetUpdate("mesos.")}
+}
+
 // FuzzPacket: whatever comes, nothing panics, every reply can be read, fits, and belongs to its question.
 func FuzzPacket(f *testing.F) {
 	h := newTestHandler(f, newTestZone(f), func(o *Options) {
 		o.Recursion, o.Upstreams, o.CacheSize = true, addrPorts("192.0.2.1:53"), 10
+		o.ServerVersion, o.ServerID, o.Cookies = "1", "a", CookiesRequired
+		o.Transfer = Transfer{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Keys: []Key{testKey}}
 	})
+	for _, m := range oddQuestions(f) {
+		packet, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packet, true)
+		f.Add(packet, false)
+	}
 	for _, name := range testNames {
 		packet, err := newQuestion(f, name+" ANY").Pack()
 		if err != nil {
@@ -183,6 +214,12 @@ func FuzzPacket(f *testing.F) {
 		if q != nil {
 			if got != nil {
 				t.Fatal("a reply and a query")
+			}
+			if q.transfer != nil {
+				for message := range h.transferred(q) {
+					unpack(t, message)
+				}
+				return
 			}
 			got = h.overloaded(q)
 		}

@@ -11,12 +11,10 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"rollcall/records"
 )
 
 // forwarder has the questions for names outside the zone answered by upstream servers. It does its work in goroutines of
-// its own, which close ends: a client that has gone away does not keep others from the answer.
+// its own: a client that has gone away does not keep others from the answer.
 type forwarder struct {
 	general *group
 	zones   map[string]*group // by zone: lower case, with a dot at the end
@@ -24,7 +22,7 @@ type forwarder struct {
 	mixCase bool
 	asCame  bool           // see question
 	allowed []netip.Prefix // who may ask
-	own     []string       // our own zones, of which nobody else may tell us
+	zone    Zone           // of our own zones nobody else may tell us
 	flights flights
 	loops   loopProbes
 
@@ -39,9 +37,7 @@ type forwarder struct {
 	// patience is how long to wait for a server before another one is asked as well.
 	patience func(*upstream) time.Duration
 
-	ctx        context.Context // of the background
-	cancel     context.CancelFunc
-	background sync.WaitGroup
+	background *background
 }
 
 // outcome is what asking the servers came to.
@@ -60,9 +56,21 @@ const (
 	staleWait = 1800 * time.Millisecond
 )
 
+// background are goroutines that end with the server. Forwarders share one, so that none ends what another has begun.
+type background struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	sync.WaitGroup
+}
+
+func newBackground() *background {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &background{ctx: ctx, cancel: cancel}
+}
+
 // newForwarder returns nil when there is nobody to forward to. listening are the addresses on which this server listens,
-// own are its zones.
-func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *metrics) (*forwarder, error) {
+// zone are its zones.
+func newForwarder(o Options, listening []netip.AddrPort, zone Zone, b *background, m *metrics) (*forwarder, error) {
 	if !o.Recursion {
 		return nil, nil
 	}
@@ -70,10 +78,7 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 		zones: make(map[string]*group), timeout: o.Timeout, mixCase: o.MixCase, asCame: !o.TCPFallback,
 		metrics: m, log: o.Logger, now: time.Now, loops: newLoopProbes(),
 		patience: (*upstream).patience, allowed: o.RecursionFrom, prefetch: o.Prefetch,
-		refreshes: make(chan struct{}, maxRefreshes), staleWait: staleWait,
-	}
-	for _, apex := range own {
-		f.own = append(f.own, apex.Name)
+		refreshes: make(chan struct{}, maxRefreshes), staleWait: staleWait, zone: zone, background: b,
 	}
 	known := make(map[netip.AddrPort]*upstream) // a server's health is the same for all zones
 	list := func(servers []netip.AddrPort) *group {
@@ -85,6 +90,9 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 			}
 			if known[addr] == nil {
 				known[addr] = newUpstream(addr, m)
+				if name, secure := o.SecureUpstreams[addr]; secure {
+					known[addr].secure = newSecureLink(addr, name, o.UpstreamAuthorities)
+				}
 				f.loops.add(known[addr])
 			}
 			g.servers = append(g.servers, known[addr])
@@ -94,6 +102,8 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 	f.general = list(o.Upstreams)
 	for zone, servers := range o.ZoneUpstreams {
 		f.zones[dns.CanonicalName(zone)] = list(servers)
+		f.zones[dns.CanonicalName(zone)].limit = int32(max(o.MaxForwards/2, 1))
+		f.general.limit = int32(max(o.MaxForwards/2, 1))
 	}
 	if len(known) == 0 {
 		return nil, nil
@@ -102,18 +112,28 @@ func newForwarder(o Options, listening []netip.AddrPort, own []records.Apex, m *
 	if f.cache, err = newCache(o.CacheSize, o.MaxStale); err != nil {
 		return nil, err
 	}
-	m.forwarding.watchCache(f.cache)
-	f.ctx, f.cancel = context.WithCancel(context.Background())
 	return f, nil
 }
 
-// close ends what goes on in the background and waits for it. nil may be closed.
-func (f *forwarder) close() {
-	if f == nil {
-		return
+// close ends what goes on in the background and waits for it. There must be no questions any more.
+func (h *handler) close() {
+	h.background.cancel()
+	h.background.Wait()
+	if forward := h.settings.Load().forward; forward != nil {
+		for _, u := range forward.loops.servers {
+			if u.secure != nil {
+				u.secure.close()
+			}
+		}
 	}
-	f.cancel()
-	f.background.Wait()
+}
+
+// ownZones are the names of our own zones.
+func (f *forwarder) ownZones() (names []string) {
+	for _, apex := range f.zone.Snapshot().Apexes() {
+		names = append(names, apex.Name)
+	}
+	return names
 }
 
 // group are the servers for a name: those of the longest zone that it lies in, else the general ones.
@@ -264,8 +284,8 @@ func (f *forwarder) fly(key []byte, q question, old *kept) landing {
 	}
 	f.metrics.forwarding.waiting.Inc()
 	defer f.metrics.forwarding.waiting.Dec()
-	result := f.ask(f.ctx, q)
-	if f.ctx.Err() != nil {
+	result := f.ask(f.background.ctx, q)
+	if f.background.ctx.Err() != nil {
 		return landing{}
 	}
 	return f.keep(key, q, result)
@@ -319,7 +339,7 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 	}
 	if !g.enter(order) {
 		f.metrics.forwarding.rejected.Inc()
-		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "no upstream server answers"}, rejected: true}
+		return outcome{reason: extendedError{dns.ExtendedErrorCodeNoReachableAuthority, "too many questions wait, or no upstream server answers"}, rejected: true}
 	}
 	defer g.leave()
 	f.tryOut(g, order, q)
@@ -384,7 +404,7 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 // judge says what a reply is worth, and notes how the server does.
 func (f *forwarder) judge(a *attempt, q question) outcome {
 	if a.err != nil {
-		if f.ctx.Err() == nil {
+		if f.background.ctx.Err() == nil {
 			f.silent(a, a.took)
 		}
 		return outcome{reason: reasonOf(a)}
@@ -396,7 +416,7 @@ func (f *forwarder) judge(a *attempt, q question) outcome {
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
 			a.server.addr.String() + " cannot be asked over TCP"}}
 	}
-	if err := keepRelevant(a.reply, f.own, q.do); err != nil {
+	if err := keepRelevant(a.reply, f.ownZones(), q.do); err != nil {
 		return outcome{reason: extendedError{dns.ExtendedErrorCodeInvalidData, a.server.addr.String() + ": " + err.Error()}}
 	}
 	if a.reply.Rcode > maskRcode { // about EDNS, which is between us and the server
@@ -444,12 +464,12 @@ func (f *forwarder) tryOut(g *group, order []*upstream, q question) {
 		u.asked(now)
 		f.background.Go(func() {
 			begin := time.Now()
-			ctx, cancel := context.WithTimeout(f.ctx, f.timeout)
+			ctx, cancel := context.WithTimeout(f.background.ctx, f.timeout)
 			defer cancel()
 			_, err := u.exchange(ctx, q, f.now)
 			took := time.Since(begin)
 			switch {
-			case f.ctx.Err() != nil:
+			case f.background.ctx.Err() != nil:
 			case err != nil:
 				f.silent(&attempt{server: u, err: err}, took)
 			case u.answered(took):
@@ -460,7 +480,7 @@ func (f *forwarder) tryOut(g *group, order []*upstream, q question) {
 	if u := order[0]; u.takesProbe(now) {
 		f.background.Go(func() {
 			probe := question{name: f.loops.name(u), qtype: dns.TypeTXT, rd: true}
-			ctx, cancel := context.WithTimeout(f.ctx, f.timeout)
+			ctx, cancel := context.WithTimeout(f.background.ctx, f.timeout)
 			defer cancel()
 			u.exchange(ctx, probe, f.now) //nolint:errcheck // what matters is whether it comes back
 		})

@@ -43,9 +43,9 @@ func newTestForwarder(t testing.TB, change func(*Options), servers ...netip.Addr
 		}
 	})
 	c := newClock()
-	if h.forward != nil {
-		h.forward.now = c.Now
-		h.forward.patience = func(*upstream) time.Duration { return time.Hour } // one server after the other
+	if f := h.settings.Load().forward; f != nil {
+		f.now = c.Now
+		f.patience = func(*upstream) time.Duration { return time.Hour } // one server after the other
 	}
 	return h, c
 }
@@ -238,8 +238,8 @@ func TestNeverForwardsToItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (h.forward == nil) != tt.self {
-			t.Errorf("%s: forwards to it %v, want %v", tt.server, h.forward != nil, !tt.self)
+		if (h.settings.Load().forward == nil) != tt.self {
+			t.Errorf("%s: forwards to it %v, want %v", tt.server, h.settings.Load().forward != nil, !tt.self)
 		}
 	}
 }

@@ -17,6 +17,7 @@ const maxTrials = 8
 // group are the servers for the names of a zone, or for all that have none of their own.
 type group struct {
 	servers []*upstream // as the operator lists them
+	limit   int32       // questions that may wait, so that those for other groups have room; 0: no limit
 	count   atomic.Uint32
 	waiting atomic.Int32 // questions
 }
@@ -72,11 +73,11 @@ func (u *upstream) lastAskedAt() time.Time {
 	return u.lastAsked
 }
 
-// enter takes a place among the questions that wait for the servers. It reports false when none of the servers answers,
-// and enough questions wait to find out whether one does again. Whoever entered has to leave.
+// enter takes a place among the questions that wait for the servers. It reports false when too many wait, or when none of
+// the servers answers and enough questions wait to find out whether one does again. Whoever entered has to leave.
 func (g *group) enter(order []*upstream) bool {
 	waiting := g.waiting.Add(1)
-	if waiting > maxTrials && !slices.ContainsFunc(order, func(u *upstream) bool { return !u.isDown() }) {
+	if g.limit > 0 && waiting > g.limit || waiting > maxTrials && !slices.ContainsFunc(order, func(u *upstream) bool { return !u.isDown() }) {
 		g.waiting.Add(-1)
 		return false
 	}

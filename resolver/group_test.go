@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -121,7 +122,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 				t.Fatalf("%v", got)
 			}
 		}
-		h.forward.background.Wait()
+		h.settings.Load().forward.background.Wait()
 	}
 	want := func(n int32) {
 		t.Helper()
@@ -140,7 +141,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 	clock.advance(downFor)
 	ask(1)
 	want(downAfter + 2)
-	h.forward.timeout = 10 * time.Second
+	h.settings.Load().forward.timeout = 10 * time.Second
 	before := second.questions.Load()
 	ask(5)
 	if n := first.questions.Load() + second.questions.Load() - before - downAfter - 2; n != 5 {
@@ -156,8 +157,8 @@ func TestImpatience(t *testing.T) {
 	stuck := newFakeUpstream(t, silent)
 	good := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7"))
 	h, _ := newTestForwarder(t, nil, stuck.addr, good.addr)
-	h.forward.now = time.Now
-	h.forward.patience = func(*upstream) time.Duration { return time.Millisecond }
+	h.settings.Load().forward.now = time.Now
+	h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Millisecond }
 	for range 10 {
 		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")
 	}
@@ -176,7 +177,7 @@ func TestLostPacket(t *testing.T) {
 		return answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")(question, tcp)
 	})
 	h, _ := newTestForwarder(t, nil, u.addr)
-	h.forward.patience = func(*upstream) time.Duration { return time.Millisecond }
+	h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Millisecond }
 	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")
 	first, second := <-u.ports, <-u.ports
 	if len(ids) != 2 || ids[0] == ids[1] || first == second {
@@ -192,21 +193,43 @@ func TestAllServersDown(t *testing.T) {
 		return nil
 	})
 	h, clock := newTestForwarder(t, nil, u.addr)
-	h.forward.general.servers[0].unansweredFor(time.Second, true, clock.Now())
+	h.settings.Load().forward.general.servers[0].unansweredFor(time.Second, true, clock.Now())
 	for i := range maxTrials {
 		packet, err := newQuestion(t, fmt.Sprintf("n%d.example. A", i)).Pack()
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, q := h.handle(nil, packet, overUDP, 0)
-		go h.forward.resolve(t.Context(), q)
+		go h.settings.Load().forward.resolve(t.Context(), q)
 		<-asked
 	}
-	got := h.forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
+	got := h.settings.Load().forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
 	if got.answer != nil || got.reason.code != dns.ExtendedErrorCodeNoReachableAuthority {
 		t.Errorf("%+v", got)
 	}
 	if len(asked) != 0 {
 		t.Error("it was forwarded")
 	}
+}
+
+// Servers of one zone that do not answer leave room for questions to those of others.
+func TestGroupsLeaveRoom(t *testing.T) {
+	asked := make(chan struct{}, 100)
+	stuck := newFakeUpstream(t, func(*dns.Msg, bool) [][]byte {
+		asked <- struct{}{}
+		return nil
+	})
+	good := newFakeUpstream(t, answering(t, dns.RcodeSuccess))
+	h, _ := newTestForwarder(t, func(o *Options) {
+		o.MaxForwards, o.ZoneUpstreams = 6, map[string][]netip.AddrPort{"stuck": {stuck.addr}}
+	}, good.addr)
+	for i := range 3 {
+		_, q := h.handle(nil, packet(t, newQuestion(t, fmt.Sprintf("n%d.stuck. A", i))), overUDP, 0)
+		go h.settings.Load().forward.resolve(t.Context(), q)
+		<-asked
+	}
+	if got := h.settings.Load().forward.ask(t.Context(), question{name: "n.stuck.", qtype: dns.TypeA}); !got.rejected {
+		t.Errorf("%+v, want it to be rejected: half of the questions that may wait do so for these servers", got)
+	}
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess)
 }

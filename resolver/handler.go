@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -13,21 +14,16 @@ import (
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone      Zone
-	apex      []byte     // the domain's, in wire format
-	forward   *forwarder // nil: names outside the zone are refused
-	metrics   *metrics
-	cookies   cookies
+	zone     Zone
+	apex     []byte // the domain's, in wire format
+	metrics  *metrics
+	settings atomic.Pointer[settings] // replaced by reconfigure; loaded once for a step that needs several of them
+
 	keys      keyring // for TSIG
 	transfers Transfer
-	sizes     sizes
-	selector  selector
+	idle      time.Duration // that a TCP connection may be
 
-	serverVersion, serverID string        // what the server tells of itself; "": nothing
-	idle                    time.Duration // that a TCP connection may be
-
-	bitRA byte // of answers for the zone: set or not
-	bitTC byte // of answers that leave out records: set or not
+	background *background // of forwarders, those that were replaced included
 }
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
@@ -36,18 +32,10 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newForwarder(o, own, zone.Snapshot().Apexes(), m)
-	if err != nil {
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m, background: newBackground(),
+		keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer, idle: idleTimeout}
+	if err := h.reconfigure(o, own); err != nil {
 		return nil, err
-	}
-	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), forward: forward, metrics: m, cookies: newCookies(o), keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer,
-		sizes: sizes{o.LocalNetworks}, selector: selector{o.MaxAnswers, o.Order, o.OwnAgentFirst},
-		serverVersion: o.ServerVersion, serverID: o.ServerID, idle: idleTimeout}
-	if o.RecursionAvailable {
-		h.bitRA = bitRA
-	}
-	if o.SetTruncateBit {
-		h.bitTC = bitTC
 	}
 	return h, nil
 }
@@ -76,8 +64,8 @@ func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []by
 // quickly is quick for a question that was read and looked up.
 func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
 	reply := h.fast(dst, packet, p, v, node, rotation)
-	if reply == nil && node == nil {
-		reply = h.forward.fast(dst, packet, p)
+	if reply == nil && node == nil && v.snapshot.ApexOf(p.name) == nil {
+		reply = h.settings.Load().forward.fast(dst, packet, p)
 	}
 	if reply != nil {
 		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
@@ -87,7 +75,7 @@ func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.No
 
 // slow is handle for everything else.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
-	q, reply := parse(packet, from, h.sizes, rotation)
+	q, reply := parse(packet, from, h.settings.Load().sizes, rotation)
 	if q == nil {
 		if reply != nil {
 			h.metrics.answered(dns.TypeNone, int(reply[3]&maskRcode))
@@ -126,20 +114,21 @@ func (h *handler) decide(q *query) *dns.Msg {
 			return m
 		}
 	}
+	set := h.settings.Load()
 	ready := h.zone.Ready()
 	a := Decide(h.zone.Snapshot(), ready, q.question)
 	var m *dns.Msg
 	switch a.Result {
 	case Forward:
-		if h.forward == nil || !h.forward.serves(q) {
+		if set.forward == nil || !set.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		if !h.forward.allows(q.client) {
+		if !set.forward.allows(q.client) {
 			h.metrics.forwarding.refused.Inc()
 			q.explain(notAllowed)
 			return q.reply(dns.RcodeRefused)
 		}
-		cached, reason := h.forward.cached(q)
+		cached, reason := set.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
@@ -149,23 +138,30 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
 	default:
-		m = q.answer(a, h.selector, h.bitTC != 0)
+		m = q.answer(a, set.selector, set.bitTC != 0)
 	}
-	m.RecursionAvailable = h.bitRA != 0
+	m.RecursionAvailable = set.bitRA != 0
 	return m
 }
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	m, reason := h.forward.resolve(ctx, q)
+	forward := h.settings.Load().forward
+	if forward == nil { // since handle gave it back
+		return h.overloaded(q)
+	}
+	m, reason := forward.resolve(ctx, q)
 	return h.finish(q, h.relay(q, m, reason))
 }
 
-// overloaded is the reply to a query that there is no room to forward.
+// overloaded is the reply to a query that there is no room to forward, or nobody to forward to any more.
 func (h *handler) overloaded(q *query) []byte {
-	m, reason := h.forward.stale(q)
-	if m == nil {
-		reason = extendedError{dns.ExtendedErrorCodeNotReady, "too many questions wait for upstream servers"}
+	var m *dns.Msg
+	reason := extendedError{dns.ExtendedErrorCodeNotReady, "too many questions wait for upstream servers"}
+	if forward := h.settings.Load().forward; forward != nil {
+		if stale, why := forward.stale(q); stale != nil {
+			m, reason = stale, why
+		}
 	}
 	return h.finish(q, h.relay(q, m, reason))
 }
@@ -197,7 +193,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg, reason extendedError) *dns.
 		m.Extra = nil
 		m.Compress = true
 	}
-	m.Truncated = m.Truncated && h.bitTC != 0
+	m.Truncated = m.Truncated && h.settings.Load().bitTC != 0
 	return m
 }
 
@@ -210,7 +206,7 @@ func (h *handler) verified(packet []byte, from client) bool {
 	if len(packet) < headerLen || binary.BigEndian.Uint16(packet[10:]) == 0 {
 		return false // without additional records there is no cookie
 	}
-	q, _ := parse(packet, from, h.sizes, 0)
+	q, _ := parse(packet, from, h.settings.Load().sizes, 0)
 	return q != nil && q.opt != nil && q.opt.Version() == 0 && h.ednsOptions(q) == dns.RcodeSuccess && q.verified
 }
 

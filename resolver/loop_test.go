@@ -26,14 +26,14 @@ func TestLoopBetweenTwo(t *testing.T) {
 	}
 	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Timeout: 100 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))}.withDefaults()
-	first.handler.forward.close()
+	first.handler.close()
 	if first.handler, err = newHandler(newTestZone(t), o, first.Addrs()); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("", func(t *testing.T) {
 		runTestServer(t, second)
 		runTestServer(t, first)
-		u := first.handler.forward.general.servers[0]
+		u := first.handler.settings.Load().forward.general.servers[0]
 		for i := 0; !u.loops(time.Now()); i++ {
 			m := newQuestion(t, "example.com. A")
 			if got := exchange(t, "udp", first.Addr(), m); got.Rcode != dns.RcodeServerFailure {
@@ -41,7 +41,7 @@ func TestLoopBetweenTwo(t *testing.T) {
 			}
 		}
 		// Now it is known, and said at once.
-		got := first.handler.forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
+		got := first.handler.settings.Load().forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
 		if got.answer != nil || got.reason.code != dns.ExtendedErrorCodeNotReady {
 			t.Errorf("%+v", got)
 		}

@@ -174,7 +174,9 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 			m.Rcode = dns.RcodeNameError
 		}
 		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.apex.Name))
-		m.Ns = []dns.RR{resourceRecord(owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
+		soa := resourceRecord(owner[apex:], a.SOA, 0) // as it was spelled, to be pointed to
+		soa.Header().Ttl = negativeTTL(a.SOA)
+		m.Ns = []dns.RR{soa}
 	case Success:
 		room := q.room()
 		chosen, cut := s.choose(a, q, room)
@@ -205,6 +207,9 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 	return m
 }
 
+// negativeTTL is how long a negative answer may be kept (RFC 2308, section 3).
+func negativeTTL(soa *records.RRset) uint32 { return min(soa.TTL, soa.SOA().Minimum) }
+
 // addressLen is the size of the data of an address record.
 func addressLen(t uint16) int {
 	if t == records.TypeA {
@@ -230,6 +235,6 @@ func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
 		return &dns.PTR{Hdr: header, Ptr: set.Names()[i]}
 	default:
 		return &dns.SOA{Hdr: header, Ns: set.SOA().MName, Mbox: set.SOA().RName, Serial: set.SOA().Serial,
-			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.TTL}
+			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.SOA().Minimum}
 	}
 }

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,6 +35,11 @@ type Options struct {
 	// Addrs are the addresses to listen on, each with UDP and TCP. With port 0 a free port is taken, the same for both.
 	Addrs []netip.AddrPort
 
+	// TLSAddr is where DNS over TLS is served (RFC 7858), HTTPSAddr is where DNS over HTTPS is, under /dns-query (RFC 8484);
+	// the invalid address: it is not. Both show Certificate, which has to be there then.
+	TLSAddr, HTTPSAddr netip.AddrPort
+	Certificate        *Certificate
+
 	// Recursion says whether questions outside the zone are forwarded; else they are refused ("externalon").
 	Recursion bool
 	// RecursionAvailable is the RA bit of answers for the zone, and nothing else ("recurseon").
@@ -44,6 +50,10 @@ type Options struct {
 	// ZoneUpstreams are used instead for the names in single zones, the longest suffix wins. Keys are domain names with
 	// or without the dot at the end. A name in our own zone is never forwarded, whatever is listed here.
 	ZoneUpstreams map[string][]netip.AddrPort
+	// SecureUpstreams are those of the servers above that are asked over TLS (RFC 7858), each with the name that its
+	// certificate has to be valid for; "": its address. UpstreamAuthorities issue the certificates; nil: the system's.
+	SecureUpstreams     map[netip.AddrPort]string
+	UpstreamAuthorities *x509.CertPool
 	// Timeout is how long to wait for one upstream server; 0 means DefaultTimeout.
 	Timeout time.Duration
 	// TCPFallback has upstream servers asked over UDP with EDNS, whatever the client speaks, and over TCP what did not fit.
@@ -153,6 +163,9 @@ func (o Options) validate() error {
 		if !a.Addr().IsValid() {
 			errs = append(errs, errors.New("options: Addrs holds an address that is neither IPv4 nor IPv6"))
 		}
+	}
+	if (o.TLSAddr.IsValid() || o.HTTPSAddr.IsValid()) && o.Certificate == nil {
+		errs = append(errs, errors.New("options: Certificate is missing, which TLSAddr and HTTPSAddr need"))
 	}
 	upstreams := func(field string, list []netip.AddrPort) {
 		for _, u := range list {

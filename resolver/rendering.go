@@ -37,13 +37,17 @@ func render(set *records.RRset) []byte {
 	if n == 0 || n > maxRendered {
 		return nil
 	}
+	ttl := set.TTL
+	if set.SOA() != nil {
+		ttl = negativeTTL(set) // answers that have it for their subject are not made of renderings
+	}
 	var out []byte
 	// record appends what precedes the data, and fills in the length of what data appends.
 	record := func(data func()) {
 		out = binary.BigEndian.AppendUint16(out, questionPointer)
 		out = binary.BigEndian.AppendUint16(out, set.Type)
 		out = binary.BigEndian.AppendUint16(out, dns.ClassINET)
-		out = binary.BigEndian.AppendUint32(out, set.TTL)
+		out = binary.BigEndian.AppendUint32(out, ttl)
 		at := len(out)
 		out = append(out, 0, 0)
 		data()
@@ -74,7 +78,7 @@ func render(set *records.RRset) []byte {
 		record(func() {
 			name(soa.MName)
 			name(soa.RName)
-			for _, v := range [...]uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, set.TTL} {
+			for _, v := range [...]uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, soa.Minimum} {
 				out = binary.BigEndian.AppendUint32(out, v)
 			}
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -21,6 +22,8 @@ type Server struct {
 	notifier  *notifier
 	log       *slog.Logger
 	listeners []*listener
+	tls       net.Listener  // of DNS over TLS; nil: not served
+	https     net.Listener  // of DNS over HTTPS; nil: not served
 	slots     chan struct{} // one element for each question that is being forwarded
 	workers   chan struct{} // one element for each packet that is being answered slowly
 	conns     *connections
@@ -29,6 +32,8 @@ type Server struct {
 	parts     atomic.Int64  // octets of the messages that have come in part
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
+
+	certificate *Certificate // of tls and https
 }
 
 // New opens the listeners, so that a port that is taken is told at once and port 0 has its number. Questions are
@@ -59,6 +64,9 @@ func New(zone Zone, o Options) (*Server, error) {
 		if err := l.spread(runtime.GOMAXPROCS(0)); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
+	}
+	if err := s.listenSecure(o); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	var err error
 	if s.handler, err = newHandler(zone, o, s.Addrs()); err != nil {
@@ -94,6 +102,12 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, secondary := range s.notifier.secondaries {
 		pending.Go(func() { s.notifier.run(ctx, secondary) })
 	}
+	if s.tls != nil {
+		reading.Go(func() { s.serveTLS(ctx, s.tls, &pending) })
+	}
+	if s.https != nil {
+		reading.Go(func() { s.serveHTTPS(ctx, s.https) })
+	}
 	s.serving.Store(true)
 	<-ctx.Done()
 	s.serving.Store(false)
@@ -101,7 +115,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.conns.closeAll()
 	reading.Wait()
 	pending.Wait() // nobody adds to it any more
-	s.handler.forward.close()
+	s.handler.close()
 	return err
 }
 
@@ -118,6 +132,14 @@ func (s *Server) Close() error {
 	var errs []error
 	for _, l := range s.listeners {
 		errs = append(errs, l.close())
+	}
+	for _, l := range []net.Listener{s.tls, s.https} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -109,13 +109,13 @@ func TestStaleWhileAsking(t *testing.T) {
 		return answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)
 	})
 	h, clock := newTestForwarder(t, func(o *Options) { o.CacheSize, o.MaxStale = 10, time.Hour }, u.addr)
-	h.forward.staleWait = time.Millisecond
+	h.settings.Load().forward.staleWait = time.Millisecond
 	resolve(t, h, newQuestion(t, "example.com. A"), true)
 	later.Store(true)
 	clock.advance(301 * time.Second)
 	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 30 IN A 192.0.2.7")
 	close(release)
-	h.forward.background.Wait()
+	h.settings.Load().forward.background.Wait()
 	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.8")
 }
 
@@ -141,7 +141,7 @@ func TestPrefetch(t *testing.T) {
 				}
 				wantAnswer(t, got, dns.RcodeSuccess, "example.com. "+tt.ttl+" IN A 192.0.2.7")
 			}
-			h.forward.background.Wait()
+			h.settings.Load().forward.background.Wait()
 			want := tt.asked
 			if !on {
 				want = 1
@@ -215,10 +215,10 @@ func TestRecursionFrom(t *testing.T) {
 			}
 		}, u.addr)
 		// Somebody who may has asked before.
-		allowed := h.forward.allowed
-		h.forward.allowed = everywhere()
+		allowed := h.settings.Load().forward.allowed
+		h.settings.Load().forward.allowed = everywhere()
 		resolve(t, h, newQuestion(t, "example.com. A"), true)
-		h.forward.allowed = allowed
+		h.settings.Load().forward.allowed = allowed
 		from := client{udp: true}
 		if tt.addr != "" {
 			from.addr = netip.MustParseAddr(tt.addr)

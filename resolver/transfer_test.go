@@ -132,8 +132,13 @@ func TestAXFR(t *testing.T) {
 			t.Errorf("%s: -answered +transferred:\n%s", zone, diff)
 		}
 	}
-	// Many messages.
+	// Many messages, each with a signature that covers the one before.
 	addTasks(z, 50, 5000)
+	signed := newTransferServer(t, z, testKey)
+	list, err := transferOf(t, signed, new(dns.Msg).SetAxfr("mesos."), &testKey)
+	if err != nil || len(list)-1 != len(axfr(t, s, "mesos.")) {
+		t.Errorf("signed: %d records, %v", len(list), err)
+	}
 	if got := len(axfr(t, s, "MESOS.")); got < 20_000 || got != z.Snapshot().Stats().Records-5000-1-2 {
 		t.Errorf("%d records of %+v", got, z.Snapshot().Stats())
 	}

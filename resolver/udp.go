@@ -65,7 +65,7 @@ func (r *udpReader) slowly(ctx context.Context, packet, control []byte, from net
 		if q != nil {
 			reply = r.server.forwarded(ctx, q)
 		}
-		if reply != nil && !h.sizes.isLocal(client.addr) && !h.verified(packet, client) {
+		if reply != nil && !h.settings.Load().sizes.isLocal(client.addr) && !h.verified(packet, client) {
 			reply = r.server.strangers.admit(reply, packet, optOf(reply), client.addr)
 		}
 		if reply != nil {

@@ -186,7 +186,7 @@ func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) 
 			unusual = true
 			continue
 		}
-		if !h.sizes.isLocal(question.from.addr) {
+		if !h.settings.Load().sizes.isLocal(question.from.addr) {
 			reply = r.server.strangers.admit(reply, b.packet(i), question.opt(b.opt[:0]), question.from.addr)
 			if reply == nil {
 				continue

@@ -25,7 +25,7 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 		r.rotation = r.rotation.next()
 		packet, client := in[:n], udpClient(from)
 		if reply := r.server.handler.quick(out, packet, client, r.rotation); reply != nil {
-			if !r.server.handler.sizes.isLocal(client.addr) {
+			if !r.server.handler.settings.Load().sizes.isLocal(client.addr) {
 				if reply = r.server.strangers.admit(reply, packet, optOf(reply), client.addr); reply == nil {
 					continue
 				}

@@ -33,7 +33,8 @@ const (
 // upstream is a server that questions are forwarded to, and what is known of it. It is the same for all zones that it
 // serves.
 type upstream struct {
-	addr netip.AddrPort
+	addr   netip.AddrPort
+	secure *secureLink // nil: it is asked in the clear
 
 	mu          sync.Mutex
 	measured    bool
@@ -53,14 +54,12 @@ type upstream struct {
 }
 
 func newUpstream(addr netip.AddrPort, m *metrics) *upstream {
-	u := &upstream{
+	return &upstream{
 		addr:     addr,
 		replies:  m.forwards.WithLabelValues(addr.String(), "reply"),
 		failures: m.forwards.WithLabelValues(addr.String(), "failure"),
 		ignored:  m.forwarding.ignored.WithLabelValues(addr.String()),
 	}
-	m.forwarding.watch(u)
-	return u
 }
 
 // standing is how a server compares with others: the lowest is asked first.
@@ -162,6 +161,13 @@ func (u *upstream) isDown() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.down
+}
+
+// smoothed is how long the server takes to reply; 0: not known.
+func (u *upstream) smoothed() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.latency
 }
 
 // speaksEDNS reports whether the server is to be asked with an OPT record.

@@ -14,16 +14,17 @@ import (
 // config is what a configuration file says, checked and typed. Its zero value is not usable: take it from
 // parseConfig, loadConfig or devConfig.
 type config struct {
-	File      string // absolute path of the file; "" when there is none (rollcall dev)
-	Zone      zoneConfig
-	DNS       dnsConfig
-	Answers   answersConfig
-	Transfer  transferConfig
-	Limits    limitsConfig
-	Forward   forwardConfig
-	HTTP      httpConfig
-	Mesos     mesosConfig
-	Scheduler *schedulerConfig // nil: DNS only, as Mesos-DNS
+	File       string // absolute path of the file; "" when there is none (rollcall dev)
+	Zone       zoneConfig
+	DNS        dnsConfig
+	Answers    answersConfig
+	Encryption encryptionConfig
+	Transfer   transferConfig
+	Limits     limitsConfig
+	Forward    forwardConfig
+	HTTP       httpConfig
+	Mesos      mesosConfig
+	Scheduler  *schedulerConfig // nil: DNS only, as Mesos-DNS
 
 	options mesosDNSOptions // Mesos-DNS's own keys in its own form, for /v1/config
 }
@@ -58,6 +59,9 @@ type forwardConfig struct {
 	On            bool                        // false: they are refused
 	Resolvers     []netip.AddrPort            // none: those of /etc/resolv.conf
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
+	Secure        map[netip.AddrPort]string   // those that are asked over TLS, with the names of their certificates
+	CAFile        string                      // of the certificates that theirs are checked with; "": the system's
+	CAs           string                      // what that file holds; filled by loadConfig
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
 	MaxStale      time.Duration               // that answers are kept after their time
@@ -88,7 +92,11 @@ type mesosConfig struct {
 	Authentication    string // "", "basic" or "iam"
 	Credentials       mesosCredentials
 	IAMConfigFile     string
+	Files             mesosFiles // what the files hold; filled by loadConfig
 }
+
+// followsMesos says whether the names of a Mesos cluster's tasks are answered for.
+func (c *config) followsMesos() bool { return c.Mesos.ZK != "" || len(c.Mesos.Masters) > 0 }
 
 // schedulerConfig is the scheduler core, its API and its engine.
 type schedulerConfig struct {
@@ -228,6 +236,7 @@ func devConfig(dev devOptions) (config, error) {
 	forward.apply(&c.Forward)
 	c.Answers = defaultAnswers()
 	c.Limits = defaultLimits()
+	c.Encryption = defaultEncryption()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -250,8 +259,7 @@ func parseConfig(data []byte, path string) (config, []warning, error) {
 	return c, r.warnings, r.err(path)
 }
 
-// loadConfig reads the configuration file at path and checks the files that it names: certificates, keys and
-// credentials. A leading "~/" stands for the home directory.
+// loadConfig reads the configuration file at path and the files that it names: certificates, keys and credentials. A leading "~/" stands for the home directory.
 func loadConfig(path string) (config, []warning, error) {
 	r := &report{}
 	path = expandHome(path, os.Getenv("HOME"))
@@ -267,7 +275,7 @@ func loadConfig(path string) (config, []warning, error) {
 	if refused, ok := errors.AsType[*configError](err); ok {
 		r.problems = refused.Problems
 	}
-	c.checkFiles(r)
+	c.readFiles(r)
 	return c, warnings, r.err(path)
 }
 
@@ -287,9 +295,11 @@ func decodeConfig(data []byte, path string, r *report) config {
 	o := defaultMesosDNSOptions()
 	forward, answers := defaultForwardOptions(), defaultAnswers()
 	limits := defaultLimits()
+	encryption := defaultEncryption()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &limits, &scheduler)))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
+		extensionFields(&encryption, &transfer, &limits, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -301,14 +311,18 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Answers = answers
 	c.Transfer = transfer
 	c.Limits = limits
+	c.Encryption = encryption
 	c.Scheduler = scheduler
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig) []field {
+func extensionFields(
+	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
+) []field {
 	return []field{
+		{name: "encryption", once: true, set: encryption.read},
 		{name: "transfer", once: true, set: transfer.read},
 		{name: "limits", once: true, set: limits.read},
 		{name: "scheduler", once: true, set: func(n node) string {

@@ -24,8 +24,10 @@ type answersConfig struct {
 	MaxAnswers    int    // records of an answer; 0: no limit
 	Order         string // orderRotate, orderShuffle or orderFixed
 	OwnAgentFirst bool
-	ReverseZones  []netip.Prefix // networks whose addresses have names
-	SerialFile    string         // where the zone's serial is written down; "": see config.serialFile
+	TTLs          map[string]uint32 // seconds, by type of record, where it is not the zone's
+	NegativeTTL   uint32            // seconds; unsetTTL: see config.negativeTTL
+	ReverseZones  []netip.Prefix    // networks whose addresses have names
+	SerialFile    string            // where the zone's serial is written down; "": see config.serialFile
 }
 
 const (
@@ -39,7 +41,40 @@ const (
 )
 
 func defaultAnswers() answersConfig {
-	return answersConfig{Cookies: cookiesOffer, LocalNetworks: resolver.DefaultLocalNetworks(), Order: orderRotate}
+	return answersConfig{Cookies: cookiesOffer, LocalNetworks: resolver.DefaultLocalNetworks(), Order: orderRotate,
+		NegativeTTL: unsetTTL}
+}
+
+const (
+	unsetTTL = math.MaxUint32
+	// defaultNegativeTTL is short, since a name that is not there yet may be a moment later.
+	defaultNegativeTTL = 5
+)
+
+// negativeTTL is how long negative answers may be kept: unless the file says, a short time, but as a Mesos-DNS rollcall
+// keeps to the TTL of everything.
+func (c *config) negativeTTL() uint32 {
+	switch {
+	case c.Answers.NegativeTTL != unsetTTL:
+		return c.Answers.NegativeTTL
+	case c.Scheduler == nil:
+		return c.Zone.TTL
+	default:
+		return min(c.Zone.TTL, defaultNegativeTTL)
+	}
+}
+
+// recordTypes are those that the zone has.
+var recordTypes = map[string]uint16{"A": records.TypeA, "AAAA": records.TypeAAAA, "SRV": records.TypeSRV, "PTR": records.TypePTR,
+	"NS": records.TypeNS, "SOA": records.TypeSOA}
+
+// ttls are TTLs by the number of the type.
+func (a *answersConfig) ttls() map[uint16]uint32 {
+	out := make(map[uint16]uint32, len(a.TTLs))
+	for name, ttl := range a.TTLs {
+		out[recordTypes[name]] = ttl
+	}
+	return out
 }
 
 func (a *answersConfig) fields() []field {
@@ -56,9 +91,31 @@ func (a *answersConfig) fields() []field {
 		{name: "maxAnswers", set: wholeNumber(&a.MaxAnswers, 0, math.MaxUint16)},
 		{name: "answerOrder", set: oneOf(&a.Order, orderRotate, orderShuffle, orderFixed)},
 		{name: "ownAgentFirst", set: boolean(&a.OwnAgentFirst)},
+		{name: "ttls", set: a.setTTLs},
+		{name: "negativeTTL", set: wholeNumber(&a.NegativeTTL, 0, math.MaxInt32)},
 		{name: "reverseZones", set: reverseZones(&a.ReverseZones), nullable: true},
 		{name: "serialFile", set: text(&a.SerialFile)},
 	}
+}
+
+// setTTLs takes an object of TTLs by type of record.
+func (a *answersConfig) setTTLs(n node) string {
+	const allowed = "an object of seconds by type of record, such as {\"SRV\": 10}"
+	if n.value.kind != jsonObject {
+		return allowed
+	}
+	a.TTLs = make(map[string]uint32)
+	var fields []field
+	for _, name := range sortedKeys(recordTypes) {
+		fields = append(fields, field{name: name, set: func(n node) string {
+			var ttl uint32
+			allowed := wholeNumber(&ttl, 0, math.MaxInt32)(n)
+			a.TTLs[name] = ttl
+			return allowed
+		}})
+	}
+	n.readStrict(fields)
+	return ""
 }
 
 // apply sets what the DNS server's options have of this.

@@ -19,18 +19,20 @@ const (
 // knownFields lists the fields of every object of the file, by the path of the object.
 func knownFields() map[string][]field {
 	var (
-		options   mesosDNSOptions
-		forward   forwardOptions
-		answers   answersConfig
-		transfer  transferConfig
-		limits    limitsConfig
-		scheduler schedulerConfig
-		sp        *schedulerConfig
-		agents    node
+		options    mesosDNSOptions
+		forward    forwardOptions
+		answers    answersConfig
+		encryption encryptionConfig
+		transfer   transferConfig
+		limits     limitsConfig
+		scheduler  schedulerConfig
+		sp         *schedulerConfig
+		agents     node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&transfer, &limits, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
+		"encryption":             encryption.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),
 		"transfer.keys":          (&keyConfig{}).fields(),
@@ -169,4 +171,19 @@ func TestDevIsAsDocumented(t *testing.T) {
 	if diff := cmp.Diff(want, got, compareConfigs); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+}
+
+// docSection is what the documentation of the configuration says under a heading.
+func docSection(t *testing.T, heading string) string {
+	t.Helper()
+	data, err := os.ReadFile(docsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(data), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", filepath.Base(docsFile), heading)
+	}
+	section, _, _ := strings.Cut(after, "\n## ")
+	return section
 }

@@ -14,6 +14,7 @@ type forwardOptions struct {
 	From        []netip.Prefix
 	TCPFallback bool
 	MixedCase   bool
+	CAFile      string
 }
 
 func defaultForwardOptions() forwardOptions {
@@ -29,6 +30,7 @@ func (o *forwardOptions) fields() []field {
 		{name: "recursionFrom", set: networks(&o.From), nullable: true},
 		{name: "tcpFallback", set: boolean(&o.TCPFallback)},
 		{name: "mixedCase", set: boolean(&o.MixedCase)},
+		{name: "resolverCAFile", set: text(&o.CAFile)},
 	}
 }
 
@@ -42,5 +44,5 @@ func (o *forwardOptions) adaptDefaults(given map[string]bool, withScheduler bool
 // apply adds the options to what Mesos-DNS's keys say.
 func (o *forwardOptions) apply(f *forwardConfig) {
 	f.CacheSize, f.MaxStale, f.Prefetch = o.CacheSize, seconds(o.ServeStale), o.Prefetch
-	f.From, f.TCPFallback, f.MixedCase = o.From, o.TCPFallback, o.MixedCase
+	f.From, f.TCPFallback, f.MixedCase, f.CAFile = o.From, o.TCPFallback, o.MixedCase, o.CAFile
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	pathpkg "path"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 // zoneResolvers checks the zones that have resolvers of their own. No zone may lie inside another, nor inside the
 // domain or around it: which one a name belongs to would depend on who reads the file.
-func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
+func (o *mesosDNSOptions) zoneResolvers(r *report, secure *secureServers) map[string][]netip.AddrPort {
 	zones := make(map[string][]netip.AddrPort, len(o.ZoneResolvers))
 	written := map[string]string{o.Domain: "domain"} // lower-case zone -> key that says it
 	for _, zone := range sortedKeys(o.ZoneResolvers) {
@@ -23,6 +24,11 @@ func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
 			continue
 		}
 		lower := strings.ToLower(zone)
+		if _, exact := o.ZoneResolvers[lower]; lower != zone && (exact || lower == o.Domain) {
+			// Mesos-DNS never finds a zone with capitals, and so knows of no conflict.
+			r.warning(path, "not used: %q goes before it", lower)
+			continue
+		}
 		if other, taken := written[lower]; taken {
 			r.problem(path, "the same zone as %s", other)
 			continue
@@ -31,7 +37,7 @@ func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
 		if len(o.ZoneResolvers[zone]) == 0 && !r.blames(path) {
 			r.problem(path, "the list is empty; it takes IP addresses, with or without :port")
 		}
-		zones[lower] = resolvers(r, path, o.ZoneResolvers[zone])
+		zones[lower] = resolvers(r, path, o.ZoneResolvers[zone], secure)
 	}
 	for _, zone := range sortedKeys(written) {
 		for rest := zone; strings.Contains(rest, "."); {
@@ -53,13 +59,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// resolvers checks a list of DNS servers, "ip" or "ip:port".
-func resolvers(r *report, key string, servers []string) []netip.AddrPort {
+// resolvers checks a list of DNS servers.
+func resolvers(r *report, key string, servers []string, secure *secureServers) []netip.AddrPort {
 	var addrs []netip.AddrPort
 	seen := make(map[netip.AddrPort]int)
 	for i, server := range servers {
 		path := indexed(key, i)
-		addr, err := parseResolver(server)
+		addr, err := secure.take(server)
 		first, again := seen[addr]
 		switch {
 		case r.blames(path):
@@ -75,8 +81,11 @@ func resolvers(r *report, key string, servers []string) []netip.AddrPort {
 	return addrs
 }
 
-func parseResolver(server string) (netip.AddrPort, error) {
-	host, portText := server, "53"
+// parseResolver reads "ip" or "ip:port".
+func parseResolver(server string) (netip.AddrPort, error) { return parseServer(server, 53) }
+
+func parseServer(server string, port int) (netip.AddrPort, error) {
+	host, portText := server, strconv.Itoa(port)
 	if h, p, err := net.SplitHostPort(server); err == nil {
 		host, portText = h, p
 	}
@@ -103,10 +112,14 @@ func (o *mesosDNSOptions) mesos(r *report) mesosConfig {
 	if o.Zk != "" && !isMasterDetector(string(o.Zk)) {
 		r.problem("zk", "%q is not of the form zk://host1:2181,host2:2181/path, file:///path or host:port", o.Zk)
 	}
+	zk, ignored := usableZK(o.Zk)
+	if ignored != "" {
+		r.warning("zk", "%s", ignored)
+	}
 	o.checkAuthentication(r)
 	return mesosConfig{
 		Masters:          o.masters(r),
-		ZK:               o.Zk,
+		ZK:               zk,
 		DetectionTimeout: seconds(max(o.ZkDetectionTimeout, 0)),
 		Refresh:          seconds(o.RefreshSeconds),
 		StateTimeout:     seconds(o.StateTimeoutSeconds),
@@ -214,11 +227,30 @@ func isZooKeeper(text string) bool {
 	hosts, _, _ := strings.Cut(rest, "/")
 	hosts = hosts[strings.LastIndexByte(hosts, '@')+1:]
 	for host := range strings.SplitSeq(hosts, ",") {
-		if _, ok := parseHostPort(host); !ok && !isHost(host) {
+		_, withPort := parseHostPort(host)
+		inBrackets, bracketed := strings.CutPrefix(strings.TrimSuffix(host, "]"), "[")
+		if _, err := netip.ParseAddr(inBrackets); !withPort && !isHost(host) && (!bracketed || err != nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// usableZK is a ZooKeeper URL without what Mesos-DNS accepts and nobody can use, and says what that was.
+func usableZK(z zkURL) (_ zkURL, ignored string) {
+	rest, ok := strings.CutPrefix(string(z), "zk://")
+	if !ok {
+		return z, ""
+	}
+	servers, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(servers, '@'); at >= 0 && !strings.Contains(servers[:at], ":") {
+		servers, ignored = servers[at+1:], "what stands before the @ is not of the form user:password; it is not used"
+	}
+	if strings.Contains(path, "//") {
+		ignored = "slashes in a row count as one"
+		path = strings.TrimPrefix(pathpkg.Clean("/"+path), "/")
+	}
+	return zkURL("zk://" + servers + "/" + path), ignored
 }
 
 // isHost says whether text is an IP address or can be a host name.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 
@@ -31,11 +33,11 @@ func (s *server) openResolver() (err error) {
 		checks = append(checks, s.peers.check())
 	}
 	if s.mesos != nil {
-		registry.MustRegister(newMesosCollector(s.mesos.follower.Status))
+		registry.MustRegister(newMesosCollector(s.mesos.status))
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
-		o, err := resolverOptions(c)
+		o, err := resolverOptions(c, s.log)
 		if err != nil {
 			return err
 		}
@@ -51,26 +53,46 @@ func (s *server) openResolver() (err error) {
 		if err != nil {
 			return err
 		}
-		s.http = s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
-			Version: version, Config: func(serial uint32) any { return c.effective(serial) },
-			Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: checks,
-		}))
 	}
+	s.checks = checks
+	s.setMesosDNS(c)
 	return nil
 }
 
+// setMesosDNS makes Mesos-DNS's HTTP API show and follow a configuration.
+func (s *server) setMesosDNS(c config) {
+	h := s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
+		Version: version, Config: func(serial uint32) any { return c.effective(serial) },
+		Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: s.checks,
+	}))
+	s.http.Store(&h)
+}
+
+// serveMesosDNS is Mesos-DNS's HTTP API.
+func (s *server) serveMesosDNS(w http.ResponseWriter, r *http.Request) {
+	(*s.http.Load()).ServeHTTP(w, r)
+}
+
 // resolverOptions are the DNS server's part of the configuration.
-func resolverOptions(c config) (resolver.Options, error) {
+func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	o := resolver.Options{
 		Addrs: []netip.AddrPort{netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port)}, Recursion: c.Forward.On,
 		RecursionAvailable: c.DNS.RecursionAvailable, SetTruncateBit: c.DNS.TruncateBit,
-		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
+		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, SecureUpstreams: c.Forward.Secure,
+		Timeout:   c.Forward.Timeout,
 		CacheSize: c.Forward.CacheSize, MaxStale: c.Forward.MaxStale, Prefetch: c.Forward.Prefetch,
 		RecursionFrom: append([]netip.Prefix{}, c.Forward.From...), TCPFallback: c.Forward.TCPFallback, MixCase: c.Forward.MixedCase,
 	}
 	c.Answers.apply(&o)
 	c.Transfer.apply(&o)
 	c.Limits.apply(&o)
+	if err := c.Encryption.apply(&o, c.DNS.Listener, log); err != nil {
+		return o, err
+	}
+	if c.Forward.CAs != "" { // certificates, as was seen when they were read
+		o.UpstreamAuthorities = x509.NewCertPool()
+		o.UpstreamAuthorities.AppendCertsFromPEM([]byte(c.Forward.CAs))
+	}
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
 		if err != nil {
@@ -116,4 +138,19 @@ func (s *server) dnsAddr() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	return s.dns.Addr()
+}
+
+// encryptedAddrs are where DNS over TLS and over HTTPS are served, "off" where they are not.
+func (s *server) encryptedAddrs() (tls, https string) {
+	tls, https = "off", "off"
+	if s.dns == nil {
+		return tls, https
+	}
+	if addr := s.dns.TLSAddr(); addr.IsValid() {
+		tls = addr.String()
+	}
+	if addr := s.dns.HTTPSAddr(); addr.IsValid() {
+		https = addr.String()
+	}
+	return tls, https
 }

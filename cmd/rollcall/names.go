@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"strconv"
 
 	"rollcall/records"
 	"rollcall/scheduler"
@@ -16,15 +17,16 @@ type names struct {
 	zone      *records.Zone
 	framework string
 	self      netip.AddrPort // where the API is reached: the framework's address, and the leader's
+	leads     bool           // the scheduler goes by the names of the masters: there are no others
 	told      map[scheduler.InstanceID]scheduler.TaskID
 	state     *scheduler.State // the one the zone was last told of; nil before the first
 }
 
 var _ scheduler.Observer = (*names)(nil)
 
-func newNames(zone *records.Zone, framework string, self netip.AddrPort) *names {
+func newNames(zone *records.Zone, framework string, self netip.AddrPort, leads bool) *names {
 	zone.Expect(sourceScheduler)
-	return &names{zone: zone, framework: framework, self: self, told: map[scheduler.InstanceID]scheduler.TaskID{}}
+	return &names{zone: zone, framework: framework, self: self, leads: leads, told: map[scheduler.InstanceID]scheduler.TaskID{}}
 }
 
 // Withdraw takes instances out of the zone: when it returns no answer holds them.
@@ -43,7 +45,9 @@ func (n *names) tell(state *scheduler.State, changed []scheduler.InstanceID) {
 	if first {
 		u.Reset = true // of what the leader before had said
 		u.Frameworks = []records.Framework{{Name: n.framework, Addrs: []netip.Addr{n.self.Addr()}, Port: int(n.self.Port())}}
-		u.Masters = &records.Masters{Leader: n.self, All: []netip.AddrPort{n.self}}
+		if n.leads {
+			u.Masters = &records.Masters{Leader: n.self, All: []netip.AddrPort{n.self}}
+		}
 	}
 	if first || !state.SameAgents(n.state) {
 		for a := range state.Agents() {
@@ -77,6 +81,7 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		State: string(i.TaskState()), Addresses: records.Addresses{NetInfo: i.Addresses},
 		Discovery: &records.Discovery{Name: i.AppID.Hostname()},
 	}
+	t.TTL = ttlOf(i.App)
 	for _, p := range i.HostPorts {
 		if p != 0 {
 			t.Ports = append(t.Ports, p)
@@ -92,4 +97,20 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		t.Health = records.Unhealthy
 	}
 	return t
+}
+
+// ttlLabel is the label of an app that says how many seconds its records may be kept.
+const ttlLabel = "rollcall.dns.ttl"
+
+// ttlOf is what an app's label says, nil if it has none, or one that is no TTL.
+func ttlOf(app *scheduler.App) *uint32 {
+	if app == nil {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(app.Labels[ttlLabel], 10, 31)
+	if err != nil {
+		return nil
+	}
+	ttl := uint32(seconds)
+	return &ttl
 }

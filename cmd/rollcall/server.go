@@ -25,12 +25,14 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config
-	log    *slog.Logger
-	zone   *records.Zone
-	serial *serialKeeper
-	dns    *resolver.Server // nil: off
-	mesos  *mesosSource     // nil: no Mesos cluster is followed
+	config     config // at the start
+	inForce    config // since the file was last read again; reload's alone
+	log        *slog.Logger
+	zone       *records.Zone
+	serial     *serialKeeper
+	collisions *collisions
+	dns        *resolver.Server // nil: off
+	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
 	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
@@ -39,13 +41,14 @@ type server struct {
 	apiListener net.Listener
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
-	http         http.Handler
-	monitor      http.Handler // health and metrics, part of both APIs
+	http         atomic.Pointer[http.Handler]
+	monitor      http.Handler     // health and metrics, part of both APIs
+	checks       []resolver.Check // of readiness
 }
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -61,12 +64,14 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 		return nil, err
 	}
 	if c.Scheduler != nil {
-		err = s.openScheduler()
-	} else {
-		err = s.openMesos()
+		if err := s.openScheduler(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.openResolver(); err != nil {
 		return nil, err
@@ -85,7 +90,7 @@ func supported(c config) error {
 // openZone makes the zone. The store has to be open: it makes sure that nobody else uses the data directory.
 func (s *server) openZone() (err error) {
 	s.serial = &serialKeeper{path: s.config.serialFile(), log: s.log}
-	o := zoneOptions(s.config)
+	o := s.zoneOptions(s.config)
 	o.Serial, o.Reserve = s.serial.first(time.Now()), s.serial.reserve
 	if s.zone, err = records.New(o); err != nil {
 		return fmt.Errorf("making the zone: %w", err)
@@ -97,14 +102,15 @@ func (s *server) openZone() (err error) {
 // thousand. Each keeps a few hundred octets.
 const journalSize = 20_000
 
-// zoneOptions are the zone's part of the configuration.
-func zoneOptions(c config) records.Options {
+// zoneOptions are the zone's part of the configuration, but for its serial.
+func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		ReverseZones: c.Answers.ReverseZones,
+		ReverseZones: c.Answers.ReverseZones, TTLs: c.Answers.ttls(), NegativeTTL: c.negativeTTL(),
+		Collided: s.collisions.tell,
 	}
 	if c.Transfer.isOn() {
 		o.JournalSize = journalSize
@@ -189,7 +195,8 @@ func (s *server) apiAddress() string {
 const shutdownWithin = 5 * time.Second
 
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
-func (s *server) run(ctx context.Context) error {
+// Each element of hangups has the configuration file read again; nil: nothing does.
+func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if scheduling := s.scheduling.Load(); scheduling != nil {
 		group.Go(func() error { return scheduling.loop.Run(ctx) })
@@ -203,17 +210,35 @@ func (s *server) run(ctx context.Context) error {
 		s.mesos.run(ctx, group)
 		s.mesos.waitForFirst(ctx)
 	}
+	if ctx.Err() == nil { // else a question that has waited would still be answered
+		s.answer(ctx, group, hangups)
+	}
+	err := group.Wait()
+	s.log.Info("rollcall stops; its tasks go on")
+	return errors.Join(err, s.close())
+}
+
+// answer serves names, over DNS and HTTP, until ctx ends.
+func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-chan os.Signal) {
 	if s.dns != nil {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
 	}
+	overTLS, overHTTPS := s.encryptedAddrs()
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
-		"dns", s.dnsAddr(), "http", s.httpURL())
-	err := group.Wait()
-	s.log.Info("rollcall stops; its tasks go on")
-	return errors.Join(err, s.close())
+		"dns", s.dnsAddr(), "http", s.httpURL(), "dns-over-tls", overTLS, "dns-over-https", overHTTPS)
+	group.Go(func() error {
+		for {
+			select {
+			case <-hangups:
+				s.reload(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.

@@ -82,11 +82,12 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 			for _, c := range connections {
 				c.Close()
 			}
-			awaitClosed(s.process.Process.Pid, m.idle/10)
+			awaitRest(s.process.Process.Pid)
 		}()
 		if err != nil {
 			return err
 		}
+		awaitRest(s.process.Process.Pid)
 		idleMemory = float64(residentMemory(s.process.Process.Pid)-before) / float64(m.idle)
 	}
 	key := resultKey{m.name, s.name}
@@ -157,15 +158,16 @@ func connect(addr string, n int) ([]net.Conn, error) {
 	return out, nil
 }
 
-// awaitClosed waits until a process has fewer files open than it may have, so that closing them is not what is measured
-// next.
-func awaitClosed(pid, atMost int) {
-	for range 300 {
-		files, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-		if err != nil || len(files) < atMost {
+// awaitRest waits until a process does nothing, so that what it still has to do is not what is measured next.
+func awaitRest(pid int) {
+	const step = 250 * time.Millisecond
+	for range 240 {
+		before, _ := processorTime(pid)
+		time.Sleep(step)
+		after, err := processorTime(pid)
+		if err != nil || after-before < step/20 {
 			return
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 }
 
