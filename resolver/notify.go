@@ -16,8 +16,7 @@ import (
 // How NOTIFY messages are sent.
 const (
 	// notifyPause is how long a secondary is left alone after it was told: what changes meanwhile it is told of in one
-	// go. Secondaries load a
-	// zone anew after a transfer: NSD takes a second for that.
+	// go. Secondaries load a zone anew after a transfer: NSD takes a second for that.
 	notifyPause = time.Second
 	// notifyTimeout is how long to wait for a secondary's reply, the first time; each of notifyTries waits twice as
 	// long as the one before (RFC 1996, sections 3.6 and 4.2).

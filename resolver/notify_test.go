@@ -60,6 +60,13 @@ func newFakeSecondary(t *testing.T, keys ...Key) *fakeSecondary {
 	return f
 }
 
+// be has it not answer so many messages, and answer the others with an rcode.
+func (f *fakeSecondary) be(mute, rcode int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mute, f.rcode = mute, rcode
+}
+
 // next waits for a message about a zone and returns the serial in it.
 func (f *fakeSecondary) next(t *testing.T, zone string) uint32 {
 	t.Helper()
@@ -118,7 +125,7 @@ func TestNotify(t *testing.T) {
 func TestNotifyAgain(t *testing.T) {
 	z := newJournaledZone(t)
 	f := newFakeSecondary(t)
-	f.mute = 3
+	f.be(3, dns.RcodeSuccess)
 	newNotifyingServer(t, z, nil, Secondary{Addr: f.addr})
 	for range 4 {
 		if got := f.next(t, "mesos."); got != z.Snapshot().Serial() {
@@ -126,9 +133,7 @@ func TestNotifyAgain(t *testing.T) {
 		}
 	}
 	f.next(t, "10.in-addr.arpa.")
-	f.mu.Lock()
-	f.mute, f.rcode = 2*notifyTries, dns.RcodeRefused
-	f.mu.Unlock()
+	f.be(2*notifyTries, dns.RcodeRefused)
 	addTasks(z, 0, 1)
 	for range notifyTries {
 		f.next(t, "mesos.")

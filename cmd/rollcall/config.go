@@ -314,6 +314,10 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Limits = limits
 	c.Encryption = encryption
 	c.Scheduler = scheduler
+	if transfer.isOn() && c.serialFile() == "" {
+		r.warning("transfer", "without serialFile the serial may go back over a restart, and secondaries then keep what they have; name "+
+			"a file that rollcall may write")
+	}
 	c.checkSources(r)
 	return c
 }

@@ -4,8 +4,6 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
-
-	"rollcall/scheduler"
 )
 
 // How long it may be kept that there is nothing follows the TTL, and is short where names come from the scheduler.
@@ -29,12 +27,12 @@ func TestNegativeTTLDefaults(t *testing.T) {
 
 func TestTTLLabel(t *testing.T) {
 	for label, want := range map[string]int{"10": 10, "0": 0, "2147483647": 2147483647, "2147483648": -1, "-1": -1, "": -1, "1m": -1, " 5": -1} {
-		got := ttlOf(&scheduler.App{Labels: map[string]string{ttlLabel: label}})
+		got := ttlOf(map[string]string{ttlLabel: label})
 		if (got == nil) != (want < 0) || got != nil && int(*got) != want {
 			t.Errorf("%q: %v, want %d", label, got, want)
 		}
 	}
-	if ttlOf(nil) != nil || ttlOf(&scheduler.App{}) != nil {
+	if ttlOf(nil) != nil {
 		t.Error("a TTL without a label")
 	}
 }

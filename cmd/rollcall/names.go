@@ -6,6 +6,7 @@ import (
 
 	"rollcall/records"
 	"rollcall/scheduler"
+	"rollcall/scheduler/mesos"
 )
 
 // sourceScheduler is what the zone knows the scheduler's own tasks by.
@@ -81,7 +82,9 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		State: string(i.TaskState()), Addresses: records.Addresses{NetInfo: i.Addresses},
 		Discovery: &records.Discovery{Name: i.AppID.Hostname()},
 	}
-	t.TTL = ttlOf(i.App)
+	if i.App != nil {
+		t.TTL = ttlOf(i.App.Labels)
+	}
 	for _, p := range i.HostPorts {
 		if p != 0 {
 			t.Ports = append(t.Ports, p)
@@ -99,15 +102,12 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 	return t
 }
 
-// ttlLabel is the label of an app that says how many seconds its records may be kept.
-const ttlLabel = "rollcall.dns.ttl"
+// ttlLabel is the label of an app, or of a Mesos cluster's task, that says how many seconds its records may be kept.
+const ttlLabel = mesos.LabelPrefix + "dns.ttl"
 
-// ttlOf is what an app's label says, nil if it has none, or one that is no TTL.
-func ttlOf(app *scheduler.App) *uint32 {
-	if app == nil {
-		return nil
-	}
-	seconds, err := strconv.ParseUint(app.Labels[ttlLabel], 10, 31)
+// ttlOf is what the label says, nil if there is none, or one that is no TTL.
+func ttlOf(labels map[string]string) *uint32 {
+	seconds, err := strconv.ParseUint(labels[ttlLabel], 10, 31)
 	if err != nil {
 		return nil
 	}
