@@ -20,11 +20,15 @@ SIMULATIONS   ?= 10000
 SIMULATE_FROM ?= 0
 BENCHTIME ?= 300ms
 
+# Of "make bench-dns": how often, and for how long each time.
+ROUNDS ?= 9
+LENGTH ?= 1s
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build, then run a small example on this machine (DNS_PORT=, API_PORT=, HTTP_PORT=, DATA_DIR=)
@@ -60,6 +64,11 @@ simulate: ## SIMULATIONS seeded random histories of the scheduler's core, from s
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: bench-dns
+bench-dns: build ## what a DNS question costs, beside NSD, Knot and Unbound (installs them); ROUNDS=, LENGTH=
+	@.ci/deps bench-dns
+	$(GO) run ./integration/dnsbench -rollcall $(BINARY) -rounds $(ROUNDS) -length $(LENGTH)
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME

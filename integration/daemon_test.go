@@ -301,12 +301,21 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // dig runs the real dig against rollcall and returns its output lines, sorted by dig as they came.
 func (d *daemon) dig(args ...string) []string {
 	d.t.Helper()
+	out, err := d.tryDig(args...)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out
+}
+
+// tryDig is dig where it may fail.
+func (d *daemon) tryDig(args ...string) ([]string, error) {
 	host, port, _ := strings.Cut(d.dns, ":")
 	out, err := exec.CommandContext(d.t.Context(), "dig", append([]string{"-p", port, "@" + host, "+tries=1", "+time=5"}, args...)...).Output()
 	if err != nil {
-		d.t.Fatalf("dig %v: %v\n%s", args, err, out)
+		return nil, fmt.Errorf("dig %v: %w\n%s", args, err, out)
 	}
-	return strings.Fields(strings.TrimSpace(string(out)))
+	return strings.Fields(strings.TrimSpace(string(out))), nil
 }
 
 // addresses is what dig +short answers for a name.

@@ -17,9 +17,9 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 		case theirs == nil || theirs.TTL != set.TTL:
 			f(set)
 		default:
-			rest := &RRset{Type: set.Type, TTL: set.TTL, SOA: set.SOA,
+			rest := &RRset{Type: set.Type, TTL: set.TTL,
 				Addrs: without(set.Addrs, theirs.Addrs, netip.Addr.Compare), SRV: without(inOrder(set.SRV), inOrder(theirs.SRV), compareSRV),
-				Names: without(set.Names, theirs.Names, strings.Compare)}
+				others: &otherData{soa: set.SOA(), names: without(set.Names(), theirs.Names(), strings.Compare)}}
 			if rest.Len() > 0 {
 				f(rest)
 			}

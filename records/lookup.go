@@ -64,8 +64,8 @@ func (n *Node) touch() (read byte) {
 	if n == nil {
 		return 0
 	}
-	for i := range n.sets {
-		if r := n.sets[i].Rendering(); len(r) > 0 {
+	for set := n.sets; set != nil; set = set.next {
+		if r := set.Rendering(); len(r) > 0 {
 			read |= r[0]
 		}
 	}

@@ -139,15 +139,17 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 		if string(n.name) != s.ApexOf([]byte(n.name)).Wire() {
 			children[n.name.parent()]++
 		}
-		if len(n.sets) > 0 {
+		if n.sets != nil {
 			names++
 			records += n.records()
 		}
-		for i := range n.sets {
-			if n.sets[i].Len() == 0 || i > 0 && n.sets[i-1].Type >= n.sets[i].Type {
+		last := uint16(0)
+		for set := range n.RRsets() {
+			if set.Len() == 0 || last >= set.Type {
 				t.Fatalf("%s: RRsets are empty or out of order", n.name.text())
 			}
-			for _, srv := range n.sets[i].SRV {
+			last = set.Type
+			for _, srv := range set.SRV {
 				if target, ok := parseName(srv.Target); !ok || target.text() != srv.Target {
 					t.Fatalf("%s: SRV target %q is no name", n.name.text(), srv.Target)
 				}

@@ -131,7 +131,7 @@ func (r *rebuilder) changeListed(n name, list []contribution) {
 }
 
 func (r *rebuilder) count(n *Node, times int) {
-	if len(n.sets) > 0 {
+	if n.sets != nil {
 		r.stats.Names += times
 		r.stats.Records += times * n.records()
 	}
@@ -166,8 +166,8 @@ func (r *rebuilder) countChild(n name, times int) {
 	r.replace(old, &Node{name: old.name, sets: old.sets, held: old.held, children: uint32(int(old.children) + times)})
 }
 
-// rrsets makes the RRsets of sorted data, and at the apex those that make it one.
-func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
+// rrsets makes the RRsets of sorted data, and at the apex those that make it one, and returns the first of them.
+func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 	var types []uint16
 	for _, d := range data {
 		if !slices.Contains(types, d.rrtype) {
@@ -185,6 +185,9 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 	sets := make([]RRset, len(types))
 	for i := range sets {
 		set := &sets[i]
+		if i > 0 {
+			sets[i-1].next = set
+		}
 		set.Type, set.TTL = types[i], r.options.ttl(types[i])
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
 		if end < 0 {
@@ -195,15 +198,15 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		}
 		switch set.Type {
 		case TypeNS:
-			set.Names = []string{r.options.SOA.MName}
+			set.others = &otherData{names: []string{r.options.SOA.MName}}
 		case TypeSOA:
 			soa := r.options.SOA
 			soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
-			set.SOA = &soa
+			set.others = &otherData{soa: &soa}
 		case TypePTR:
-			set.Names = make([]string, end)
+			set.others = &otherData{names: make([]string, end)}
 			for j, d := range data[:end] {
-				set.Names[j] = d.target
+				set.others.names[j] = d.target
 			}
 		case TypeSRV:
 			set.SRV = make([]SRV, end)
@@ -218,5 +221,5 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		}
 		data = data[end:]
 	}
-	return sets
+	return &sets[0]
 }

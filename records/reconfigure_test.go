@@ -71,22 +71,36 @@ func TestReconfiguredZoneIsLikeANewOne(t *testing.T) {
 	})
 }
 
-var compareSets = cmp.Options{cmpopts.IgnoreUnexported(RRset{}), cmpopts.EquateComparable(netip.Addr{})}
+var compareSets = cmp.Options{cmpopts.EquateComparable(netip.Addr{})}
 
 // whole is everything in a snapshot that an answer can show.
-func whole(s *Snapshot) map[string][]RRset {
-	out := make(map[string][]RRset)
+func whole(s *Snapshot) map[string][]shownSet {
+	out := make(map[string][]shownSet)
 	for text, node := range s.All() {
 		for set := range node.RRsets() {
-			out[text] = append(out[text], RRset{Type: set.Type, TTL: set.TTL, Addrs: set.Addrs, SRV: set.SRV, Names: set.Names, SOA: withoutSerial(set.SOA)})
+			out[text] = append(out[text], comparableSet(set, set.TTL))
 		}
 	}
 	for text, node := range s.Listed() {
 		for set := range node.RRsets() {
-			out["listed "+text] = append(out["listed "+text], RRset{Type: set.Type, Addrs: set.Addrs, SRV: set.SRV})
+			out["listed "+text] = append(out["listed "+text], comparableSet(set, 0))
 		}
 	}
 	return out
+}
+
+// shownSet is what an answer can show of a set.
+type shownSet struct {
+	Type  uint16
+	TTL   uint32
+	Addrs []netip.Addr
+	SRV   []SRV
+	Names []string
+	SOA   *SOA
+}
+
+func comparableSet(set *RRset, ttl uint32) shownSet {
+	return shownSet{set.Type, ttl, set.Addrs, set.SRV, set.Names(), withoutSerial(set.SOA())}
 }
 
 func withoutSerial(soa *SOA) *SOA {

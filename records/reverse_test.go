@@ -40,7 +40,7 @@ func TestPTR(t *testing.T) {
 		if node == nil || node.RRset(TypePTR) == nil {
 			return nil
 		}
-		return node.RRset(TypePTR).Names
+		return node.RRset(TypePTR).Names()
 	}
 	web := "web-" + taskHash("web.1") + "-s1.marathon.mesos."
 	for _, tt := range []struct {

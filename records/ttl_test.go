@@ -35,7 +35,7 @@ func TestTTLByType(t *testing.T) {
 			t.Errorf("%s, type %d: TTL %d, want %d", tt.name, tt.rrtype, got, tt.want)
 		}
 	}
-	if soa := z.Snapshot().LookupName("mesos").RRset(TypeSOA).SOA; soa.Minimum != 5 {
+	if soa := z.Snapshot().LookupName("mesos").RRset(TypeSOA).SOA(); soa.Minimum != 5 {
 		t.Errorf("the SOA's minimum is %d, want the TTL of negative answers", soa.Minimum)
 	}
 }

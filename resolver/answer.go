@@ -149,7 +149,7 @@ func (a Answer) Additional(chosen []int) iter.Seq2[string, *records.RRset] {
 			switch {
 			case a.Set.SRV != nil && !host(a.Set.SRV[i].Target):
 				return
-			case a.Set.Type == records.TypeNS && !host(a.Set.Names[i]):
+			case a.Set.Type == records.TypeNS && !host(a.Set.Names()[i]):
 				return
 			}
 		}

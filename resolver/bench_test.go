@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"rollcall/records"
 )
 
 func benchmarkFast(b *testing.B, question string) {
@@ -65,7 +68,45 @@ func BenchmarkServerUDP(b *testing.B) {
 }
 
 func benchmarkServerUDP(b *testing.B, listener string, window int) {
-	s := newTestServer(b, newTestZone(b), func(o *Options) { o.Addrs = addrPorts(listener) })
+	askServerUDP(b, newTestServer(b, newTestZone(b), func(o *Options) { o.Addrs = addrPorts(listener) }), window)
+}
+
+// BenchmarkServerUDPWhileNamesChange is the same while a thousand names a second change, and while none do.
+func BenchmarkServerUDPWhileNamesChange(b *testing.B) {
+	for _, changing := range []bool{false, true} {
+		b.Run(fmt.Sprintf("changing=%v", changing), func(b *testing.B) {
+			zone := newTestZone(b)
+			ctx, cancel := context.WithCancel(b.Context())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				tick := time.NewTicker(10 * time.Millisecond)
+				defer tick.Stop()
+				for i := 0; changing; i++ {
+					select {
+					case <-ctx.Done():
+						return
+					case <-tick.C:
+					}
+					// A task that starts or ends has eight names, and those above.
+					u := records.Update{TasksGone: []string{"changing"}}
+					if i%2 == 0 {
+						u = records.Update{Tasks: []records.Task{{ID: "changing", Name: "changing", Framework: "marathon",
+							AgentID: "x-S0", State: "TASK_RUNNING", Ports: []int{31000}}}}
+					}
+					zone.Update("test", u)
+				}
+			}()
+			askServerUDP(b, newTestServer(b, zone), 64)
+			cancel()
+			<-done
+		})
+	}
+}
+
+// askServerUDP asks a window of questions at a time.
+func askServerUDP(b *testing.B, s *Server, window int) {
+	b.Helper()
 	conn, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(s.Addr().Port())})
 	if err != nil {
 		b.Fatal(err)

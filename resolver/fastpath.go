@@ -48,6 +48,14 @@ type plain struct {
 // end is where the question ends in its packet.
 func (p *plain) end() int { return headerLen + len(p.name) + questionLen }
 
+// opt adds the OPT record of the reply to dst, if it has one.
+func (p *plain) opt(dst []byte) []byte {
+	if !p.edns {
+		return dst
+	}
+	return appendOPT(dst, p.dnssec)
+}
+
 // readPlain reads a packet. The name goes behind buf, which has room for maxName octets more. It reports false for what
 // is no plain question.
 func (h *handler) readPlain(packet, buf []byte, from client) (p plain, ok bool) {
@@ -120,10 +128,15 @@ func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node,
 		return nil
 	}
 	if p.edns {
-		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, p.dnssec, 0, 0, 0)
+		reply = p.opt(reply)
 		binary.BigEndian.PutUint16(reply[10:], binary.BigEndian.Uint16(reply[10:])+1)
 	}
 	return reply
+}
+
+// appendOPT adds an OPT record without options.
+func appendOPT(reply []byte, dnssec byte) []byte {
+	return append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, dnssec, 0, 0, 0)
 }
 
 // appendSOA adds the zone's SOA record to the authority section of a reply that has no other records. nameLen is the

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -53,11 +54,13 @@ func openListener(addr netip.AddrPort) (*listener, error) {
 	if addr.Addr().Is4() {
 		families = [...]string{"tcp4", "udp4"}
 	}
-	tcp, err := net.ListenTCP(families[0], net.TCPAddrFromAddrPort(addr))
+	// Whoever is silent is gone before anybody would ask whether he is still there.
+	config := net.ListenConfig{KeepAlive: -1}
+	tcp, err := config.Listen(context.Background(), families[0], addr.String())
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{tcp: tcp}
+	l := &listener{tcp: tcp.(*net.TCPListener)}
 	l.addr = netip.AddrPortFrom(addr.Addr(), tcp.Addr().(*net.TCPAddr).AddrPort().Port())
 	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
 		return nil, errors.Join(err, l.close())

@@ -208,7 +208,7 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 }
 
 // negativeTTL is how long a negative answer may be kept (RFC 2308, section 3).
-func negativeTTL(soa *records.RRset) uint32 { return min(soa.TTL, soa.SOA.Minimum) }
+func negativeTTL(soa *records.RRset) uint32 { return min(soa.TTL, soa.SOA().Minimum) }
 
 // addressLen is the size of the data of an address record.
 func addressLen(t uint16) int {
@@ -230,11 +230,11 @@ func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
 		srv := set.SRV[i]
 		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
 	case records.TypeNS:
-		return &dns.NS{Hdr: header, Ns: set.Names[i]}
+		return &dns.NS{Hdr: header, Ns: set.Names()[i]}
 	case records.TypePTR:
-		return &dns.PTR{Hdr: header, Ptr: set.Names[i]}
+		return &dns.PTR{Hdr: header, Ptr: set.Names()[i]}
 	default:
-		return &dns.SOA{Hdr: header, Ns: set.SOA.MName, Mbox: set.SOA.RName, Serial: set.SOA.Serial,
-			Refresh: set.SOA.Refresh, Retry: set.SOA.Retry, Expire: set.SOA.Expire, Minttl: set.SOA.Minimum}
+		return &dns.SOA{Hdr: header, Ns: set.SOA().MName, Mbox: set.SOA().RName, Serial: set.SOA().Serial,
+			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.SOA().Minimum}
 	}
 }

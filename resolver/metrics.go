@@ -13,6 +13,8 @@ import (
 //	rollcall_dns_queries_total{type,rcode}         counter: questions answered; type "other" for rare ones, "none" for
 //	                                               messages that could not be read
 //	rollcall_dns_dropped_total                     counter: packets not answered, as too many were being answered
+//	rollcall_dns_limited_total{action}             counter: replies to strangers, over UDP, that were too many ("dropped",
+//	                                               or replaced by one with TC, "slipped") or too long ("truncated")
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
@@ -26,9 +28,12 @@ import (
 //	rollcall_dns_zone_ready                        gauge: 1 when all sources of names have spoken, else 0
 //	rollcall_dns_zone_changed_timestamp_seconds    gauge: when the zone last changed, Unix time; 0 for never
 type metrics struct {
-	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
-	forwards               *prometheus.CounterVec
-	dropped                prometheus.Counter
+	queries  [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
+	forwards *prometheus.CounterVec
+	dropped  prometheus.Counter
+
+	strangersDropped, strangersSlipped, strangersCut prometheus.Counter
+
 	cacheHits, cacheMisses prometheus.Counter
 	transfers              *prometheus.CounterVec
 	forwarding             *forwardMetrics
@@ -57,6 +62,11 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
 		forwarding:  newForwardMetrics(),
 	}
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_limited_total",
+		Help: "Replies to clients that nothing is known of that were too many or too long."}, []string{"action"})
+	m.strangersDropped = limited.WithLabelValues("dropped")
+	m.strangersSlipped = limited.WithLabelValues("slipped")
+	m.strangersCut = limited.WithLabelValues("truncated")
 	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
 		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
 	for i := range m.queries {
@@ -64,7 +74,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.dropped, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors := append(zoneGauges(zone), queries, m.dropped, limited, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
 	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {

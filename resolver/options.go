@@ -110,6 +110,9 @@ type Options struct {
 	// are closed at once. 0 means DefaultMaxClientConnections.
 	MaxClientConnections int
 
+	// Strangers says what clients get over UDP that nothing is known of.
+	Strangers Strangers
+
 	// Logger gets what an operator has to know; nil: nobody does.
 	Logger *slog.Logger
 	// Registry gets the metrics, which metrics.go lists; nil: they are not collected anywhere. Two servers must not share
@@ -199,6 +202,9 @@ func (o Options) validate() error {
 	if o.Cookies > CookiesOff {
 		errs = append(errs, fmt.Errorf("options: Cookies %d is none of the values there are", o.Cookies))
 	}
+	if a := o.Strangers.Amplification; a != 0 && !(a >= 1) {
+		errs = append(errs, fmt.Errorf("options: Strangers.Amplification is %v: not even the question would fit", a))
+	}
 	for _, n := range []struct {
 		field string
 		value int64
@@ -206,6 +212,7 @@ func (o Options) validate() error {
 		{"Timeout", int64(o.Timeout)}, {"CacheSize", int64(o.CacheSize)}, {"MaxStale", int64(o.MaxStale)},
 		{"MaxAnswers", int64(o.MaxAnswers)}, {"MaxForwards", int64(o.MaxForwards)}, {"MaxConnections", int64(o.MaxConnections)},
 		{"MaxClientConnections", int64(o.MaxClientConnections)},
+		{"Strangers.ResponsesPerSecond", int64(o.Strangers.ResponsesPerSecond)}, {"Strangers.Slip", int64(o.Strangers.Slip)},
 	} {
 		if n.value < 0 {
 			errs = append(errs, fmt.Errorf("options: %s is below 0", n.field))

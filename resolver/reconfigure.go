@@ -27,7 +27,8 @@ type settings struct {
 // has changed. The files of Certificate are read again. It may be called at any time, by one goroutine.
 func (s *Server) Reconfigure(o Options) error {
 	was := s.handler.settings.Load().options
-	o.Addrs, o.MaxForwards, o.MaxConnections = was.Addrs, was.MaxForwards, was.MaxConnections
+	o.Addrs, o.MaxForwards = was.Addrs, was.MaxForwards
+	o.MaxConnections, o.MaxClientConnections, o.Strangers = was.MaxConnections, was.MaxClientConnections, was.Strangers
 	o.Transfer, o.Logger, o.Registry = was.Transfer, was.Logger, was.Registry
 	o.TLSAddr, o.HTTPSAddr, o.Certificate = was.TLSAddr, was.HTTPSAddr, was.Certificate
 	if err := o.validate(); err != nil {

@@ -38,7 +38,7 @@ func render(set *records.RRset) []byte {
 		return nil
 	}
 	ttl := set.TTL
-	if set.SOA != nil {
+	if set.SOA() != nil {
 		ttl = negativeTTL(set) // answers that have it for their subject are not made of renderings
 	}
 	var out []byte
@@ -71,10 +71,10 @@ func render(set *records.RRset) []byte {
 			name(srv.Target) // never compressed (RFC 2782)
 		})
 	}
-	for _, target := range set.Names {
+	for _, target := range set.Names() {
 		record(func() { name(target) })
 	}
-	if soa := set.SOA; soa != nil {
+	if soa := set.SOA(); soa != nil {
 		record(func() {
 			name(soa.MName)
 			name(soa.RName)

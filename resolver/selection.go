@@ -121,10 +121,10 @@ func recordSize(set *records.RRset, i int) int {
 		return recordLen + addressLen(set.Type)
 	case set.SRV != nil:
 		return recordLen + srvLen + nameLen(set.SRV[i].Target)
-	case set.Names != nil:
-		return recordLen + nameLen(set.Names[i])
+	case set.Names() != nil:
+		return recordLen + nameLen(set.Names()[i])
 	default:
-		return recordLen + nameLen(set.SOA.MName) + nameLen(set.SOA.RName) + soaLen
+		return recordLen + nameLen(set.SOA().MName) + nameLen(set.SOA().RName) + soaLen
 	}
 }
 

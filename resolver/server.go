@@ -27,7 +27,9 @@ type Server struct {
 	slots     chan struct{} // one element for each question that is being forwarded
 	workers   chan struct{} // one element for each packet that is being answered slowly
 	conns     *connections
+	strangers *strangers
 	buffers   sync.Pool     // of *streamBuffers
+	parts     atomic.Int64  // octets of the messages that have come in part
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
 
@@ -70,6 +72,7 @@ func New(zone Zone, o Options) (*Server, error) {
 	if s.handler, err = newHandler(zone, o, s.Addrs()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.strangers = newStrangers(o.Strangers, s.handler.metrics)
 	return s, nil
 }
 

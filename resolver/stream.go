@@ -21,6 +21,9 @@ const (
 	flushSize = 16 << 10
 	// streamRound is how many questions are answered together.
 	streamRound = 64
+	// maxParts is how many octets of messages that have come in part are kept, of all connections together: whoever
+	// begins messages and does not end them costs others nothing but that.
+	maxParts = 32 << 20
 	// noteUse is how long a connection may have been used without that being noted: nobody needs to know it exactly, and
 	// each note is a lock.
 	noteUse = 100 * time.Millisecond
@@ -85,6 +88,7 @@ func newStream(s *Server, conn net.Conn) *stream {
 func (c *stream) serve(ctx context.Context) {
 	defer c.conn.Close()
 	defer c.outstanding.Wait() // a client that has said everything still wants the answers
+	defer func() { c.server.parts.Add(-int64(len(c.rest))) }()
 	if c.conn.SetReadDeadline(time.Now().Add(c.server.idle)) != nil {
 		return
 	}
@@ -166,7 +170,7 @@ func wholeSize(in []byte) int {
 // Replies that have not been sent yet are in b.out.
 func (c *stream) answer(ctx context.Context, b *streamBuffers) bool {
 	in := b.in
-	any := false
+	asked := false
 	for {
 		b.round.reset()
 		b.unusual = b.unusual[:0]
@@ -183,16 +187,26 @@ func (c *stream) answer(ctx context.Context, b *streamBuffers) bool {
 		if len(b.round.questions)+len(b.unusual) == 0 {
 			break
 		}
-		any = true
+		asked = true
 		if !c.quickly(b) || !c.slowly(ctx, b, b.unusual) {
 			return false
 		}
 	}
-	c.rest = append(c.rest[:0], in...)
-	if len(in) == 0 {
+	return c.keep(in) && (!asked || c.note())
+}
+
+// keep keeps the beginning of a message until the rest comes, or reports that there is no room.
+func (c *stream) keep(rest []byte) bool {
+	added := int64(len(rest) - len(c.rest))
+	if c.server.parts.Add(added) > maxParts && added > 0 {
+		c.server.parts.Add(-added)
+		return false
+	}
+	c.rest = append(c.rest[:0], rest...)
+	if len(rest) == 0 {
 		c.rest = nil
 	}
-	return !any || c.note()
+	return true
 }
 
 // quickly answers the plain questions of the round. Those that turn out not to be become unusual.

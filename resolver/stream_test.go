@@ -70,6 +70,31 @@ func TestStreamsAreCutAnywhere(t *testing.T) {
 	}
 }
 
+// There is an end to what is kept of messages that have not come whole; what was kept is given back.
+func TestPartsOfMessagesAreLimited(t *testing.T) {
+	s := newTestServer(t, newTestZone(t), func(o *Options) { o.MaxClientConnections = 1000 })
+	long := append([]byte{0xFF, 0xFF}, make([]byte, 1<<16-2)...) // one octet is missing
+	var conns []net.Conn
+	for range maxParts/len(long) + 1 {
+		conn := dialTCP(t, s)
+		send(t, conn, long)
+		conns = append(conns, conn)
+	}
+	if kept := s.parts.Load(); kept > maxParts+1<<16 {
+		t.Errorf("%d octets are kept", kept)
+	}
+	waitFor(t, func() bool {
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		return s.conns.count < len(conns)
+	})
+	ask(t, dialTCP(t, s))
+	for _, conn := range conns {
+		conn.Close()
+	}
+	waitFor(t, func() bool { return s.parts.Load() == 0 })
+}
+
 // discardConn takes whatever is written.
 type discardConn struct {
 	net.Conn

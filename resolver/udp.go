@@ -59,10 +59,14 @@ func (r *udpReader) slowly(ctx context.Context, packet, control []byte, from net
 	r.rotation = r.rotation.next()
 	rotation := r.rotation
 	r.pending.Go(func() {
-		reply, q := r.server.handler.slow(packet, udpClient(from), rotation)
+		h, client := r.server.handler, udpClient(from)
+		reply, q := h.slow(packet, client, rotation)
 		<-r.server.workers
 		if q != nil {
 			reply = r.server.forwarded(ctx, q)
+		}
+		if reply != nil && !h.settings.Load().sizes.isLocal(client.addr) && !h.verified(packet, client) {
+			reply = r.server.strangers.admit(reply, packet, optOf(reply), client.addr)
 		}
 		if reply != nil {
 			// What cannot be sent is as good as lost on the way, too.

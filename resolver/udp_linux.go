@@ -51,6 +51,7 @@ type batch struct {
 	replies       []byte                  // likewise
 	round         *round
 	plain         []int // which of the packets are in the round
+	opt           [optLen]byte
 	replied, sent int
 }
 
@@ -178,11 +179,18 @@ func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) 
 	for j, i := range plain {
 		r.rotation = r.rotation.next()
 		at := b.replied * bufferStride
-		reply := h.quickly(b.replies[at:at:at+bufferStride], b.packet(i), &b.round.questions[j], view, b.round.nodes[j], r.rotation)
+		question := &b.round.questions[j]
+		reply := h.quickly(b.replies[at:at:at+bufferStride], b.packet(i), question, view, b.round.nodes[j], r.rotation)
 		if reply == nil {
 			b.slowly(ctx, r, i)
 			unusual = true
 			continue
+		}
+		if !h.settings.Load().sizes.isLocal(question.from.addr) {
+			reply = r.server.strangers.admit(reply, b.packet(i), question.opt(b.opt[:0]), question.from.addr)
+			if reply == nil {
+				continue
+			}
 		}
 		in, out := &b.in[i].header, &b.out[b.replied].header
 		out.Name, out.Namelen = in.Name, in.Namelen

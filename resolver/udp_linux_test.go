@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -214,6 +216,22 @@ func TestSendingWaitsForRoom(t *testing.T) {
 	<-ended
 }
 
+// newTestBatch is a batch of plain questions that has been read.
+func newTestBatch(t *testing.T, s *Server) (*batch, *udpReader) {
+	t.Helper()
+	r := &udpReader{server: s, conn: s.listeners[0].udp, source: s.listeners[0].source, pending: new(sync.WaitGroup)}
+	b := newBatch(r.source.space)
+	questions := []string{"web.marathon.mesos. A", "_web._tcp.marathon.mesos. SRV", "none.mesos. A", "big.marathon.mesos. A"}
+	for i := range b.in {
+		packet := questionPacket(t, questions[i%len(questions)], i)
+		copy(b.questions[i*bufferStride:], packet)
+		b.in[i].length = uint32(len(packet))
+		b.in[i].header.SetControllen(r.source.space)
+		b.from[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("2001:db8::1").As16()}
+	}
+	return b, r
+}
+
 // A batch of plain questions costs no allocation.
 func TestBatchDoesNotAllocate(t *testing.T) {
 	for _, listener := range []string{"127.0.0.1:0", "0.0.0.0:0"} {
@@ -222,16 +240,7 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		var pending sync.WaitGroup
-		r := &udpReader{server: s, conn: s.listeners[0].udp, source: s.listeners[0].source, pending: &pending}
-		b := newBatch(r.source.space)
-		questions := []string{"web.marathon.mesos. A", "_web._tcp.marathon.mesos. SRV", "none.mesos. A", "big.marathon.mesos. A"}
-		for i := range b.in {
-			packet := questionPacket(t, questions[i%len(questions)], i)
-			copy(b.questions[i*bufferStride:], packet)
-			b.in[i].length = uint32(len(packet))
-			b.in[i].header.SetControllen(r.source.space)
-		}
+		b, r := newTestBatch(t, s)
 		ctx := context.Background()
 		if allocs := testing.AllocsPerRun(100, func() {
 			if b.answer(ctx, r, batchSize) || b.replied != batchSize {
@@ -243,6 +252,30 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 		last := unpack(t, unsafe.Slice(b.outIO[1].Base, b.outIO[1].Len))
 		if !bytes.Equal(b.questions[bufferStride:bufferStride+2], []byte{0, 1}) || last.Id != 1 || len(last.Answer) != 3 {
 			t.Errorf("%v", last)
+		}
+	}
+}
+
+// Limits cost no allocation.
+func TestStrangersDoNotAllocate(t *testing.T) {
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Strangers: Strangers{Amplification: 1.5, ResponsesPerSecond: 10, Slip: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b, r := newTestBatch(t, s)
+	ctx := context.Background()
+	if allocs := testing.AllocsPerRun(100, func() {
+		if b.answer(ctx, r, batchSize) {
+			t.Error("not all are plain")
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+	for name, counter := range map[string]float64{"dropped": testutil.ToFloat64(s.handler.metrics.strangersDropped),
+		"slipped": testutil.ToFloat64(s.handler.metrics.strangersSlipped)} {
+		if counter == 0 {
+			t.Errorf("nothing was %s", name)
 		}
 	}
 }

@@ -23,10 +23,16 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 		works()
 		control := r.source.reply(oob[:oobn])
 		r.rotation = r.rotation.next()
-		if reply := r.server.handler.quick(out, in[:n], udpClient(from), r.rotation); reply != nil {
+		packet, client := in[:n], udpClient(from)
+		if reply := r.server.handler.quick(out, packet, client, r.rotation); reply != nil {
+			if !r.server.handler.settings.Load().sizes.isLocal(client.addr) {
+				if reply = r.server.strangers.admit(reply, packet, optOf(reply), client.addr); reply == nil {
+					continue
+				}
+			}
 			r.conn.WriteMsgUDPAddrPort(reply, control, from) //nolint:errcheck // as in slowly
 		} else {
-			r.slowly(ctx, in[:n], control, from)
+			r.slowly(ctx, packet, control, from)
 		}
 	}
 }

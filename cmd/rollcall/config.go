@@ -20,6 +20,7 @@ type config struct {
 	Answers    answersConfig
 	Encryption encryptionConfig
 	Transfer   transferConfig
+	Limits     limitsConfig
 	Forward    forwardConfig
 	HTTP       httpConfig
 	Mesos      mesosConfig
@@ -235,6 +236,7 @@ func devConfig(dev devOptions) (config, error) {
 	forward.adaptDefaults(nil, true)
 	forward.apply(&c.Forward)
 	c.Answers = defaultAnswers()
+	c.Limits = defaultLimits()
 	c.Encryption = defaultEncryption()
 
 	s := defaultScheduler()
@@ -293,11 +295,12 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	forward, answers := defaultForwardOptions(), defaultAnswers()
+	limits := defaultLimits()
 	encryption := defaultEncryption()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
 	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
-		extensionFields(&encryption, &transfer, &scheduler)))
+		extensionFields(&encryption, &transfer, &limits, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -308,6 +311,7 @@ func decodeConfig(data []byte, path string, r *report) config {
 	forward.apply(&c.Forward)
 	c.Answers = answers
 	c.Transfer = transfer
+	c.Limits = limits
 	c.Encryption = encryption
 	c.Scheduler = scheduler
 	if transfer.isOn() && c.serialFile() == "" {
@@ -319,10 +323,13 @@ func decodeConfig(data []byte, path string, r *report) config {
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(encryption *encryptionConfig, transfer *transferConfig, scheduler **schedulerConfig) []field {
+func extensionFields(
+	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
+) []field {
 	return []field{
 		{name: "encryption", once: true, set: encryption.read},
 		{name: "transfer", once: true, set: transfer.read},
+		{name: "limits", once: true, set: limits.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

@@ -24,17 +24,19 @@ func knownFields() map[string][]field {
 		answers    answersConfig
 		encryption encryptionConfig
 		transfer   transferConfig
+		limits     limitsConfig
 		scheduler  schedulerConfig
 		sp         *schedulerConfig
 		agents     node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"encryption":             encryption.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),
 		"transfer.keys":          (&keyConfig{}).fields(),
+		"limits":                 limits.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),

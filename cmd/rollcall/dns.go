@@ -85,6 +85,7 @@ func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	}
 	c.Answers.apply(&o)
 	c.Transfer.apply(&o)
+	c.Limits.apply(&o)
 	if err := c.Encryption.apply(&o, c.DNS.Listener, log); err != nil {
 		return o, err
 	}

@@ -131,6 +131,8 @@ func spoil(t *testing.T, c *config, path string) {
 		v.SetInt(v.Int() + 1)
 	case reflect.Uint16, reflect.Uint32:
 		v.SetUint(v.Uint() + 1)
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 1)
 	case reflect.Slice:
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 	case reflect.Map:

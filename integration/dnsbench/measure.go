@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
 )
 
 // kind is a kind of questions, and the name of the file that they are in.
@@ -29,22 +34,25 @@ type measurement struct {
 	kind      kind
 	arguments []string // of dnsperf
 	latencies bool     // of every question
+	idle      int      // TCP connections that do nothing meanwhile; only of rollcall
 }
 
 // window is how many questions are under way at one time at full rate.
 const window = "500"
 
-func measurements(rate int) []measurement {
+func measurements(rate, idle int) []measurement {
 	slow := strconv.Itoa(rate)
 	udp, tcp := []string{"-m", "udp", "-c", "8", "-q", window}, []string{"-m", "tcp", "-c", "8", "-q", window}
 	low := append(slices.Clone(udp), "-Q", slow)
 	return []measurement{
-		{"zone, UDP, full rate", own, udp, false},
-		{"zone, UDP, " + slow + "/s", own, low, false},
-		{"zone, UDP, " + slow + "/s, latency", own, append(slices.Clone(low), "-v"), true},
-		{"zone, TCP, full rate", own, tcp, false},
-		{"cached, UDP, full rate", forwarded, udp, false},
-		{"cached, UDP, " + slow + "/s", forwarded, low, false},
+		{"zone, UDP, full rate", own, udp, false, 0},
+		{"zone, UDP, " + slow + "/s", own, low, false, 0},
+		{"zone, UDP, " + slow + "/s, latency", own, append(slices.Clone(low), "-v"), true, 0},
+		{"zone, TCP, full rate", own, tcp, false, 0},
+		{"cached, UDP, full rate", forwarded, udp, false, 0},
+		{"cached, UDP, " + slow + "/s", forwarded, low, false, 0},
+		{"zone, UDP, " + slow + "/s, latency, " + strconv.Itoa(idle) + " idle TCP connections", own,
+			append(slices.Clone(low), "-v"), true, idle},
 	}
 }
 
@@ -58,12 +66,29 @@ type result struct {
 	lost       float64 // share of the questions
 	replySize  float64 // octets, on average
 	percentile float64 // the 99th, of the latency in microseconds
+	idleMemory float64 // of the process, for each idle connection, in octets
 }
 
 // measure asks a server, and notes what was found. A server of forwarded names is asked for all of them beforehand.
 func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
-	if s.name == "echo" && (slices.Contains(m.arguments, "tcp") || m.latencies) {
+	if s.name == "echo" && (slices.Contains(m.arguments, "tcp") || m.latencies) || s.name != "rollcall" && m.idle > 0 {
 		return nil
+	}
+	var idleMemory float64
+	if m.idle > 0 {
+		before := residentMemory(s.process.Process.Pid)
+		connections, err := connect(s.addr(), m.idle)
+		defer func() {
+			for _, c := range connections {
+				c.Close()
+			}
+			awaitRest(s.process.Process.Pid)
+		}()
+		if err != nil {
+			return err
+		}
+		awaitRest(s.process.Process.Pid)
+		idleMemory = float64(residentMemory(s.process.Process.Pid)-before) / float64(m.idle)
 	}
 	key := resultKey{m.name, s.name}
 	if m.kind == forwarded && len(b.results[key]) == 0 {
@@ -87,6 +112,7 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 	if err != nil {
 		return err
 	}
+	r.idleMemory = idleMemory
 	r.cost = float64((after - before).Nanoseconds()) / 1e3 / completed
 	b.results[key] = append(b.results[key], r)
 	return nil
@@ -101,6 +127,58 @@ func (b *bench) dnsperf(ctx context.Context, s *server, k kind, arguments ...str
 	return output, nil
 }
 
+// idleConnections is how many idle connections there are to be, and there may be: each is an open file here and there.
+func idleConnections() int {
+	const wanted, others = 20_000, 1000
+	limit := unix.Rlimit{Cur: wanted + others, Max: wanted + others}
+	if unix.Setrlimit(unix.RLIMIT_NOFILE, &limit) == nil || unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
+		return min(wanted, int(limit.Cur)-others)
+	}
+	return others
+}
+
+// connect opens connections, and asks a question on each.
+func connect(addr string, n int) ([]net.Conn, error) {
+	question, err := new(dns.Msg).SetQuestion("app-0.marathon."+domain+".", dns.TypeA).Pack()
+	if err != nil {
+		return nil, err
+	}
+	question = append(binary.BigEndian.AppendUint16(nil, uint16(len(question))), question...)
+	var out []net.Conn
+	for range n {
+		conn, err := net.Dial("tcp4", addr)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, conn)
+		if _, err := conn.Write(question); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// awaitRest waits until a process does nothing, so that what it still has to do is not what is measured next.
+func awaitRest(pid int) {
+	const step = 250 * time.Millisecond
+	for range 240 {
+		before, _ := processorTime(pid)
+		time.Sleep(step)
+		after, err := processorTime(pid)
+		if err != nil || after-before < step/20 {
+			return
+		}
+	}
+}
+
+// residentMemory is how much memory a process has, in octets (proc(5): /proc/PID/statm); 0: it has ended.
+func residentMemory(pid int) int {
+	var size, resident int
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	fmt.Sscan(string(data), &size, &resident) //nolint:errcheck // the next question fails as well
+	return resident * os.Getpagesize()
+}
+
 // Lines of dnsperf's summary, and those of -v: "> NOERROR name type seconds".
 var (
 	completedLine = regexp.MustCompile(`Queries completed:\s+(\d+)`)
@@ -109,6 +187,9 @@ var (
 	sizeLine      = regexp.MustCompile(`Average packet size:\s+request \d+, response (\d+)`)
 	latencyLine   = regexp.MustCompile(`(?m)^> \S+ \S+ \S+ ([\d.]+)$`)
 )
+
+// errNoAnswer means that the machine was busy with something else.
+var errNoAnswer = errors.New("no question was answered")
 
 // readOutput reads the output of dnsperf. The second result is how many questions were answered.
 func readOutput(output []byte) (r result, completed float64, err error) {
@@ -124,7 +205,7 @@ func readOutput(output []byte) (r result, completed float64, err error) {
 	completed = number(completedLine)
 	r = result{rate: number(rateLine), lost: number(lostLine), replySize: number(sizeLine)}
 	if err == nil && completed == 0 {
-		err = errors.New("no question was answered")
+		err = errNoAnswer
 	}
 	var latencies []float64
 	for _, m := range latencyLine.FindAllSubmatch(output, -1) {

@@ -9,7 +9,7 @@ import (
 
 // report writes a table for each measurement, in Markdown. Ratios are to rollcall's.
 func (b *bench) report(w io.Writer) {
-	for _, m := range measurements(b.rate) {
+	for _, m := range measurements(b.rate, b.idle) {
 		heading := "\n**%s**\n\n| server | CPU µs a question | rollcall's is | range | questions/s | lost %% | reply octets |\n|---|---|---|---|---|---|---|\n"
 		if m.latencies {
 			heading = "\n**%s**\n\n| server | 99th percentile, µs | rollcall's is | range |\n|---|---|---|---|\n"
@@ -33,6 +33,10 @@ func (b *bench) report(w io.Writer) {
 			ratio := median(ours, value) / median(results, value)
 			if m.latencies {
 				fmt.Fprintf(w, "| %s | %.0f | × %.2f | %.0f-%.0f |\n", s.name, median(results, value), ratio, least, most)
+				if m.idle > 0 {
+					fmt.Fprintf(w, "\nEach connection takes %.1f KB of memory.\n",
+						median(results, func(r result) float64 { return r.idleMemory })/1e3)
+				}
 				continue
 			}
 			fmt.Fprintf(w, "| %s | %.2f | × %.2f | %.2f-%.2f | %.0f | %.2f | %.0f |\n", s.name, median(results, value), ratio, least, most,

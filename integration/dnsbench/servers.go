@@ -31,6 +31,7 @@ const forwardedZone = "forwarded.test"
 type bench struct {
 	settings
 	dir     string
+	idle    int // connections, where there are to be some
 	master  *httptest.Server
 	servers []*server
 	results map[resultKey][]result
@@ -176,6 +177,7 @@ func (b *bench) startRollcall(ctx context.Context, s *server, upstream string) (
 		"domain": domain, "ttl": ttl, "listener": "127.0.0.1", "port": 0, "httplistener": "127.0.0.1", "httpport": 0,
 		"masters": []string{b.master.Listener.Addr().String()}, "refreshSeconds": 3600, "IPSources": []string{"host"},
 		"externalon": true, "resolvers": []string{upstream}, "cacheSize": 20000,
+		"limits": map[string]int{"tcpConnections": 30_000, "tcpConnectionsPerClient": 30_000},
 	})
 	if err != nil {
 		return "", err
