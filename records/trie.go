@@ -56,10 +56,16 @@ func (t *trie) get(wire []byte) *Node {
 		b = s.sub
 	}
 	if b != nil {
-		for i := range b.slots {
-			if b.slots[i].node.name.equal(wire) {
-				return b.slots[i].node
-			}
+		return b.search(wire)
+	}
+	return nil
+}
+
+// search finds a node in a branch where the hash has no bits left.
+func (b *branch) search(wire []byte) *Node {
+	for i := range b.slots {
+		if b.slots[i].node.name.equal(wire) {
+			return b.slots[i].node
 		}
 	}
 	return nil

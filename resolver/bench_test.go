@@ -3,7 +3,10 @@ package resolver
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -87,4 +90,64 @@ func benchmarkServerUDP(b *testing.B, listener string, window int) {
 		}
 	}
 	b.ReportMetric(float64(b.N*window)/b.Elapsed().Seconds(), "questions/s")
+}
+
+// BenchmarkZoneWhileUpstreamsHang is a question for a name in the zone over real sockets, first with nothing else going
+// on, then while as many questions as may wait do so for a server that never answers, and more come that are refused.
+func BenchmarkZoneWhileUpstreamsHang(b *testing.B) {
+	for _, hanging := range []bool{false, true} {
+		b.Run(fmt.Sprintf("hanging=%v", hanging), func(b *testing.B) {
+			u := newFakeUpstream(b, silent)
+			s := newTestServer(b, newTestZone(b), func(o *Options) {
+				o.Recursion, o.Upstreams, o.TCPFallback, o.Timeout = true, []netip.AddrPort{u.addr}, true, time.Hour
+			})
+			foreign, err := dns.Dial("udp", s.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer foreign.Close()
+			asked := 0
+			flood := func() {
+				if err := foreign.WriteMsg(newQuestion(b, fmt.Sprintf("n%d.example. A", asked))); err != nil {
+					b.Fatal(err)
+				}
+				asked++
+			}
+			own, err := dns.Dial("udp", s.Addr().String())
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer own.Close()
+			own.SetDeadline(time.Now().Add(time.Minute)) //nolint:errcheck // a lost packet then ends the benchmark
+			packet, err := newQuestion(b, "web.marathon.mesos. A").Pack()
+			if err != nil {
+				b.Fatal(err)
+			}
+			buf := make([]byte, maxUDPSize)
+			ask := func() {
+				if _, err := own.Write(packet); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := own.Read(buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+			for hanging && len(s.slots) < cap(s.slots) {
+				flood()
+				ask() // so that not more arrives than the socket's buffer takes
+			}
+			var took []time.Duration
+			for b.Loop() {
+				if hanging && len(took)%10 == 0 {
+					flood()
+				}
+				start := time.Now()
+				ask()
+				took = append(took, time.Since(start))
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Nanoseconds()), "p50-ns")
+			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds()), "p99-ns")
+		})
+	}
 }

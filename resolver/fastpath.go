@@ -2,7 +2,7 @@ package resolver
 
 // The fast path answers the plain questions for names in the zone. It may not allocate, lock, or wait.
 //
-//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN and
+//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN, here of
 //     type A, AAAA, PTR or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
@@ -35,69 +35,92 @@ const (
 	maskRcode  = 0x0F
 )
 
-// fast answers the packet in dst, whose content is overwritten, or returns nil. rotation chooses the record with which
-// the answer starts.
-func (h *handler) fast(dst, packet []byte, from client, rotation rotation) []byte {
+// plain is a plain question, read.
+type plain struct {
+	name   []byte // in lower case
+	qtype  uint16
+	from   client
+	limit  int // octets that the reply may have, without its OPT record
+	edns   bool
+	dnssec byte // the octet of the OPT record with the DO bit, and only that
+}
+
+// end is where the question ends in its packet.
+func (p *plain) end() int { return headerLen + len(p.name) + questionLen }
+
+// readPlain reads a packet. The name goes behind buf, which has room for maxName octets more. It reports false for what
+// is no plain question.
+func (h *handler) readPlain(packet, buf []byte, from client) (p plain, ok bool) {
 	if len(packet) < headerLen || packet[2]&^bitRD != 0 || packet[3]&^(bitAD|bitCD) != 0 ||
 		binary.BigEndian.Uint64(packet[4:])&^1 != 1<<48 { // one question, nothing else but perhaps an additional record
-		return nil
+		return p, false
 	}
-	var buf [maxName]byte
-	name, ok := readName(buf[:0], packet[headerLen:])
-	end := headerLen + len(name) + questionLen
-	if !ok || len(packet) < end || binary.BigEndian.Uint16(packet[end-2:]) != dns.ClassINET {
-		return nil
+	p.name, ok = readName(buf[len(buf):], packet[headerLen:])
+	if !ok || len(packet) < p.end() || binary.BigEndian.Uint16(packet[p.end()-2:]) != dns.ClassINET {
+		return p, false
 	}
-	qtype := binary.BigEndian.Uint16(packet[end-4:])
-	if qtype != records.TypeA && qtype != records.TypeAAAA && qtype != records.TypeSRV &&
-		qtype != records.TypePTR {
-		return nil
-	}
-	limit := maxTCPSize
+	p.qtype = binary.BigEndian.Uint16(packet[p.end()-4:])
+	p.from = from
+	p.limit = maxTCPSize
 	if from.udp {
-		limit = minUDPSize
+		p.limit = minUDPSize
 	}
-	edns := packet[11] == 1
-	opt := packet[end:]
-	switch {
-	case !edns && len(opt) != 0:
-		return nil
-	case edns:
-		if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
-			opt[9]|opt[10] != 0 {
-			return nil
-		}
-		if from.udp {
-			limit = h.settings.Load().sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
-		}
-		limit -= optLen
+	p.edns = packet[11] == 1
+	opt := packet[p.end():]
+	if !p.edns {
+		return p, len(opt) == 0
 	}
+	if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
+		opt[9]|opt[10] != 0 {
+		return p, false
+	}
+	if from.udp {
+		p.limit = h.settings.Load().sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
+	}
+	p.limit -= optLen
+	p.dnssec = opt[7] & 0x80
+	return p, true
+}
 
-	ready := h.zone.Ready() // before the snapshot: see Decide
-	snapshot := h.zone.Snapshot()
-	node := snapshot.Lookup(name)
-	reply := append(dst[:0], packet[:end]...)
+// view is the zone as several questions see it.
+type view struct {
+	ready    bool // from before the snapshot: see Decide
+	snapshot *records.Snapshot
+}
+
+func (h *handler) view() view {
+	ready := h.zone.Ready()
+	return view{ready, h.zone.Snapshot()}
+}
+
+// fast answers a plain question in dst, whose content is overwritten, or returns nil. node is what the snapshot has at
+// the name. rotation chooses the record with which the answer starts.
+func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	if p.qtype != records.TypeA && p.qtype != records.TypeAAAA && p.qtype != records.TypeSRV && p.qtype != records.TypePTR {
+		return nil
+	}
+	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
 	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
-		set = node.RRset(qtype)
+		set = node.RRset(p.qtype)
 	}
 	if set == nil {
-		if !ready || !within(name, h.apex) || bytes.IndexByte(name, '*') >= 0 {
+		if !v.ready || !within(p.name, h.apex) || bytes.IndexByte(p.name, '*') >= 0 {
 			return nil
 		}
 		if node == nil {
 			reply[3] |= dns.RcodeNameError
 		}
-		if reply = h.appendSOA(reply, snapshot, len(name), limit); reply == nil {
+		if reply = h.appendSOA(reply, v.snapshot, len(p.name), p.limit); reply == nil {
 			return nil
 		}
-	} else if reply = h.appendAnswer(reply, snapshot, set, limit, from, rotation); reply == nil {
+	} else if reply = h.appendAnswer(reply, v.snapshot, set, p.limit, p.from, rotation); reply == nil {
 		return nil
 	}
-	if edns {
-		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, opt[7]&0x80, 0, 0, 0)
+	if p.edns {
+		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, p.dnssec, 0, 0, 0)
 		binary.BigEndian.PutUint16(reply[10:], binary.BigEndian.Uint16(reply[10:])+1)
 	}
 	return reply

@@ -30,7 +30,7 @@ func TestFastPathDoesNotAllocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newRotation()
-			if h.fast(out, packet, overUDP, r) == nil {
+			if h.quick(out, packet, overUDP, r) == nil {
 				t.Errorf("%s is not answered by the fast path", question)
 			}
 			allocs := testing.AllocsPerRun(100, func() {
@@ -72,7 +72,7 @@ type failer interface {
 
 // checkPaths checks that the fast path gives up on a packet or answers it as the slow path does, within the limit.
 func checkPaths(t failer, h *handler, packet []byte, from client, r rotation) {
-	fast := h.fast(make([]byte, 0, 64), packet, from, r)
+	fast := h.quick(make([]byte, 0, 64), packet, from, r)
 	if fast == nil {
 		return
 	}

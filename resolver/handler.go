@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"rollcall/records"
 )
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
@@ -20,6 +22,8 @@ type handler struct {
 	keys      keyring // for TSIG
 	transfers Transfer
 	idle      time.Duration // that a TCP connection may be
+
+	background *background // of forwarders, those that were replaced included
 }
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
@@ -28,7 +32,7 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m,
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m, background: newBackground(),
 		keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer, idle: idleTimeout}
 	if err := h.reconfigure(o, own); err != nil {
 		return nil, err
@@ -40,14 +44,36 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 // query instead, for forwarded or transferred. Both nil: there is no reply. The reply may use dst; the packet is not used
 // any more afterwards.
 func (h *handler) handle(dst, packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
-	if reply := h.fast(dst, packet, from, rotation); reply != nil {
-		h.metrics.answered(replyType(reply), int(reply[3]&maskRcode))
+	if reply := h.quick(dst, packet, from, rotation); reply != nil {
 		return reply, nil
 	}
 	return h.slow(packet, from, rotation)
 }
 
-// slow is handle without the fast path.
+// quick is handle for what can be answered without allocating or waiting. nil: that is not so; use slow.
+func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []byte {
+	var buf [maxName]byte
+	p, ok := h.readPlain(packet, buf[:0], from)
+	if !ok {
+		return nil
+	}
+	v := h.view()
+	return h.quickly(dst, packet, &p, v, v.snapshot.Lookup(p.name), rotation)
+}
+
+// quickly is quick for a question that was read and looked up.
+func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	reply := h.fast(dst, packet, p, v, node, rotation)
+	if reply == nil && node == nil && v.snapshot.ApexOf(p.name) == nil {
+		reply = h.settings.Load().forward.fast(dst, packet, p)
+	}
+	if reply != nil {
+		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
+	}
+	return reply
+}
+
+// slow is handle for everything else.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
 	q, reply := parse(packet, from, h.settings.Load().sizes, rotation)
 	if q == nil {
@@ -97,11 +123,16 @@ func (h *handler) decide(q *query) *dns.Msg {
 		if set.forward == nil || !set.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		cached := set.forward.cached(q)
+		if !set.forward.allows(q.client) {
+			h.metrics.forwarding.refused.Inc()
+			q.explain(notAllowed)
+			return q.reply(dns.RcodeRefused)
+		}
+		cached, reason := set.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
-		return h.relay(q, cached)
+		return h.relay(q, cached, reason)
 	case Refused:
 		m = q.reply(dns.RcodeRefused)
 	case ServerFailure:
@@ -119,15 +150,27 @@ func (h *handler) forwarded(ctx context.Context, q *query) []byte {
 	if forward == nil { // since handle gave it back
 		return h.overloaded(q)
 	}
-	return h.finish(q, h.relay(q, forward.resolve(ctx, q)))
+	m, reason := forward.resolve(ctx, q)
+	return h.finish(q, h.relay(q, m, reason))
 }
 
 // overloaded is the reply to a query that there is no room to forward, or nobody to forward to any more.
-func (h *handler) overloaded(q *query) []byte { return h.finish(q, h.relay(q, nil)) }
+func (h *handler) overloaded(q *query) []byte {
+	var m *dns.Msg
+	reason := extendedError{dns.ExtendedErrorCodeNotReady, "too many questions wait for upstream servers"}
+	if forward := h.settings.Load().forward; forward != nil {
+		if stale, why := forward.stale(q); stale != nil {
+			m, reason = stale, why
+		}
+	}
+	return h.finish(q, h.relay(q, m, reason))
+}
 
-// relay makes the reply to a query out of the answer to the same question; nil means that there is none.
+// relay makes the reply to a query out of the answer to the same question; nil means that there is none. reason says why
+// there is no better one.
 // Mesos-DNS likewise hands on flags, rcode and records as they came.
-func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
+func (h *handler) relay(q *query, upstream *dns.Msg, reason extendedError) *dns.Msg {
+	q.explain(reason)
 	if upstream == nil {
 		m := q.reply(dns.RcodeServerFailure)
 		m.RecursionAvailable = true
@@ -136,7 +179,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 	m := q.reply(upstream.Rcode)
 	m.Authoritative = upstream.Authoritative
 	m.RecursionAvailable = upstream.RecursionAvailable
-	m.AuthenticatedData = upstream.AuthenticatedData
+	m.AuthenticatedData = upstream.AuthenticatedData && (q.msg.AuthenticatedData || q.do()) // RFC 6840, section 5.8
 	m.Truncated = upstream.Truncated
 	m.Answer, m.Ns, m.Extra = upstream.Answer, upstream.Ns, upstream.Extra
 	if q.overflows(m) {
@@ -179,13 +222,4 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 	}
 	h.metrics.answered(q.question.Type, m.Rcode)
 	return reply
-}
-
-// replyType is the type that the question of a fast reply asks for.
-func replyType(reply []byte) uint16 {
-	at := headerLen
-	for reply[at] != 0 {
-		at += 1 + int(reply[at])
-	}
-	return uint16(reply[at+1])<<8 | uint16(reply[at+2])
 }

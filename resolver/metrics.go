@@ -12,6 +12,7 @@ import (
 //
 //	rollcall_dns_queries_total{type,rcode}         counter: questions answered; type "other" for rare ones, "none" for
 //	                                               messages that could not be read
+//	rollcall_dns_dropped_total                     counter: packets not answered, as too many were being answered
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
@@ -27,8 +28,10 @@ import (
 type metrics struct {
 	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards               *prometheus.CounterVec
+	dropped                prometheus.Counter
 	cacheHits, cacheMisses prometheus.Counter
 	transfers              *prometheus.CounterVec
+	forwarding             *forwardMetrics
 }
 
 // queryTypes and queryRcodes are those that are counted apart. Others share one counter, as clients can make them up.
@@ -49,8 +52,10 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 	m := &metrics{
 		forwards: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_forwards_total",
 			Help: "DNS questions to upstream servers, by server and whether it replied."}, []string{"upstream", "result"}),
+		dropped:     counter("dropped_total", "DNS packets not answered, as too many were being answered."),
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
+		forwarding:  newForwardMetrics(),
 	}
 	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
 		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
@@ -59,8 +64,8 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses,
-		m.transfers)
+	collectors := append(zoneGauges(zone), queries, m.dropped, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {
 		errs = append(errs, registry.Register(c))

@@ -79,6 +79,7 @@ func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler 
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(h.close)
 	return h
 }
 

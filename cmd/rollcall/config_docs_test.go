@@ -19,17 +19,19 @@ const (
 // knownFields lists the fields of every object of the file, by the path of the object.
 func knownFields() map[string][]field {
 	var (
-		options   mesosDNSOptions
-		answers   answersConfig
-		transfer  transferConfig
-		cacheSize int
-		scheduler schedulerConfig
-		sp        *schedulerConfig
-		agents    node
+		options    mesosDNSOptions
+		forward    forwardOptions
+		answers    answersConfig
+		encryption encryptionConfig
+		transfer   transferConfig
+		scheduler  schedulerConfig
+		sp         *schedulerConfig
+		agents     node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), answers.fields(), extensionFields(&cacheSize, &transfer, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
+		"encryption":             encryption.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),
 		"transfer.keys":          (&keyConfig{}).fields(),

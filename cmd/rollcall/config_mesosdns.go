@@ -334,8 +334,12 @@ func (o *mesosDNSOptions) forward(r *report) forwardConfig {
 		f.Timeout = seconds(o.Timeout)
 	}
 	if f.On {
-		f.Resolvers = resolvers(r, "resolvers", o.Resolvers)
-		f.ZoneResolvers = o.zoneResolvers(r)
+		secure := &secureServers{names: make(map[netip.AddrPort]string), clear: make(map[netip.AddrPort]bool)}
+		f.Resolvers = resolvers(r, "resolvers", o.Resolvers, secure)
+		f.ZoneResolvers = o.zoneResolvers(r, secure)
+		if len(secure.names) > 0 {
+			f.Secure = secure.names
+		}
 	}
 	return f
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rollcall/resolver"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -83,10 +85,10 @@ func TestDefaults(t *testing.T) {
 			SOA: soaConfig{MName: "ns1.mesos.", RName: "root.ns1.mesos.", Refresh: 60, Retry: 600, Expire: 86400},
 		},
 		DNS:     dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
-		Answers: defaultAnswers(),
+		Answers: defaultAnswers(), Encryption: defaultEncryption(),
 		Forward: forwardConfig{
 			On: true, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:53")}, Timeout: 5 * time.Second,
-			CacheSize: 10_000,
+			CacheSize: 10_000, MaxStale: 24 * time.Hour, Prefetch: true, From: resolver.DefaultLocalNetworks(),
 		},
 		HTTP: httpConfig{On: true, Listener: "0.0.0.0", Port: 8123, Enumeration: true},
 		Mesos: mesosConfig{
@@ -164,6 +166,21 @@ func TestValues(t *testing.T) {
 			[]netip.AddrPort{ports("192.0.2.1:53"), ports("192.0.2.1:54"), ports("[::1]:53"), ports("[2001:db8::1]:5353")}},
 		{"resolvers are not looked at without forwarding", `{"masters": ["a:1"], "externalon": false, "resolvers": ["x"], "zoneResolvers": {"mesos": ["x"]}}`,
 			func(c config) any { return c.Forward.Resolvers }, []netip.AddrPort(nil)},
+		{"as Mesos-DNS where there is no scheduler", `{"masters": ["a:1"]}`, func(c config) any { return c.Forward.TCPFallback }, false},
+		{"better where there is one", `{"scheduler": {}}`, func(c config) any { return c.Forward.TCPFallback }, true},
+		{"or where the file says so", `{"masters": ["a:1"], "tcpFallback": true}`, func(c config) any { return c.Forward.TCPFallback }, true},
+		{"recursion for nobody", `{"masters": ["a:1"], "recursionFrom": []}`, func(c config) any { return len(c.Forward.From) }, 0},
+		{"recursion for some", `{"masters": ["a:1"], "recursionFrom": ["100.64.0.0/10", "2001:db8::/32"]}`,
+			func(c config) any { return c.Forward.From },
+			[]netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("2001:db8::/32")}},
+		{"resolvers over TLS", `{"masters": ["a:1"], "resolvers": ["tls://192.0.2.1#dns.example", "192.0.2.1"], "zoneResolvers": {"weave": ["tls://[::1]:8853"]}}`,
+			func(c config) any { return c.Forward.Secure },
+			map[netip.AddrPort]string{ports("192.0.2.1:853"): "dns.example", ports("[::1]:8853"): ""}},
+		{"resolvers over TLS are resolvers", `{"masters": ["a:1"], "resolvers": ["tls://192.0.2.1#dns.example", "192.0.2.1"]}`,
+			func(c config) any { return c.Forward.Resolvers }, []netip.AddrPort{ports("192.0.2.1:853"), ports("192.0.2.1:53")}},
+		{"encrypted DNS", `{"masters": ["a:1"], "encryption": {"certFile": "c", "keyFile": "k", "httpsPort": -1}}`,
+			func(c config) any { return c.Encryption }, encryptionConfig{CertFile: "c", KeyFile: "k", TLSPort: 853, HTTPSPort: -1}},
+		{"stale answers", `{"masters": ["a:1"], "serveStale": 3600}`, func(c config) any { return c.Forward.MaxStale }, time.Hour},
 		{"zones of all repetitions", `{"masters": ["a:1"], "zoneResolvers": {"Weave": ["::1"]}, "zoneresolvers": {"other": ["::1"]}}`,
 			func(c config) any { return sortedKeys(c.Forward.ZoneResolvers) }, []string{"other", "weave"}},
 		{"ports do not matter where nobody listens", `{"masters": ["a:1"], "httpon": false, "httpport": 70000}`,

@@ -61,11 +61,22 @@ func configKeys() []configKey {
 		{"negativeTTL", effectLive, func(c *config) []any { return []any{&c.Answers.NegativeTTL} }},
 		{"reverseZones", effectLive, func(c *config) []any { return []any{&c.Answers.ReverseZones} }},
 		{"serialFile", effectRestart, func(c *config) []any { return []any{&c.Answers.SerialFile} }},
+		{"encryption", effectRestart, func(c *config) []any { return []any{&c.Encryption} }},
 		{"transfer", effectRestart, func(c *config) []any { return []any{&c.Transfer} }},
 
 		{"externalon", effectLive, func(c *config) []any { return []any{&c.Forward.On, &c.options.ExternalOn} }},
-		{"resolvers", effectLive, func(c *config) []any { return []any{&c.Forward.Resolvers, &c.options.Resolvers} }},
-		{"zoneResolvers", effectLive, func(c *config) []any { return []any{&c.Forward.ZoneResolvers, &c.options.ZoneResolvers} }},
+		{"resolvers", effectLive, func(c *config) []any {
+			return []any{&c.Forward.Resolvers, &c.Forward.Secure, &c.options.Resolvers}
+		}},
+		{"zoneResolvers", effectLive, func(c *config) []any {
+			return []any{&c.Forward.ZoneResolvers, &c.options.ZoneResolvers}
+		}},
+		{"resolverCAFile", effectLive, func(c *config) []any { return []any{&c.Forward.CAFile, &c.Forward.CAs} }},
+		{"recursionFrom", effectLive, func(c *config) []any { return []any{&c.Forward.From} }},
+		{"serveStale", effectLive, func(c *config) []any { return []any{&c.Forward.MaxStale} }},
+		{"prefetch", effectLive, func(c *config) []any { return []any{&c.Forward.Prefetch} }},
+		{"tcpFallback", effectLive, func(c *config) []any { return []any{&c.Forward.TCPFallback} }},
+		{"mixedCase", effectLive, func(c *config) []any { return []any{&c.Forward.MixedCase} }},
 		{"timeout", effectLive, func(c *config) []any { return []any{&c.Forward.Timeout, &c.options.Timeout} }},
 		{"cacheSize", effectLive, func(c *config) []any { return []any{&c.Forward.CacheSize} }},
 

@@ -226,8 +226,9 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 	if s.httpListener != nil {
 		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
 	}
+	overTLS, overHTTPS := s.encryptedAddrs()
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
-		"dns", s.dnsAddr(), "http", s.httpURL())
+		"dns", s.dnsAddr(), "http", s.httpURL(), "dns-over-tls", overTLS, "dns-over-https", overHTTPS)
 	group.Go(func() error {
 		for {
 			select {
