@@ -14,6 +14,7 @@ API_PORT  ?= 8080
 HTTP_PORT ?= 8123
 DATA_DIR  ?= rollcall-data
 
+CONTAINERS ?= 200
 FUZZTIME  ?= 60s
 SIMULATIONS   ?= 10000
 SIMULATE_FROM ?= 0
@@ -43,6 +44,10 @@ test: deps ## vet, unit tests with the race detector, integration tests; install
 .PHONY: integration
 integration: build ## black-box tests of the built binary, with real dig and curl
 	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m ./integration/...
+
+.PHONY: containers
+containers: build ## the integration tests with containers, with CONTAINERS (200) of them at once instead of 40
+	ROLLCALL_BINARY=$(abspath $(BINARY)) ROLLCALL_CONTAINERS=$(CONTAINERS) $(GO) test -count=1 -timeout 15m -v -run '^TestDocker' ./integration/
 
 .PHONY: golden
 golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against the built binary

@@ -67,12 +67,6 @@ func file(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// eventually waits until a condition holds.
-func eventually(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	(&daemon{t: t}).eventually(what, holds)
-}
-
 // ask asks a DNS server over TCP, once; nil: it does not answer.
 func ask(addr, name string, qtype uint16) *dns.Msg {
 	client := &dns.Client{Net: "tcp", Timeout: 2 * time.Second}

@@ -123,17 +123,18 @@ const (
 
 // localConfig is the local engine: this machine.
 type localConfig struct {
-	Agents          []agentConfig // at least one
-	Cgroups         string        // "auto" or "off"
-	User            string        // whom tasks without a user run as; "": the user rollcall runs as
-	FetchTimeout    time.Duration // of all downloads of one task
-	Docker          string        // address of the Docker Engine, "" for DOCKER_HOST or Docker's default, or "off"
-	PullTimeout     time.Duration // of one task's image
-	DNS             string        // "auto" or "off": whether containers look up names here
-	SandboxMaxAge   time.Duration // since the end of its task
-	SandboxMaxBytes int64         // of all sandboxes of ended tasks; 0: no limit
-	LogMaxBytes     int64         // of a stdout or stderr file before it is rotated
-	LogFiles        int           // the current one and the rotated ones
+	Agents          []agentConfig           // at least one
+	Cgroups         string                  // "auto" or "off"
+	User            string                  // whom tasks without a user run as; "": the user rollcall runs as
+	FetchTimeout    time.Duration           // of all downloads of one task
+	Docker          string                  // address of the Docker Engine, "" for DOCKER_HOST or Docker's default, or "off"
+	Networks        map[string]netip.Prefix // made where they are absent; the zero value leaves the subnet to Docker
+	PullTimeout     time.Duration           // of one task's image
+	DNS             string                  // "auto" or "off": whether containers look up names here
+	SandboxMaxAge   time.Duration           // since the end of its task
+	SandboxMaxBytes int64                   // of all sandboxes of ended tasks; 0: no limit
+	LogMaxBytes     int64                   // of a stdout or stderr file before it is rotated
+	LogFiles        int                     // the current one and the rotated ones
 }
 
 // agentConfig is one agent of the local engine.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -201,6 +202,8 @@ func TestValues(t *testing.T) {
 				{Hostname: "127.0.1.2", Address: netip.MustParseAddr("127.0.1.2"), Ports: []portRange{{80, 80}, {1025, 3887}}, Mem: 32,
 					Attributes: map[string]string{"rack": "0", "os": "linux"}},
 			}},
+		{"container networks", `{"scheduler": {"local": {"networks": {"apps": "10.88.0.0/24", "other": ""}}}}`,
+			func(c config) any { return fmt.Sprint(c.Scheduler.Local.Networks) }, "map[apps:10.88.0.0/24 other:invalid Prefix]"},
 		{"one agent is called as the machine", `{"scheduler": {"local": {}, "hostname": "box.example"}}`,
 			func(c config) any { return c.Scheduler.Local.Agents[0].Hostname }, "box.example"},
 		{"sizes in MiB", `{"scheduler": {"local": {"logMaxSize": 3, "sandboxMaxSize": 0}}}`,
