@@ -73,12 +73,15 @@ func resolverOptions(c config) (resolver.Options, error) {
 	return o, nil
 }
 
+// serveMonitor serves health and metrics; it is not called before everything is open.
+func (s *server) serveMonitor(w http.ResponseWriter, r *http.Request) { s.monitor.ServeHTTP(w, r) }
+
 // withMonitor serves health and metrics beside h.
 func (s *server) withMonitor(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/healthz", "/readyz", "/metrics":
-			s.monitor.ServeHTTP(w, r)
+			s.serveMonitor(w, r)
 		default:
 			h.ServeHTTP(w, r)
 		}

@@ -133,7 +133,7 @@ func (s *server) openScheduler() (err error) {
 	})
 	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
 	s.api = api.New(api.Options{
-		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
+		Scheduler: s.loop, Events: s.events, Monitor: http.HandlerFunc(s.serveMonitor), Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
 	})
 	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
@@ -203,7 +203,7 @@ func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.loop != nil {
 		group.Go(func() error { return s.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.api, s.events.Close)
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)

@@ -34,6 +34,7 @@ const (
 type Options struct {
 	Scheduler Scheduler
 	Events    *Events          // also among the loop's observers
+	Monitor   http.Handler     // answers /healthz, /readyz and /metrics; nil: there is no such thing
 	Logger    *slog.Logger     // nil: nothing is logged
 	Now       func() time.Time // nil: time.Now
 
@@ -59,6 +60,7 @@ type API struct {
 	o     Options
 	app   appSettings
 	cross *http.CrossOriginProtection
+	began time.Time
 }
 
 var _ http.Handler = (*API)(nil)
@@ -87,13 +89,27 @@ func New(o Options) *API {
 		o:     o,
 		app:   appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role},
 		cross: http.NewCrossOriginProtection(),
+		began: o.Now(),
 	}
 }
 
 func (a *API) state() *scheduler.State { return a.o.Scheduler.State() }
 
-// update has the root group changed. It is one deployment, whose id goes into the answer's header.
-func (a *API) update(w http.ResponseWriter, r *http.Request, u scheduler.Update) (*scheduler.Deployed, error) {
+// update has the root group changed, if the request's precondition on the subject holds. It is one deployment, whose
+// id goes into the answer's header.
+func (a *API) update(w http.ResponseWriter, r *http.Request, of subject, u scheduler.Update) (*scheduler.Deployed, error) {
+	holds, err := precondition(r, of)
+	if err != nil {
+		return nil, err
+	}
+	if change := u.Change; holds != nil {
+		u.Change = func(d *scheduler.Draft) error {
+			if err := holds(d); err != nil {
+				return err
+			}
+			return change(d)
+		}
+	}
 	reply, err := a.o.Scheduler.Do(r.Context(), u)
 	if err != nil {
 		return nil, err
@@ -101,6 +117,7 @@ func (a *API) update(w http.ResponseWriter, r *http.Request, u scheduler.Update)
 	deployed := reply.(*scheduler.Deployed)
 	if !u.DryRun {
 		w.Header().Set("Marathon-Deployment-Id", string(deployed.Deployment))
+		a.advise(w, r, deployed.Plan)
 	}
 	return deployed, nil
 }

@@ -77,32 +77,24 @@ func viewGroup(s *scheduler.State, id scheduler.PathID, e groupEmbeds, now time.
 		if parent := views[g.ID.Parent()]; e.groups && parent != nil {
 			parent.Groups = append(parent.Groups, v)
 		}
+		raise(views, g.ID.Parent(), id, g.Version)
 	}
 	for app := range s.AppsWithin(id) {
 		if e.apps {
 			in := views[app.ID.Parent()]
 			in.Apps = append(in.Apps, viewApp(s, app, e.app, now))
 		}
-		for g := app.ID.Parent(); ; g = g.Parent() {
-			if v := views[g]; v != nil {
-				v.Version = max(v.Version, app.Version)
-			}
-			if g == id {
-				break
-			}
-		}
+		raise(views, app.ID.Parent(), id, app.Version)
 	}
 	return top
 }
 
-// groupVersion is the newest version of a group or of an app in it.
-func groupVersion(s *scheduler.State, g *scheduler.Group) scheduler.Timestamp {
-	if g.ID == scheduler.Root {
-		return s.Version
+// raise lets the groups from one up to top be as new as what is in them.
+func raise(views map[scheduler.PathID]*groupView, id, top scheduler.PathID, v scheduler.Timestamp) {
+	for ; ; id = id.Parent() {
+		views[id].Version = max(views[id].Version, v)
+		if id == top {
+			return
+		}
 	}
-	newest := g.Version
-	for app := range s.AppsWithin(g.ID) {
-		newest = max(newest, app.Version)
-	}
-	return newest
 }

@@ -34,11 +34,10 @@ func (a *API) listGroupApps(id scheduler.PathID) handler {
 func (a *API) listGroupVersions(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
-		g := s.Group(id)
-		if g == nil {
+		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		return respond(w, r, http.StatusOK, []scheduler.Timestamp{groupVersion(s, g)})
+		return respond(w, r, http.StatusOK, s.GroupVersions(id))
 	}
 }
 
@@ -50,14 +49,14 @@ func (a *API) getGroupVersion(id scheduler.PathID, version string) handler {
 			return unprocessable(err.Error())
 		}
 		s := a.state()
-		g := s.Group(id)
-		if g == nil {
+		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		if v != groupVersion(s, g) {
+		past := s.GroupAt(id, v)
+		if past == nil {
 			return noGroupVersion(id, v)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(s, id, groupEmbedsOf(r), a.o.Now()))
+		return respond(w, r, http.StatusOK, viewGroup(past, id, groupEmbedsOf(r), a.o.Now()))
 	}
 }
 
@@ -77,7 +76,7 @@ func (a *API) createGroup(base scheduler.PathID) handler {
 			}
 			return in.apply(d, a.app)
 		}
-		deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}
@@ -110,7 +109,7 @@ func (a *API) rollbackGroup(id scheduler.PathID, version string) handler {
 
 func (a *API) changeGroup(w http.ResponseWriter, r *http.Request, in *groupInput) error {
 	dryRun := queryFlag(r, "dryRun", false)
-	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), DryRun: dryRun,
+	deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: queryFlag(r, "force", false), DryRun: dryRun,
 		Change: func(d *scheduler.Draft) error { return in.apply(d, a.app) }})
 	if err != nil {
 		return err
@@ -167,7 +166,7 @@ func (a *API) patchGroup(id scheduler.PathID) handler {
 		if err := rd.err(); err != nil {
 			return err
 		}
-		_, err = a.update(w, r, scheduler.Update{Change: func(d *scheduler.Draft) error {
+		_, err = a.update(w, r, groupSubject(id), scheduler.Update{Change: func(d *scheduler.Draft) error {
 			if d.Group(id) == nil {
 				return noGroup(id)
 			}
@@ -192,7 +191,7 @@ func (a *API) deleteGroup(id scheduler.PathID) handler {
 			d.RemoveGroup(id)
 			return nil
 		}
-		deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(id), scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}

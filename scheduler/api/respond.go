@@ -205,9 +205,14 @@ func (a *API) report(w http.ResponseWriter, r *http.Request, rd *reader) {
 		w.Header().Set("X-Unknown-Fields", strings.Join(shown, ","))
 		a.o.Logger.Warn("members without a meaning were ignored", "method", r.Method, "path", r.URL.Path, "members", shown)
 	}
-	for _, text := range rd.warnings[:min(len(rd.warnings), reportsShown)] {
+	a.warn(w, r, rd.warnings)
+}
+
+// warn tells the client, and the log, of what was accepted and may not be what its author wants.
+func (a *API) warn(w http.ResponseWriter, r *http.Request, warnings []string) {
+	for _, text := range warnings[:min(len(warnings), reportsShown)] {
 		w.Header().Add("Warning", `299 rollcall "`+headerText(text, `"\`)+`"`) // RFC 7234, 5.5
-		a.o.Logger.Warn("a document was not read as it is written", "method", r.Method, "path", r.URL.Path, "warning", text)
+		a.o.Logger.Warn("a request was accepted with a warning", "method", r.Method, "path", r.URL.Path, "warning", text)
 	}
 }
 

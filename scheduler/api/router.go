@@ -21,8 +21,13 @@ func (a *API) route(path string) methods {
 	if len(segments) == 0 {
 		return methods{http.MethodGet: a.front}
 	}
-	if len(segments) == 1 && segments[0] == "ping" {
+	switch strings.Join(segments, "/") {
+	case "ping":
 		return methods{http.MethodGet: ping}
+	case "metrics", "metrics/prometheus":
+		return methods{http.MethodGet: a.metrics}
+	case "healthz", "readyz":
+		return methods{http.MethodGet: a.monitor}
 	}
 	if len(segments) < 2 || segments[0] != "v2" {
 		return nil

@@ -26,6 +26,10 @@ const (
 	writeWithin = 30 * time.Second
 )
 
+// missedComment begins a stream that could not go on where its reader left off. Clients skip comments, those who look
+// at the bytes see it.
+const missedComment = ": events since the given Last-Event-ID were lost; read the state again\r\n\r\n"
+
 // streamEvents answers GET /v2/events: the notices as server-sent events, until the client goes or is too slow.
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if accept := r.Header.Get("Accept"); accept != "" && !accepts(accept, "text/event-stream") {
@@ -40,14 +44,20 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	for _, kind := range append(q["event_type"], q["event_type[]"]...) {
 		wanted[kind] = true
 	}
-	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted,
-		next: a.o.Events.after(r.Header.Get("Last-Event-ID"))}
-	a.notifyStream(NoticeStreamAttached, r)
+	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted, full: q.Get("plan-format") == "full"}
+	defer a.o.Events.join()()
+	attached := a.notifyStream(NoticeStreamAttached, r)
 	defer a.notifyStream(NoticeStreamDetached, r)
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
-	if err := s.write(nil); err != nil {
+	var missed bool
+	s.next, missed = a.o.Events.after(r.Header.Get("Last-Event-ID"), attached)
+	var first []byte
+	if missed {
+		first = []byte(missedComment)
+	}
+	if err := s.write(first); err != nil {
 		return err
 	}
 	beat := time.NewTicker(heartbeat)
@@ -78,8 +88,9 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func (a *API) notifyStream(kind string, r *http.Request) {
-	a.o.Events.publish(scheduler.Notice{Type: kind, Timestamp: scheduler.TimestampOf(a.o.Now()),
+// notifyStream returns the number of the notice.
+func (a *API) notifyStream(kind string, r *http.Request) uint64 {
+	return a.o.Events.publish(scheduler.Notice{Type: kind, Timestamp: scheduler.TimestampOf(a.o.Now()),
 		Body: StreamChange{clientIP(r)}})
 }
 
@@ -88,6 +99,7 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	wanted  map[string]bool // types of events; empty: all
+	full    bool            // plans with what they change
 	next    uint64
 }
 
@@ -95,8 +107,12 @@ type stream struct {
 func (s *stream) send(entries []*entry) error {
 	var data []byte
 	for _, e := range entries {
-		if len(s.wanted) == 0 || s.wanted[e.kind] {
-			data = append(data, e.frame()...)
+		switch {
+		case len(s.wanted) > 0 && !s.wanted[e.notice.Type]:
+		case s.full:
+			data = append(data, e.full()...)
+		default:
+			data = append(data, e.light()...)
 		}
 	}
 	s.next += uint64(len(entries))
