@@ -92,6 +92,7 @@ type schedulerConfig struct {
 	Hostname     string // of this machine, as others are told it
 	ServicePorts portRange
 	AllUnhealthy string // answerAll or answerNone
+	API          apiConfig
 	Local        localConfig
 }
 
@@ -155,6 +156,7 @@ func defaultScheduler() schedulerConfig {
 		Hostname:     machineName(),
 		ServicePorts: portRange{10_000, 20_000},
 		AllUnhealthy: answerAll,
+		API:          defaultAPI(),
 		Local: localConfig{
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",

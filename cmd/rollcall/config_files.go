@@ -30,6 +30,9 @@ func (c *config) checkFiles(r *report) {
 			r.problem("iamConfigFile", "%w", err)
 		}
 	}
+	if c.Scheduler != nil {
+		c.Scheduler.checkAPIFiles(r)
+	}
 	if path, ok := strings.CutPrefix(string(m.ZK), "file://"); ok && !r.blames("zk") {
 		if err := checkZKFile(path); err != nil {
 			r.problem("zk", "%w", err)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,6 +41,7 @@ type server struct {
 	api         *api.API
 	events      *api.Events
 	apiListener net.Listener
+	apiTLS      *tls.Config // nil: plain HTTP
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
 	http         http.Handler
@@ -132,13 +135,42 @@ func (s *server) openScheduler() (err error) {
 		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
 	})
 	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
-	s.api = api.New(api.Options{
+	access := api.Options{
 		Scheduler: s.loop, Events: s.events, Monitor: http.HandlerFunc(s.serveMonitor), Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
-	})
+		Realm: c.API.Auth.Realm, Policy: c.API.TaskPolicy.policy(), MaxBody: c.API.Limits.MaxBodyBytes,
+		RequestsPerSecond: c.API.Limits.RequestsPerSecond,
+	}
+	if access.RequestsPerSecond == 0 {
+		access.RequestsPerSecond = -1 // any number
+	}
+	if err := s.secure(&access); err != nil {
+		return err
+	}
+	s.api = api.New(access)
 	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
 	s.loop.Observe(s.events)
 	s.loop.Observe(journal{s.log})
+	return nil
+}
+
+// secure reads the credentials and the certificate of the API.
+func (s *server) secure(o *api.Options) error {
+	c := s.config.Scheduler.API
+	if c.Auth.on() {
+		credentials, err := c.Auth.load(s.log)
+		if err != nil {
+			return err
+		}
+		o.Authenticator = credentials
+	}
+	if c.TLS.on() {
+		var err error
+		if s.apiTLS, err = c.TLS.load(s.log); err != nil {
+			return err
+		}
+		o.TLS = true
+	}
 	return nil
 }
 
@@ -178,12 +210,13 @@ func marathonConfig(c *schedulerConfig) map[string]any {
 	}
 }
 
-// apiHosts are the names by which the API may be addressed: on loopback only those that cannot be anybody else's.
+// apiHosts are the names by which the API may be addressed. On loopback those are only names that cannot be anybody
+// else's, and those that the configuration lists; beyond, they are bounded where it lists some.
 func apiHosts(c *schedulerConfig) []string {
-	if addr, err := netip.ParseAddr(c.Listener); err == nil && !addr.IsLoopback() {
+	if !onLoopback(c.Listener) && len(c.API.Hosts) == 0 {
 		return nil
 	}
-	return []string{c.Hostname}
+	return append([]string{c.Hostname}, c.API.Hosts...)
 }
 
 // leader is the "host:port" that the API tells others to find it at.
@@ -203,7 +236,8 @@ func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.loop != nil {
 		group.Go(func() error { return s.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.api, s.events.Close)
+		api := &http.Server{Handler: s.api, TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, api, s.events.Close)
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)
@@ -213,7 +247,7 @@ func (s *server) run(ctx context.Context) error {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, &http.Server{Handler: s.http}, func() {})
 	}
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
 		"dns", s.dnsAddr(), "http", s.httpURL())
@@ -222,14 +256,17 @@ func (s *server) run(ctx context.Context) error {
 	return errors.Join(err, s.close())
 }
 
-// serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.
-func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, h http.Handler, closing func()) {
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+// serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
+// requests that would go on for ever.
+func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, server *http.Server, closing func()) {
+	server.ReadHeaderTimeout, server.IdleTimeout = 5*time.Second, 30*time.Second
+	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	group.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving the %s: %w", name, err)
 		}
 		return nil
@@ -265,7 +302,13 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *server) apiURL() string { return listenerURL(s.apiListener) }
+func (s *server) apiURL() string {
+	url := listenerURL(s.apiListener)
+	if s.apiTLS != nil {
+		url = "https" + strings.TrimPrefix(url, "http")
+	}
+	return url
+}
 
 func (s *server) httpURL() string { return listenerURL(s.httpListener) }
 

@@ -28,6 +28,8 @@ const (
 	// DefaultMaxInstances bounds the instances of one app when Options say nothing: a typing error should not fill
 	// the memory.
 	DefaultMaxInstances = 100_000
+	// DefaultRealm is Marathon's.
+	DefaultRealm = "Mesosphere"
 )
 
 // Options are an API's parts. Scheduler and Events are needed; the zero value of the others is usable.
@@ -48,6 +50,13 @@ type Options struct {
 	DefaultNetworkName string // of container networks without a name; "" refuses those
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
+	RequestsPerSecond  int    // of one client; 0 means DefaultRequestsPerSecond, below 0 any number
+
+	// Authenticator finds out who sends a request; nil means that everybody may do everything.
+	Authenticator Authenticator
+	Realm         string // that browsers show; "" means DefaultRealm
+	TLS           bool   // the API is served over TLS: what it tells of itself begins with https
+	Policy        Policy // what apps may ask of the machines they run on
 
 	// Hosts are the names by which the API may be addressed, besides localhost and any IP address; nil means any
 	// name. A listener on loopback needs it: otherwise a web page whose name its owner points at 127.0.0.1 could
@@ -61,6 +70,11 @@ type API struct {
 	app   appSettings
 	cross *http.CrossOriginProtection
 	began time.Time
+
+	endpoints []endpoint
+	routes    []*route
+	limits    *limits
+	queried   func(r *http.Request, parameter string) // for tests; nil: nobody wants to know
 }
 
 var _ http.Handler = (*API)(nil)
@@ -85,12 +99,23 @@ func New(o Options) *API {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
-	return &API{
-		o:     o,
-		app:   appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role},
-		cross: http.NewCrossOriginProtection(),
-		began: o.Now(),
+	if o.Realm == "" {
+		o.Realm = DefaultRealm
 	}
+	if o.RequestsPerSecond == 0 {
+		o.RequestsPerSecond = DefaultRequestsPerSecond
+	}
+	a := &API{
+		o: o,
+		app: appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role,
+			policy: o.Policy},
+		cross:     http.NewCrossOriginProtection(),
+		began:     o.Now(),
+		endpoints: endpoints(),
+		limits:    newLimits(),
+	}
+	a.routes = routes(a.endpoints)
+	return a
 }
 
 func (a *API) state() *scheduler.State { return a.o.Scheduler.State() }
@@ -122,10 +147,12 @@ func (a *API) update(w http.ResponseWriter, r *http.Request, of subject, u sched
 	return deployed, nil
 }
 
-// deployment is the body of most answers to changes.
-type deployment struct {
+// deploymentResult is the body of most answers to changes.
+type deploymentResult struct {
 	Version      scheduler.Timestamp    `json:"version"`
 	DeploymentID scheduler.DeploymentID `json:"deploymentId"`
 }
 
-func deploymentOf(d *scheduler.Deployed) deployment { return deployment{d.Version, d.Deployment} }
+func deploymentOf(d *scheduler.Deployed) deploymentResult {
+	return deploymentResult{d.Version, d.Deployment}
+}

@@ -108,7 +108,7 @@ func (c *appChange) apply(d *scheduler.Draft, s appSettings) (created bool, err 
 			return false, err
 		}
 	}
-	if err := settleRole(d, app, c.path, s.role); err != nil {
+	if err := settle(d, app, c.path, s); err != nil {
 		return false, err
 	}
 	d.PutApp(app)
@@ -164,6 +164,17 @@ func saysNetwork(container any) bool {
 	c, _ := container.(map[string]any)
 	docker, _ := c["docker"].(map[string]any)
 	return docker["network"] != nil
+}
+
+// settle finishes an app that is to be put on a draft: what depends on the groups around it, and on what apps may ask
+// for at all.
+func settle(d *scheduler.Draft, app *scheduler.App, path string, s appSettings) error {
+	if err := settleRole(d, app, path, s.role); err != nil {
+		return err
+	}
+	r := &reader{}
+	s.policy.check(r, path, app)
+	return r.err()
 }
 
 // settleRole gives an app its role where it names none, and refuses roles that its place does not allow (Marathon

@@ -13,6 +13,7 @@ type appSettings struct {
 	defaultNetwork string // name of container networks that were given none; "" refuses those
 	maxInstances   int
 	role           string // of apps that name none
+	policy         Policy
 }
 
 // appInput is an app definition while it is read. Members that need no conversion are in app already, over the

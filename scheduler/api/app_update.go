@@ -57,19 +57,22 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rd.err(); err != nil {
 		return err
 	}
+	if err := require(r, roleDeploy, app.ID); err != nil {
+		return err
+	}
 	a.report(w, r, rd)
 	change := func(d *scheduler.Draft) error {
 		if d.App(app.ID) != nil {
 			return conflict(fmt.Sprintf("An app with id [%s] already exists.", app.ID))
 		}
 		app := app.Clone()
-		if err := settleRole(d, app, "", a.app.role); err != nil {
+		if err := settle(d, app, "", a.app); err != nil {
 			return err
 		}
 		d.PutApp(app)
 		return nil
 	}
-	deployed, err := a.update(w, r, appSubject(app.ID), scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	deployed, err := a.update(w, r, appSubject(app.ID), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 	if err != nil {
 		return err
 	}
@@ -82,7 +85,7 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 // putApp answers PUT /v2/apps/{id}: a new app, or by default a change of the members that are given.
 func (a *API) putApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeApp(w, r, id, putMode(r), false)
+		return a.changeApp(w, r, id, a.putMode(r), false)
 	}
 }
 
@@ -92,8 +95,8 @@ func (a *API) patchApp(id scheduler.PathID) handler {
 }
 
 // putMode is what a PUT does to an app that exists: Marathon keeps what the body leaves out, unless told not to.
-func putMode(r *http.Request) changeMode {
-	if queryFlag(r, "partialUpdate", true) {
+func (a *API) putMode(r *http.Request) changeMode {
+	if a.flag(r, "partialUpdate", true) {
 		return replaceMembers
 	}
 	return replaceWhole
@@ -117,7 +120,7 @@ func (a *API) changeApp(w http.ResponseWriter, r *http.Request, id scheduler.Pat
 
 // putApps answers PUT /v2/apps.
 func (a *API) putApps(w http.ResponseWriter, r *http.Request) error {
-	return a.changeApps(w, r, putMode(r), false)
+	return a.changeApps(w, r, a.putMode(r), false)
 }
 
 // patchApps answers PATCH /v2/apps.
@@ -161,12 +164,15 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 	if err := rd.err(); err != nil {
 		return err
 	}
-	a.report(w, r, rd)
 	var created bool
 	ids := make([]scheduler.PathID, len(changes))
 	for n, c := range changes {
 		ids[n] = c.id
 	}
+	if err := require(r, roleDeploy, ids...); err != nil {
+		return err
+	}
+	a.report(w, r, rd)
 	change := func(d *scheduler.Draft) (err error) {
 		for _, c := range changes {
 			if created, err = c.apply(d, a.app); err != nil {
@@ -179,7 +185,7 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 	if id != "" {
 		of = appSubject(id)
 	}
-	deployed, err := a.update(w, r, of, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	deployed, err := a.update(w, r, of, scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 	if err != nil {
 		return err
 	}
@@ -201,14 +207,14 @@ func (a *API) rollbackApp(id scheduler.PathID, version string) handler {
 // deleteApp answers DELETE /v2/apps/{id}.
 func (a *API) deleteApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeExisting(w, r, id, queryFlag(r, "force", true), func(d *scheduler.Draft) { d.RemoveApp(id) })
+		return a.changeExisting(w, r, id, a.flag(r, "force", true), func(d *scheduler.Draft) { d.RemoveApp(id) })
 	}
 }
 
 // restartApp answers POST /v2/apps/{id}/restart.
 func (a *API) restartApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeExisting(w, r, id, queryFlag(r, "force", false), func(d *scheduler.Draft) { d.RestartApp(id) })
+		return a.changeExisting(w, r, id, a.flag(r, "force", false), func(d *scheduler.Draft) { d.RestartApp(id) })
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 // listApps answers GET /v2/apps.
 func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
-	matches, err := appFilter(r)
+	matches, err := a.appFilter(r)
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,8 @@ func (a *API) listAppsWithin(group scheduler.PathID) handler {
 
 func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App],
 	matches func(*scheduler.App) bool) []appView {
-	e, now, out := embedsOf(r, always, ""), a.o.Now(), []appView{}
-	for app := range apps {
+	e, now, out := a.embedsOf(r, always, ""), a.o.Now(), []appView{}
+	for app := range visible(userOf(r), apps) {
 		if matches(app) {
 			out = append(out, viewApp(s, app, e, now))
 		}
@@ -42,11 +42,10 @@ func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*sched
 }
 
 // appFilter reads the query's cmd, id and label.
-func appFilter(r *http.Request) (func(*scheduler.App) bool, error) {
-	q := r.URL.Query()
-	cmd, id := strings.ToLower(q.Get("cmd")), strings.ToLower(q.Get("id"))
+func (a *API) appFilter(r *http.Request) (func(*scheduler.App) bool, error) {
+	cmd, id := strings.ToLower(a.word(r, "cmd")), strings.ToLower(a.word(r, "id"))
 	var labels selector
-	if text := q.Get("label"); text != "" {
+	if text := a.word(r, "label"); text != "" {
 		var err error
 		if labels, err = parseSelector(text); err != nil {
 			return nil, unprocessable(err.Error())
@@ -66,7 +65,7 @@ func (a *API) getApp(id scheduler.PathID) handler {
 		if app == nil {
 			return noApp(id)
 		}
-		e := embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
+		e := a.embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
 		e.readiness = e.readiness || len(app.ReadinessChecks) > 0
 		return respond(w, r, http.StatusOK, map[string]appView{"app": viewApp(s, app, e, a.o.Now())})
 	}

@@ -28,7 +28,9 @@ type actionView struct {
 func (a *API) listDeployments(w http.ResponseWriter, r *http.Request) error {
 	s, out := a.state(), []deploymentView{}
 	for d := range s.Deployments() {
-		out = append(out, viewDeployment(s, d))
+		if require(r, roleRead, d.Plan.AffectedApps()...) == nil {
+			out = append(out, viewDeployment(s, d))
+		}
 	}
 	return respond(w, r, http.StatusOK, out)
 }
@@ -48,7 +50,12 @@ func viewDeployment(s *scheduler.State, d *scheduler.Deployment) deploymentView 
 // cancelDeployment answers DELETE /v2/deployments/{id}.
 func (a *API) cancelDeployment(id scheduler.DeploymentID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		reply, err := a.o.Scheduler.Do(r.Context(), scheduler.CancelDeployment{ID: id, Force: queryFlag(r, "force", false)})
+		if d := a.state().Deployment(id); d != nil {
+			if err := require(r, roleDeploy, d.Plan.AffectedApps()...); err != nil {
+				return err
+			}
+		}
+		reply, err := a.o.Scheduler.Do(r.Context(), scheduler.CancelDeployment{ID: id, Force: a.flag(r, "force", false)})
 		if errors.Is(err, scheduler.ErrUnknownDeployment) {
 			return notFound("DeploymentPlan " + string(id) + " does not exist")
 		}

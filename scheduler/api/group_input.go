@@ -181,7 +181,7 @@ func (in *groupInput) apply(d *scheduler.Draft, s appSettings) error {
 	case in.scaleBy != nil:
 		return in.scale(d, s)
 	case in.rollback != 0:
-		return in.rollBack(d)
+		return in.rollBack(d, s)
 	}
 	in.removeOthers(d)
 	if err := in.putGroup(d); err != nil {
@@ -189,7 +189,7 @@ func (in *groupInput) apply(d *scheduler.Draft, s appSettings) error {
 	}
 	for _, a := range in.apps {
 		app := a.Clone()
-		if err := settleRole(d, app, a.path, s.role); err != nil {
+		if err := settle(d, app, a.path, s); err != nil {
 			return err
 		}
 		d.PutApp(app)
@@ -265,7 +265,7 @@ func (in *groupInput) scale(d *scheduler.Draft, s appSettings) error {
 }
 
 // rollBack makes the group, and what is in it, what it was in a version that is kept.
-func (in *groupInput) rollBack(d *scheduler.Draft) error {
+func (in *groupInput) rollBack(d *scheduler.Draft, s appSettings) error {
 	if d.Group(in.id) == nil {
 		return noGroup(in.id)
 	}
@@ -289,8 +289,12 @@ func (in *groupInput) rollBack(d *scheduler.Draft) error {
 	for group := range past.GroupsWithin(in.id) {
 		rollBackGroup(d, group)
 	}
-	for app := range past.AppsWithin(in.id) {
-		d.PutApp(app.Clone())
+	for old := range past.AppsWithin(in.id) {
+		app := old.Clone()
+		if err := settle(d, app, "", s); err != nil {
+			return err
+		}
+		d.PutApp(app)
 	}
 	return nil
 }

@@ -13,11 +13,14 @@ func noGroupVersion(id scheduler.PathID, v scheduler.Timestamp) *Error {
 // getGroup answers GET /v2/groups and /v2/groups/{id}.
 func (a *API) getGroup(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := a.state()
+		s, u := a.state(), userOf(r)
+		if !u.sees(id) {
+			return require(r, roleRead, id)
+		}
 		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(s, id, groupEmbedsOf(r), a.o.Now()))
+		return respond(w, r, http.StatusOK, viewGroup(s, u, id, a.groupEmbedsOf(r), a.o.Now()))
 	}
 }
 
@@ -56,7 +59,7 @@ func (a *API) getGroupVersion(id scheduler.PathID, version string) handler {
 		if past == nil {
 			return noGroupVersion(id, v)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(past, id, groupEmbedsOf(r), a.o.Now()))
+		return respond(w, r, http.StatusOK, viewGroup(past, userOf(r), id, a.groupEmbedsOf(r), a.o.Now()))
 	}
 }
 
@@ -76,7 +79,7 @@ func (a *API) createGroup(base scheduler.PathID) handler {
 			}
 			return in.apply(d, a.app)
 		}
-		deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}
@@ -108,8 +111,8 @@ func (a *API) rollbackGroup(id scheduler.PathID, version string) handler {
 }
 
 func (a *API) changeGroup(w http.ResponseWriter, r *http.Request, in *groupInput) error {
-	dryRun := queryFlag(r, "dryRun", false)
-	deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: queryFlag(r, "force", false), DryRun: dryRun,
+	dryRun := a.flag(r, "dryRun", false)
+	deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: a.flag(r, "force", false), DryRun: dryRun,
 		Change: func(d *scheduler.Draft) error { return in.apply(d, a.app) }})
 	if err != nil {
 		return err
@@ -139,6 +142,9 @@ func (a *API) readGroupBody(w http.ResponseWriter, r *http.Request, base schedul
 		in = read(o, base, a.app)
 	}
 	if err := rd.err(); err != nil {
+		return nil, err
+	}
+	if err := require(r, roleDeploy, in.id); err != nil {
 		return nil, err
 	}
 	a.report(w, r, rd)
@@ -191,7 +197,7 @@ func (a *API) deleteGroup(id scheduler.PathID) handler {
 			d.RemoveGroup(id)
 			return nil
 		}
-		deployed, err := a.update(w, r, groupSubject(id), scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(id), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}

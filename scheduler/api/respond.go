@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // handler answers one request, or returns what is wrong with it.
@@ -35,8 +36,15 @@ func (a *API) headers(h http.Header) {
 	h.Set("X-XSS-Protection", "1; mode=block")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if a.o.Leader != "" {
-		h.Set("X-Marathon-Leader", "http://"+a.o.Leader)
+		h.Set("X-Marathon-Leader", a.scheme()+"://"+a.o.Leader)
 	}
+}
+
+func (a *API) scheme() string {
+	if a.o.TLS {
+		return "https"
+	}
+	return "http"
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
@@ -47,22 +55,35 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := a.cross.Check(r); err != nil {
 		return &Error{Status: http.StatusForbidden, Message: err.Error()}
 	}
-	methods := a.route(r.URL.Path)
-	if methods == nil {
+	if err := a.limits.take(clientIP(r), max(0, a.o.RequestsPerSecond), a.o.Now()); err != nil {
+		return err
+	}
+	route, target := a.route(r.Method, r.URL.Path)
+	if route == nil {
 		return notFound("URI not found: " + r.URL.Path)
 	}
-	method := r.Method
-	if method == http.MethodHead && methods[method] == nil {
-		method = http.MethodGet
-	}
-	h := methods[method]
-	if h == nil {
+	e := route.endpoint(r.Method)
+	if e == nil {
 		return &Error{Status: http.StatusMethodNotAllowed, Message: r.Method + " is not allowed here",
-			allow: methods.allow()}
+			allow: route.allow()}
+	}
+	r, err := a.admit(w, r, e, target)
+	if err != nil {
+		return err
+	}
+	if r.ContentLength != 0 {
+		// A client that sends a body by the letter holds on to its connection for so long and not longer.
+		err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return &clientGone{err}
+		}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.o.MaxBody)
-	return h(w, r)
+	return e.handle(a, target)(w, r)
 }
+
+// bodyWithin is how long a request's body may take to arrive.
+const bodyWithin = 60 * time.Second
 
 // knownHost says whether the API answers under the name or address that a request was sent to.
 func (a *API) knownHost(hostport string) bool {
@@ -91,6 +112,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
+	}
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
 	if err := respond(w, r, e.Status, e); err != nil {
 		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -226,11 +250,28 @@ func headerText(text, without string) string {
 	}, text[:min(len(text), 128)])
 }
 
-// queryFlag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.
-func queryFlag(r *http.Request, name string, byDefault bool) bool {
+// query is the values that a request's query has for a parameter, also where it is written as arrays are in JavaScript.
+func (a *API) query(r *http.Request, name string) []string {
+	if a.queried != nil {
+		a.queried(r, name)
+	}
 	q := r.URL.Query()
-	if !q.Has(name) {
+	return append(q[name], q[name+"[]"]...)
+}
+
+// flag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.
+func (a *API) flag(r *http.Request, name string, byDefault bool) bool {
+	values := a.query(r, name)
+	if len(values) == 0 {
 		return byDefault
 	}
-	return strings.EqualFold(q.Get(name), "true")
+	return strings.EqualFold(values[0], "true")
+}
+
+// word reads a text of the query, "" when there is none.
+func (a *API) word(r *http.Request, name string) string {
+	if values := a.query(r, name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }

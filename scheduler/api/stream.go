@@ -40,11 +40,12 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil
 	}
-	q, wanted := r.URL.Query(), map[string]bool{}
-	for _, kind := range append(q["event_type"], q["event_type[]"]...) {
+	wanted := map[string]bool{}
+	for _, kind := range a.query(r, "event_type") {
 		wanted[kind] = true
 	}
-	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted, full: q.Get("plan-format") == "full"}
+	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted, full: a.word(r, "plan-format") == "full",
+		reader: userOf(r)}
 	defer a.o.Events.join()()
 	attached := a.notifyStream(NoticeStreamAttached, r)
 	defer a.notifyStream(NoticeStreamDetached, r)
@@ -100,6 +101,7 @@ type stream struct {
 	control *http.ResponseController
 	wanted  map[string]bool // types of events; empty: all
 	full    bool            // plans with what they change
+	reader  *User
 	next    uint64
 }
 
@@ -108,7 +110,7 @@ func (s *stream) send(entries []*entry) error {
 	var data []byte
 	for _, e := range entries {
 		switch {
-		case len(s.wanted) > 0 && !s.wanted[e.notice.Type]:
+		case len(s.wanted) > 0 && !s.wanted[e.notice.Type], !s.reader.hears(e.notice):
 		case s.full:
 			data = append(data, e.full()...)
 		default:

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"net/http"
+
+	"rollcall/scheduler"
+)
+
+// endpoint is one method of one path. The table of them is all there is to the API: requests are routed by it, rights
+// are checked by it, and the OpenAPI document is drawn from it.
+type endpoint struct {
+	method  string
+	pattern string // as in OpenAPI; {id} and {group} stand for ids, which may have slashes in them
+	needs   role   // of the caller, on the id in the path, or on the root group when the path has none
+	summary string
+	query   []string // names of parameters, of those in queryParameters
+	takes   any      // a value of the type of the body; nil: it is not read
+	status  int      // of success
+	gives   any      // a value of the type of the answer's body; nil: it has none
+	handle  func(a *API, t target) handler
+}
+
+// target is what a path names.
+type target struct {
+	id   scheduler.PathID
+	last string // {task}, {version} or {deployment}
+}
+
+// queryParameters tells what each parameter means; those not named here as texts are booleans.
+var queryParameters = map[string]struct{ kind, description string }{
+	"force":         {"boolean", "cancel deployments that hold an app which is changed"},
+	"partialUpdate": {"boolean", "true, the default: what the body leaves out stays; false: the body is the whole definition"},
+	"dryRun":        {"boolean", "answer the steps of the deployment and change nothing"},
+	"scale":         {"boolean", "lower the instances of the apps by the number of tasks killed"},
+	"wipe":          {"boolean", "forget the instances; those that replace them have other ids"},
+	"host":          {"string", "kill only the tasks on this host; * or nothing: on all"},
+	"cmd":           {"string", "only apps whose command contains this, in any letter case"},
+	"id":            {"string", "only apps whose id contains this, in any letter case"},
+	"label":         {"string", "only apps whose labels match this selector: key, key==v, key!=v, key in (a,b), key notin (a,b); a comma is an and"},
+	"embed":         {"array", "what to add to the answer: tasks, counts, deployments, readiness, lastTaskFailure, failures, taskStats, each also with apps. before it; of groups group.groups, group.apps, group.pods, and group.apps. before those of apps; of the queue lastUnusedOffers"},
+	"status":        {"array", "only tasks that are running, or staging"},
+	"event_type":    {"array", "only events of these types"},
+	"plan-format":   {"string", "full: plans come with the groups that they change, as in Marathon up to 1.9"},
+}
+
+func plain(h handler) func(*API, target) handler {
+	return func(*API, target) handler { return h }
+}
+
+// endpoints lists every endpoint. Of two patterns that fit a path the first counts.
+func endpoints() []endpoint {
+	var all []endpoint
+	for _, group := range [][]endpoint{serverEndpoints(), appEndpoints(), groupEndpoints(), workEndpoints()} {
+		all = append(all, group...)
+	}
+	return all
+}
+
+func serverEndpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/", roleNone, "where to go from here", nil, nil, 200, "", func(a *API, _ target) handler { return a.front }},
+		{"GET", "/ping", roleNone, "says pong", nil, nil, 200, "", plain(ping)},
+		{"GET", "/healthz", roleNone, "whether the process lives", nil, nil, 200, "", func(a *API, _ target) handler { return a.monitor }},
+		{"GET", "/readyz", roleNone, "whether everything is usable, and what is not", nil, nil, 200, "", func(a *API, _ target) handler { return a.monitor }},
+		{"GET", "/metrics", roleKnown, "metrics for Prometheus, or Marathon's as JSON", nil, nil, 200, "", func(a *API, _ target) handler { return a.metrics }},
+		{"GET", "/metrics/prometheus", roleKnown, "metrics for Prometheus", nil, nil, 200, "", func(a *API, _ target) handler { return a.metrics }},
+		{"GET", "/v2/openapi.json", roleNone, "this document", nil, nil, 200, map[string]any{}, func(a *API, _ target) handler { return a.openAPI }},
+		{"GET", "/v2/info", roleKnown, "versions and configuration", nil, nil, 200, infoView{}, func(a *API, _ target) handler { return a.info }},
+		{"GET", "/v2/leader", roleKnown, "where the leader is", nil, nil, 200, leaderView{}, func(a *API, _ target) handler { return a.leader }},
+		{"DELETE", "/v2/leader", roleAdmin, "let another lead", nil, nil, 409, Error{}, plain(abdicate)},
+		{"GET", "/v2/plugins", roleKnown, "there are none", nil, nil, 200, named{"plugins": []string{}}, plain(plugins)},
+		{"GET", "/v2/events", roleKnown, "what happens, as server-sent events", []string{"event_type", "plan-format"}, nil, 200, "", func(a *API, _ target) handler { return a.streamEvents }},
+		{"GET", "/v2/eventSubscriptions", roleKnown, "callbacks are not supported", nil, nil, 404, Error{}, plain(noSubscriptions)},
+		{"POST", "/v2/eventSubscriptions", roleKnown, "callbacks are not supported", nil, nil, 404, Error{}, plain(noSubscriptions)},
+		{"DELETE", "/v2/eventSubscriptions", roleKnown, "callbacks are not supported", nil, nil, 404, Error{}, plain(noSubscriptions)},
+		{"GET", "/v2/pods", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+		{"POST", "/v2/pods", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+		{"GET", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+		{"PUT", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+		{"DELETE", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+	}
+}
+
+func appEndpoints() []endpoint {
+	kill := []string{"scale", "wipe", "force"}
+	return []endpoint{
+		{"GET", "/v2/apps", roleKnown, "apps", []string{"cmd", "id", "label", "embed"}, nil, 200, named{"apps": []appView{}}, func(a *API, _ target) handler { return a.listApps }},
+		{"POST", "/v2/apps", roleKnown, "make an app", []string{"force"}, scheduler.App{}, 201, createdApp{}, func(a *API, _ target) handler { return a.createApp }},
+		{"PUT", "/v2/apps", roleKnown, "make or change apps, in one deployment", []string{"force", "partialUpdate"}, []scheduler.App{}, 200, deploymentResult{}, func(a *API, _ target) handler { return a.putApps }},
+		{"PATCH", "/v2/apps", roleKnown, "change apps, in one deployment", []string{"force"}, []scheduler.App{}, 200, deploymentResult{}, func(a *API, _ target) handler { return a.patchApps }},
+		{"GET", "/v2/apps/*", roleKnown, "all apps", []string{"embed"}, nil, 200, named{"*": []appView{}}, func(a *API, _ target) handler { return a.listAppsWithin(scheduler.Root) }},
+		{"GET", "/v2/apps/*/tasks", roleKnown, "tasks of all apps", nil, nil, 200, named{"tasks": []taskView{}}, func(a *API, _ target) handler { return a.listTasksWithin(scheduler.Root) }},
+		{"GET", "/v2/apps/{group}/*", roleKnown, "apps in a group and below", []string{"embed"}, nil, 200, named{"*": []appView{}}, func(a *API, t target) handler { return a.listAppsWithin(t.id) }},
+		{"GET", "/v2/apps/{group}/*/tasks", roleKnown, "tasks of the apps in a group and below", nil, nil, 200, named{"tasks": []taskView{}}, func(a *API, t target) handler { return a.listTasksWithin(t.id) }},
+		{"POST", "/v2/apps/{id}/restart", roleDeploy, "replace all instances of an app", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.restartApp(t.id) }},
+		{"GET", "/v2/apps/{id}/versions", roleRead, "versions of an app, newest first", nil, nil, 200, named{"versions": []scheduler.Timestamp{}}, func(a *API, t target) handler { return a.listAppVersions(t.id) }},
+		{"GET", "/v2/apps/{id}/tasks", roleRead, "tasks of an app", nil, nil, 200, named{"tasks": []taskView{}}, func(a *API, t target) handler { return a.listAppTasks(t.id) }},
+		{"DELETE", "/v2/apps/{id}/tasks", roleDeploy, "kill the tasks of an app", append([]string{"host"}, kill...), nil, 200, named{"tasks": []taskView{}}, func(a *API, t target) handler { return a.killAppTasks(t.id) }},
+		{"DELETE", "/v2/apps/{id}/tasks/{task}", roleKnown, "kill a task, whatever the id of the app says", kill, nil, 200, named{"task": taskView{}}, func(a *API, t target) handler { return a.killTask(scheduler.TaskID(t.last)) }},
+		{"GET", "/v2/apps/{id}/versions/{version}", roleRead, "an app as it was in a version", nil, nil, 200, scheduler.App{}, func(a *API, t target) handler { return a.getAppVersion(t.id, t.last) }},
+		{"PUT", "/v2/apps/{id}/versions/{version}", roleDeploy, "make an app again what it was in a version", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.rollbackApp(t.id, t.last) }},
+		{"GET", "/v2/apps/{id}", roleRead, "an app", []string{"embed"}, nil, 200, named{"app": appView{}}, func(a *API, t target) handler { return a.getApp(t.id) }},
+		{"PUT", "/v2/apps/{id}", roleDeploy, "make or change an app", []string{"force", "partialUpdate"}, scheduler.App{}, 200, deploymentResult{}, func(a *API, t target) handler { return a.putApp(t.id) }},
+		{"PATCH", "/v2/apps/{id}", roleDeploy, "change an app that exists; also by JSON merge patch", []string{"force"}, scheduler.App{}, 200, deploymentResult{}, func(a *API, t target) handler { return a.patchApp(t.id) }},
+		{"DELETE", "/v2/apps/{id}", roleDeploy, "remove an app; force is true by default", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.deleteApp(t.id) }},
+	}
+}
+
+func groupEndpoints() []endpoint {
+	put := []string{"force", "dryRun"}
+	var out []endpoint
+	for _, base := range []string{"/v2/groups", "/v2/groups/{id}"} {
+		out = append(out,
+			endpoint{"GET", base + "/versions", roleRead, "versions of a group, newest first", nil, nil, 200, []scheduler.Timestamp{}, func(a *API, t target) handler { return a.listGroupVersions(t.id) }},
+			endpoint{"GET", base + "/apps", roleKnown, "apps in a group and below", []string{"embed"}, nil, 200, []appView{}, func(a *API, t target) handler { return a.listGroupApps(t.id) }},
+			endpoint{"GET", base + "/versions/{version}", roleRead, "a group as it was in a version", []string{"embed"}, nil, 200, groupView{}, func(a *API, t target) handler { return a.getGroupVersion(t.id, t.last) }},
+			endpoint{"PUT", base + "/versions/{version}", roleDeploy, "make a group again what it was in a version", put, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.rollbackGroup(t.id, t.last) }})
+	}
+	for _, base := range []string{"/v2/groups", "/v2/groups/{id}"} {
+		out = append(out,
+			endpoint{"GET", base, roleKnown, "a group with what is in it", []string{"embed"}, nil, 200, groupView{}, func(a *API, t target) handler { return a.getGroup(t.id) }},
+			endpoint{"POST", base, roleKnown, "make a group", []string{"force"}, groupView{}, 201, deploymentResult{}, func(a *API, t target) handler { return a.createGroup(t.id) }},
+			endpoint{"PUT", base, roleKnown, "make a group what the body says; or scaleBy, or version, alone", put, groupView{}, 200, deploymentResult{}, func(a *API, t target) handler { return a.putGroup(t.id) }},
+			endpoint{"PATCH", base, roleDeploy, "change enforceRole of a top-level group", nil, groupView{}, 200, nil, func(a *API, t target) handler { return a.patchGroup(t.id) }},
+			endpoint{"DELETE", base, roleDeploy, "remove a group with all that is in it", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.deleteGroup(t.id) }})
+	}
+	return out
+}
+
+func workEndpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/v2/tasks", roleKnown, "tasks; as text/plain one line for each service port", []string{"status"}, nil, 200, named{"tasks": []taskView{}}, func(a *API, _ target) handler { return a.listTasks }},
+		{"POST", "/v2/tasks/delete", roleKnown, "kill tasks", []string{"scale", "wipe", "force"}, named{"ids": []scheduler.TaskID{}}, 200, named{"tasks": []taskView{}}, func(a *API, _ target) handler { return a.killTasks }},
+		{"GET", "/v2/deployments", roleKnown, "deployments under way", nil, nil, 200, []deploymentView{}, func(a *API, _ target) handler { return a.listDeployments }},
+		{"DELETE", "/v2/deployments/{deployment}", roleKnown, "undo a deployment; with force just stop it", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.cancelDeployment(scheduler.DeploymentID(t.last)) }},
+		{"GET", "/v2/queue", roleKnown, "apps with instances that wait to be launched, and why", []string{"embed"}, nil, 200, named{"queue": []queueItem{}}, func(a *API, _ target) handler { return a.listQueue }},
+		{"DELETE", "/v2/queue/{id}/delay", roleDeploy, "launch without waiting for the backoff to end", nil, nil, http.StatusNoContent, nil, func(a *API, t target) handler { return a.resetDelay(t.id) }},
+	}
+}
