@@ -205,7 +205,8 @@ func (s *server) containerDNS() local.ContainerDNS {
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
 func marathonConfig(c *schedulerConfig) map[string]any {
 	return map[string]any{
-		"framework_name": c.Framework, "hostname": c.Hostname, "http_port": c.Port, "ha": false, "checkpoint": true,
+		"framework_name": c.Framework, "hostname": c.Hostname, "ha": false, "checkpoint": true, "executor": "//cmd",
+		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 	}
 }
