@@ -2,9 +2,12 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"math"
 	"net/netip"
+	"os"
 	"path"
 	"strings"
 
@@ -44,6 +47,33 @@ func (t tlsConfig) on() bool { return t.CertFile != "" }
 
 func (t tlsConfig) load(log *slog.Logger) (*tls.Config, error) {
 	return api.NewTLS(api.TLSFiles{Cert: t.CertFile, Key: t.KeyFile, ClientCA: t.ClientCAFile, Logger: log})
+}
+
+// toPeers is how other rollcalls are connected to, which are set up as this one: their certificates come from this one's
+// authority, or are the same; nil when there is no TLS. What the files say at the start counts.
+func (t tlsConfig) toPeers() (*tls.Config, error) {
+	if !t.on() {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("loading the certificate to show other rollcalls: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	for _, path := range []string{t.CertFile, t.ClientCAFile} {
+		if path == "" {
+			continue
+		}
+		pem, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificates that other rollcalls are to have: %w", err)
+		}
+		pool.AppendCertsFromPEM(pem)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
 }
 
 type limitsConfig struct {

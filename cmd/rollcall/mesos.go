@@ -17,6 +17,7 @@ import (
 
 	"rollcall/resolver"
 	"rollcall/scheduler/mesos"
+	"rollcall/scheduler/zookeeper"
 )
 
 // mesosSource follows a Mesos cluster.
@@ -66,7 +67,7 @@ func (s *server) detector(m mesosConfig) (_ mesos.Detector, fallback []string, e
 		master, _ := parseHostPort(where) // was checked
 		return mesos.Static{master}, nil, nil
 	}
-	url, err := mesos.ParseZooKeeperURL(where)
+	url, err := zookeeper.ParseURL(where)
 	if err != nil {
 		return nil, nil, fmt.Errorf("zk: %w", err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,13 +13,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"rollcall/records"
 	"rollcall/resolver"
-	"rollcall/scheduler"
 	"rollcall/scheduler/api"
 	"rollcall/scheduler/local"
 	"rollcall/scheduler/store"
@@ -36,12 +35,12 @@ type server struct {
 	mesos  *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
-	store       *store.Bolt
-	loop        *scheduler.Loop
-	api         *api.API
-	events      *api.Events
+	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
+	store       *store.Bolt                // nil: the state is shared with peers
+	peers       *peers                     // nil: this rollcall is alone
 	apiListener net.Listener
-	apiTLS      *tls.Config // nil: plain HTTP
+	credentials *api.Credentials // nil: everybody may do everything
+	apiTLS      *tls.Config      // nil: plain HTTP
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
 	http         http.Handler
@@ -100,96 +99,47 @@ func zoneOptions(c config) records.Options {
 	return o
 }
 
-// openScheduler opens the store, the engine and the API, and joins them with a loop.
+// openScheduler opens the API's port, and the state with what works on it; a state that is shared is opened when this
+// rollcall leads.
 func (s *server) openScheduler() (err error) {
 	c := s.config.Scheduler
 	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
+		return err
+	}
+	if err := s.secure(); err != nil {
 		return err
 	}
 	// Tasks that run as other users pass through it on the way to their sandboxes; what is in it has rights of its own.
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
+	if c.ZK != "" {
+		s.peers, err = s.newPeers()
+		return err
+	}
 	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
 		return err
 	}
-	state, err := scheduler.LoadState(context.Background(), s.store)
+	scheduling, err := s.newScheduling(context.Background(), s.store, always)
 	if err != nil {
 		return err
 	}
-	options := localOptions(c, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
-	if err != nil {
-		return fmt.Errorf("preparing the local engine: %w", err)
-	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
-	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("seeding the scheduler: %w", err)
-	}
-	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
-	})
-	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
-	access := api.Options{
-		Scheduler: s.loop, Events: s.events, Monitor: http.HandlerFunc(s.serveMonitor), Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
-		Realm: c.API.Auth.Realm, Policy: c.API.TaskPolicy.policy(), MaxBody: c.API.Limits.MaxBodyBytes,
-		RequestsPerSecond: c.API.Limits.RequestsPerSecond,
-	}
-	if access.RequestsPerSecond == 0 {
-		access.RequestsPerSecond = -1 // any number
-	}
-	if err := s.secure(&access); err != nil {
-		return err
-	}
-	s.api = api.New(access)
-	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
-	s.loop.Observe(s.events)
-	s.loop.Observe(journal{s.log})
+	s.scheduling.Store(scheduling)
 	return nil
 }
 
 // secure reads the credentials and the certificate of the API.
-func (s *server) secure(o *api.Options) error {
+func (s *server) secure() (err error) {
 	c := s.config.Scheduler.API
 	if c.Auth.on() {
-		credentials, err := c.Auth.load(s.log)
-		if err != nil {
+		if s.credentials, err = c.Auth.load(s.log); err != nil {
 			return err
 		}
-		o.Authenticator = credentials
 	}
 	if c.TLS.on() {
-		var err error
-		if s.apiTLS, err = c.TLS.load(s.log); err != nil {
-			return err
-		}
-		o.TLS = true
+		s.apiTLS, err = c.TLS.load(s.log)
 	}
-	return nil
-}
-
-// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
-// missed or met early because somebody sets the clock.
-func steadyClock() func() time.Time {
-	start := time.Now()
-	wall := start.Round(0)
-	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
+	return err
 }
 
 // containerDNS is where containers look up names: here, if DNS is served and they are to.
@@ -205,7 +155,7 @@ func (s *server) containerDNS() local.ContainerDNS {
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
 func marathonConfig(c *schedulerConfig) map[string]any {
 	return map[string]any{
-		"framework_name": c.Framework, "hostname": c.Hostname, "ha": false, "checkpoint": true, "executor": "//cmd",
+		"framework_name": c.Framework, "hostname": c.Hostname, "ha": c.ZK != "", "checkpoint": true, "executor": "//cmd",
 		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 	}
@@ -220,8 +170,8 @@ func apiHosts(c *schedulerConfig) []string {
 	return append([]string{c.Hostname}, c.API.Hosts...)
 }
 
-// leader is the "host:port" that the API tells others to find it at.
-func (s *server) leader() string {
+// apiAddress is the "host:port" under which others find the API.
+func (s *server) apiAddress() string {
 	at := reachable(s.apiListener)
 	if at.Addr().IsLoopback() {
 		return at.String()
@@ -235,10 +185,13 @@ const shutdownWithin = 5 * time.Second
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
 func (s *server) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if s.loop != nil {
-		group.Go(func() error { return s.loop.Run(ctx) })
-		api := &http.Server{Handler: s.api, TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, api, s.events.Close)
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		group.Go(func() error { return scheduling.loop.Run(ctx) })
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.apiServer(scheduling.api), scheduling.events.Close)
+	}
+	if s.peers != nil {
+		s.peers.run(ctx, group)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.apiServer(s.withOwnMonitor(s.peers.front)), func() {})
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)
@@ -255,6 +208,11 @@ func (s *server) run(ctx context.Context) error {
 	err := group.Wait()
 	s.log.Info("rollcall stops; its tasks go on")
 	return errors.Join(err, s.close())
+}
+
+// apiServer is a server of the API, or of what stands before it.
+func (s *server) apiServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
 }
 
 // serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
@@ -303,12 +261,15 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *server) apiURL() string {
-	url := listenerURL(s.apiListener)
+func (s *server) apiScheme() string {
 	if s.apiTLS != nil {
-		url = "https" + strings.TrimPrefix(url, "http")
+		return "https"
 	}
-	return url
+	return "http"
+}
+
+func (s *server) apiURL() string {
+	return s.apiScheme() + strings.TrimPrefix(listenerURL(s.apiListener), "http")
 }
 
 func (s *server) httpURL() string { return listenerURL(s.httpListener) }

@@ -102,9 +102,7 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, e *endpoint, t targe
 			}
 			a.o.Logger.Warn("a request with wrong credentials was refused", "client", clientIP(r), "method", r.Method, "path", r.URL.Path)
 		}
-		w.Header().Add("WWW-Authenticate", `Basic realm="`+headerText(a.o.Realm, `"\`)+`", charset="UTF-8"`)
-		w.Header().Add("WWW-Authenticate", "Bearer")
-		return nil, &Error{Status: http.StatusUnauthorized, Message: "Say who you are: the request has no credentials, or none that are known here."}
+		return nil, unauthorized(w, a.o.Realm)
 	}
 	if u == nil {
 		u = &User{}
@@ -114,6 +112,25 @@ func (a *API) admit(w http.ResponseWriter, r *http.Request, e *endpoint, t targe
 		return r, require(r, e.needs, t.id)
 	}
 	return r, nil
+}
+
+// unauthorized asks for credentials.
+func unauthorized(w http.ResponseWriter, realm string) *Error {
+	w.Header().Add("WWW-Authenticate", `Basic realm="`+headerText(realm, `"\`)+`", charset="UTF-8"`)
+	w.Header().Add("WWW-Authenticate", "Bearer")
+	return &Error{Status: http.StatusUnauthorized, Message: "Say who you are: the request has no credentials, or none that are known here."}
+}
+
+// RequireUser lets requests through to h whose sender is known, whatever his roles.
+func RequireUser(known Authenticator, realm string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if known.Authenticate(r) != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+		e := unauthorized(w, realm)
+		http.Error(w, e.Message, e.Status)
+	})
 }
 
 // bearer is the token of a request, "" when it has none. Prometheus sends "token=..." as DC/OS wants it.

@@ -58,6 +58,12 @@ type Options struct {
 	TLS           bool   // the API is served over TLS: what it tells of itself begins with https
 	Policy        Policy // what apps may ask of the machines they run on
 
+	Sandboxes Sandboxes // nil: the files of tasks cannot be read
+	Resolver  Resolver  // nil: DNS cannot be asked
+
+	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
+	Abdicate func()
+
 	// Hosts are the names by which the API may be addressed, besides localhost and any IP address; nil means any
 	// name. A listener on loopback needs it: otherwise a web page whose name its owner points at 127.0.0.1 could
 	// use the API through the browser of whoever looks at the page.

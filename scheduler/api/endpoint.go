@@ -24,6 +24,7 @@ type endpoint struct {
 type target struct {
 	id   scheduler.PathID
 	last string // {task}, {version} or {deployment}
+	file string // {file}, which may have slashes in it
 }
 
 // queryParameters tells what each parameter means; those not named here as texts are booleans.
@@ -40,6 +41,10 @@ var queryParameters = map[string]struct{ kind, description string }{
 	"embed":         {"array", "what to add to the answer: tasks, counts, deployments, readiness, lastTaskFailure, failures, taskStats, each also with apps. before it; of groups group.groups, group.apps, group.pods, and group.apps. before those of apps; of the queue lastUnusedOffers"},
 	"status":        {"array", "only tasks that are running, or staging"},
 	"event_type":    {"array", "only events of these types"},
+	"name":          {"string", "what to ask DNS for"},
+	"type":          {"string", "the type of the records; A when it is not given"},
+	"offset":        {"integer", "where to begin to read, in bytes; -1 asks where the end is"},
+	"length":        {"integer", "how many bytes to read, at most 1048576; 65536 when it is not given"},
 	"plan-format":   {"string", "full: plans come with the groups that they change, as in Marathon up to 1.9"},
 }
 
@@ -50,7 +55,7 @@ func plain(h handler) func(*API, target) handler {
 // endpoints lists every endpoint. Of two patterns that fit a path the first counts.
 func endpoints() []endpoint {
 	var all []endpoint
-	for _, group := range [][]endpoint{serverEndpoints(), appEndpoints(), groupEndpoints(), workEndpoints()} {
+	for _, group := range [][]endpoint{serverEndpoints(), appEndpoints(), groupEndpoints(), workEndpoints(), ownEndpoints()} {
 		all = append(all, group...)
 	}
 	return all
@@ -67,7 +72,7 @@ func serverEndpoints() []endpoint {
 		{"GET", "/v2/openapi.json", roleNone, "this document", nil, nil, 200, map[string]any{}, func(a *API, _ target) handler { return a.openAPI }},
 		{"GET", "/v2/info", roleKnown, "versions and configuration", nil, nil, 200, infoView{}, func(a *API, _ target) handler { return a.info }},
 		{"GET", "/v2/leader", roleKnown, "where the leader is", nil, nil, 200, leaderView{}, func(a *API, _ target) handler { return a.leader }},
-		{"DELETE", "/v2/leader", roleAdmin, "let another lead", nil, nil, 409, Error{}, plain(abdicate)},
+		{"DELETE", "/v2/leader", roleAdmin, "let another lead", nil, nil, 200, named{"message": ""}, func(a *API, _ target) handler { return a.abdicate }},
 		{"GET", "/v2/plugins", roleKnown, "there are none", nil, nil, 200, named{"plugins": []string{}}, plain(plugins)},
 		{"GET", "/v2/events", roleKnown, "what happens, as server-sent events", []string{"event_type", "plan-format"}, nil, 200, "", func(a *API, _ target) handler { return a.streamEvents }},
 		{"GET", "/v2/eventSubscriptions", roleKnown, "callbacks are not supported", nil, nil, 404, Error{}, plain(noSubscriptions)},
@@ -135,5 +140,14 @@ func workEndpoints() []endpoint {
 		{"DELETE", "/v2/deployments/{deployment}", roleKnown, "undo a deployment; with force just stop it", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.cancelDeployment(scheduler.DeploymentID(t.last)) }},
 		{"GET", "/v2/queue", roleKnown, "apps with instances that wait to be launched, and why", []string{"embed"}, nil, 200, named{"queue": []queueItem{}}, func(a *API, _ target) handler { return a.listQueue }},
 		{"DELETE", "/v2/queue/{id}/delay", roleDeploy, "launch without waiting for the backoff to end", nil, nil, http.StatusNoContent, nil, func(a *API, t target) handler { return a.resetDelay(t.id) }},
+	}
+}
+
+// ownEndpoints are those that Marathon does not have.
+func ownEndpoints() []endpoint {
+	return []endpoint{
+		{"GET", "/rollcall/agents", roleKnown, "agents that have made offers", nil, nil, 200, named{"agents": []agentView{}}, func(a *API, _ target) handler { return a.listAgents }},
+		{"GET", "/rollcall/dns", roleKnown, "what the DNS server here answers", []string{"name", "type"}, nil, 200, Lookup{}, func(a *API, _ target) handler { return a.lookUp }},
+		{"GET", "/rollcall/tasks/{task}/files/{file}", roleKnown, "a part of a file in the sandbox of a task", []string{"offset", "length"}, nil, 200, fileView{}, func(a *API, t target) handler { return a.readSandbox(scheduler.TaskID(t.last), t.file) }},
 	}
 }

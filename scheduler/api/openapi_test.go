@@ -97,6 +97,7 @@ func (d described) operation(method, pattern string) *operation {
 func (d described) exercise(t *testing.T, method, pattern string, o *operation) {
 	c := newCluster(t, func(o *Options) {
 		o.Monitor = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+		o.Sandboxes, o.Resolver, o.Abdicate = sandboxes{}, oneName{}, func() {}
 	})
 	c.must(201, "POST", "/v2/groups", `{"id": "/g", "apps": [{"id": "a", "cmd": "x", "healthChecks": [{}], "constraints": [["hostname", "UNIQUE"]]}, {"id": "big", "cmd": "x", "cpus": 99}]}`)
 	version := c.State().Version.String()
@@ -119,7 +120,7 @@ func (d described) exercise(t *testing.T, method, pattern string, o *operation) 
 		id = "g/big"
 	}
 	path := strings.NewReplacer("{id}", id, "{group}", "g", "{task}", string(task), "{version}", version,
-		"{deployment}", string(deployment)).Replace(pattern)
+		"{deployment}", string(deployment), "{file}", "stdout").Replace(pattern)
 
 	declared, read := map[string]bool{}, map[string]bool{}
 	query := "?embed=apps.tasks&embed=apps.counts&embed=apps.deployments&embed=apps.readiness&embed=apps.lastTaskFailure&embed=apps.taskStats&embed=lastUnusedOffers"
@@ -130,6 +131,9 @@ func (d described) exercise(t *testing.T, method, pattern string, o *operation) 
 	}
 	if declared["force"] && pattern != "/v2/deployments/{deployment}" {
 		query += "&force=true"
+	}
+	if pattern == "/rollcall/dns" {
+		query += "&name=web.shop.marathon.mesos"
 	}
 	c.api.queried = func(_ *http.Request, name string) { read[name] = true }
 	status, answer := c.status(method, path+query, samples[method+pattern])

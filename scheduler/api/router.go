@@ -56,6 +56,10 @@ func (r *route) match(path []string) (target, bool) {
 			t.id = scheduler.ResolvePathID(strings.Join(path[at:at+rest+1], "/"), scheduler.Root)
 			at += rest
 			rest = 0
+		case want == "{file}":
+			t.file = strings.Join(path[at:at+rest+1], "/")
+			at += rest
+			rest = 0
 		case strings.HasPrefix(want, "{"):
 			t.last = path[at]
 		case want != path[at]:
