@@ -100,9 +100,9 @@ func TestAccess(t *testing.T) {
 		{"DELETE", "/v2/queue/other/app/delay", "", "401 403 403 204"},
 		{"GET", "/v2/pods", "", "401 404 404 404"},
 		{"GET", "/rollcall/agents", "", "401 200 200 200"},
-		{"GET", "/rollcall/dns?name=a", "", "401 404 404 404"},                                    // no DNS here
-		{"GET", "/rollcall/tasks/shop_web.instance-1._app.1/files/stdout", "", "401 404 404 404"}, // nor sandboxes
-		{"GET", "/rollcall/tasks/other_app.instance-1._app.1/files/stdout", "", "401 404 403 404"},
+		{"GET", "/rollcall/dns?name=a", "", "401 400 400 400"}, // no such name
+		{"GET", "/rollcall/tasks/shop_web.instance-1._app.1/files/stdout", "", "401 200 200 200"},
+		{"GET", "/rollcall/tasks/other_app.instance-1._app.1/files/stdout", "", "401 200 403 200"},
 	}
 	for _, test := range tests {
 		c := guarded(t)

@@ -50,7 +50,7 @@ type Options struct {
 	DefaultNetworkName string // of container networks without a name; "" refuses those
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
-	RequestsPerSecond  int    // of one client; 0 means DefaultRequestsPerSecond, below 0 any number
+	RequestsPerSecond  int    // of one client on another machine; 0 means DefaultRequestsPerSecond, below 0 any number
 
 	// Authenticator finds out who sends a request; nil means that everybody may do everything.
 	Authenticator Authenticator

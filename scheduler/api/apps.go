@@ -15,7 +15,7 @@ func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := a.state()
-	return respond(w, r, http.StatusOK, map[string][]appView{"apps": a.viewApps(r, s, s.Apps(), matches)})
+	return respondList(w, r, "apps", a.viewApps(r, s, s.Apps(), matches))
 }
 
 // listAppsWithin answers GET /v2/apps/{group}/*.
@@ -26,19 +26,21 @@ func (a *API) listAppsWithin(group scheduler.PathID) handler {
 			return noGroup(group)
 		}
 		all := func(*scheduler.App) bool { return true }
-		return respond(w, r, http.StatusOK, map[string][]appView{"*": a.viewApps(r, s, s.AppsWithin(group), all)})
+		return respondList(w, r, "*", a.viewApps(r, s, s.AppsWithin(group), all))
 	}
 }
 
+// viewApps yields the apps that match and that the sender of a request may see.
 func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App],
-	matches func(*scheduler.App) bool) []appView {
-	e, now, out := a.embedsOf(r, always, ""), a.o.Now(), []appView{}
-	for app := range visible(userOf(r), apps) {
-		if matches(app) {
-			out = append(out, viewApp(s, app, e, now))
+	matches func(*scheduler.App) bool) iter.Seq[appView] {
+	e, now := a.embedsOf(r, always, ""), a.o.Now()
+	return func(yield func(appView) bool) {
+		for app := range visible(userOf(r), apps) {
+			if matches(app) && !yield(viewApp(s, app, e, now)) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // appFilter reads the query's cmd, id and label.

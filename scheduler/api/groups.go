@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"rollcall/scheduler"
 )
@@ -29,7 +30,8 @@ func (a *API) listGroupApps(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
 		all := func(*scheduler.App) bool { return true }
-		return respond(w, r, http.StatusOK, a.viewApps(r, s, s.AppsWithin(id), all))
+		apps := slices.AppendSeq([]appView{}, a.viewApps(r, s, s.AppsWithin(id), all))
+		return respond(w, r, http.StatusOK, apps)
 	}
 }
 

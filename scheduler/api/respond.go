@@ -55,8 +55,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := a.cross.Check(r); err != nil {
 		return &Error{Status: http.StatusForbidden, Message: err.Error()}
 	}
-	if err := a.limits.take(clientIP(r), max(0, a.o.RequestsPerSecond), a.o.Now()); err != nil {
-		return err
+	if client := clientIP(r); !net.ParseIP(client).IsLoopback() {
+		if err := a.limits.take(client, max(0, a.o.RequestsPerSecond), a.o.Now()); err != nil {
+			return err
+		}
 	}
 	route, target := a.route(r.Method, r.URL.Path)
 	if route == nil {

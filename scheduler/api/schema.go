@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"net/netip"
 	"reflect"
 	"strings"
 
@@ -23,6 +24,7 @@ var written = map[reflect.Type]map[string]any{
 		map[string]any{"type": "string", "enum": []string{"disabled"}},
 		map[string]any{"type": "object", "properties": map[string]any{
 			"inactiveAfterSeconds": map[string]string{"type": "integer"}, "expungeAfterSeconds": map[string]string{"type": "integer"}}}}},
+	reflect.TypeFor[netip.Addr]():      {"type": "string"},
 	reflect.TypeFor[json.RawMessage](): {"type": "object"},
 }
 

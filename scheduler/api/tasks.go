@@ -18,10 +18,13 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request) error {
 		return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte(plainTasks(s, userOf(r))))
 	}
 	wanted := a.taskStatuses(r)
-	tasks := slices.DeleteFunc(viewTasks(visibleInstances(userOf(r), s.AllInstances()), true), func(t taskView) bool {
-		return len(wanted) > 0 && !wanted[t.State]
+	return respondList(w, r, "tasks", func(yield func(taskView) bool) {
+		for t := range eachTask(visibleInstances(userOf(r), s.AllInstances()), true) {
+			if (len(wanted) == 0 || wanted[t.State]) && !yield(t) {
+				return
+			}
+		}
 	})
-	return respond(w, r, http.StatusOK, map[string][]taskView{"tasks": tasks})
 }
 
 // taskStatuses reads the query's status; unknown values are ignored.
