@@ -122,3 +122,59 @@ func certify(t *testing.T, certFile, keyFile string) []byte {
 	}
 	return cert
 }
+
+// TestSecretsOfApps gives a task a secret, and nobody else.
+func TestSecretsOfApps(t *testing.T) {
+	const secret = "xyzzy-hunter2"
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "secrets", "shop"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "secrets", "shop", "db"), secret+"\n")
+	c := newConfig(dir)
+	c["scheduler"].(map[string]any)["secretsDir"] = filepath.Join(dir, "secrets")
+	d := start(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/shop/web", "cpus": 0.01, "mem": 16,
+		"cmd": "printf %s \"$DB\" | tr a-z A-Z; exec sleep 1000", "env": {"DB": {"secret": "db"}}, "secrets": {"db": {"source": "shop/db"}}}`)
+	d.eventually("the task has its secret", func() bool {
+		tasks := d.tasks("/shop/web")
+		if len(tasks) != 1 {
+			return false
+		}
+		status, _, answer := d.request(http.MethodGet, "/rollcall/tasks/"+tasks[0].ID+"/files/stdout", "")
+		return status == http.StatusOK && strings.Contains(string(answer), strings.ToUpper(secret))
+	})
+	for _, path := range []string{"/v2/apps/shop/web", "/v2/groups", "/v2/tasks", "/v2/info", "/metrics"} {
+		if answer := d.must(http.StatusOK, http.MethodGet, path, ""); strings.Contains(string(answer), secret) {
+			t.Errorf("GET %s shows it", path)
+		}
+	}
+	if strings.Contains(d.output(), secret) {
+		t.Error("the log shows it")
+	}
+	err := filepath.WalkDir(filepath.Join(dir, "data"), func(path string, entry os.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(data), secret) {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && (info.Mode().Perm()&0o077 != 0 || filepath.Base(path) == "state.db") {
+			t.Errorf("%s has it, mode %s", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/shop/late", "cmd": "sleep 1000", "cpus": 0.01, "mem": 16,
+		"env": {"X": {"secret": "x"}}, "secrets": {"x": {"source": "shop/late-secret"}}, "backoffSeconds": 0}`)
+	d.eventually("the failure says which secret is missing", func() bool {
+		return strings.Contains(string(d.must(http.StatusOK, http.MethodGet, "/v2/apps/shop/late", "")), "reading the secret shop/late-secret of the variable X")
+	})
+	writeFile(t, filepath.Join(dir, "secrets", "shop", "late-secret"), "now")
+	d.eventually("the task runs when its secret is there", func() bool { return len(d.tasks("/shop/late")) == 1 })
+}

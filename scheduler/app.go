@@ -20,7 +20,7 @@ type App struct {
 	CPUs                  float64             `json:"cpus"`
 	Dependencies          []PathID            `json:"dependencies,omitempty"`
 	Disk                  float64             `json:"disk"` // MiB
-	Env                   map[string]string   `json:"env,omitempty"`
+	Env                   map[string]EnvValue `json:"env,omitempty"`
 	Executor              string              `json:"executor"`
 	ExecutorResources     json.RawMessage     `json:"executorResources,omitempty"` // accepted, without effect
 	Fetch                 []Fetch             `json:"fetch,omitempty"`
@@ -37,6 +37,7 @@ type App struct {
 	RequirePorts          bool                `json:"requirePorts"`
 	ResourceLimits        json.RawMessage     `json:"resourceLimits,omitempty"` // accepted, without effect
 	Role                  string              `json:"role"`
+	Secrets               map[string]Secret   `json:"secrets,omitempty"`
 	TaskKillGracePeriod   *int                `json:"taskKillGracePeriodSeconds,omitempty"` // seconds
 	TTY                   *bool               `json:"tty,omitempty"`
 	UnreachableStrategy   UnreachableStrategy `json:"unreachableStrategy"`

@@ -21,8 +21,9 @@ type apiConfig struct {
 	TLS         tlsConfig
 	Limits      limitsConfig
 	TaskPolicy  policyConfig
-	Anyone      bool // beyond loopback without credentials
-	Unencrypted bool // beyond loopback without TLS
+	SecretsDir  string // where the files are that secrets of apps name; "": apps cannot have secrets
+	Anyone      bool   // beyond loopback without credentials
+	Unencrypted bool   // beyond loopback without TLS
 }
 
 // authConfig names the files with credentials; both empty: everybody may do everything.
@@ -113,6 +114,7 @@ func (c *apiConfig) fields() []field {
 		{name: "tls", set: c.TLS.read},
 		{name: "limits", set: c.Limits.read},
 		{name: "taskPolicy", set: c.TaskPolicy.read},
+		{name: "secretsDir", set: text(&c.SecretsDir)},
 		{name: anyoneKey, set: boolean(&c.Anyone)},
 		{name: unencryptedKey, set: boolean(&c.Unencrypted)},
 	}
@@ -230,6 +232,13 @@ func (s *schedulerConfig) checkAPIFiles(r *report) {
 	if s.API.Auth.on() {
 		if _, err := s.API.Auth.load(nil); err != nil {
 			r.problem("scheduler.auth", "%w", err)
+		}
+	}
+	if dir := s.API.SecretsDir; dir != "" {
+		if info, err := os.Stat(dir); err != nil {
+			r.problem("scheduler.secretsDir", "%w", err)
+		} else if !info.IsDir() {
+			r.problem("scheduler.secretsDir", "%s is no directory", dir)
 		}
 	}
 	if s.API.TLS.on() && s.API.TLS.KeyFile != "" {

@@ -57,6 +57,7 @@ type Options struct {
 	Realm         string // that browsers show; "" means DefaultRealm
 	TLS           bool   // the API is served over TLS: what it tells of itself begins with https
 	Policy        Policy // what apps may ask of the machines they run on
+	Secrets       bool   // tasks are given the secrets that their apps name; false refuses apps with secrets
 
 	Sandboxes Sandboxes // nil: the files of tasks cannot be read
 	Resolver  Resolver  // nil: DNS cannot be asked
@@ -114,7 +115,7 @@ func New(o Options) *API {
 	a := &API{
 		o: o,
 		app: appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role,
-			policy: o.Policy},
+			policy: o.Policy, secrets: o.Secrets},
 		cross:     http.NewCrossOriginProtection(),
 		began:     o.Now(),
 		endpoints: endpoints(),
