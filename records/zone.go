@@ -1,6 +1,7 @@
 package records
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,14 +9,15 @@ import (
 
 // Zone owns the names of one domain. Its methods may be called from any goroutine.
 type Zone struct {
-	options Options
-	namer   namer
-	apex    name
+	apex name
 
 	current atomic.Pointer[Snapshot]
 	waiting atomic.Int32 // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
+	options  *Options   // never changed, only replaced
+	namer    namer
+	claims   *claims
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
@@ -36,7 +38,7 @@ func New(o Options) (*Zone, error) {
 	}
 	apex, _ := wireName(o.Domain + ".")
 	z := &Zone{
-		options:  o,
+		options:  &o,
 		namer:    newNamer(o),
 		apex:     apex,
 		sources:  make(map[string]*source),
@@ -44,13 +46,50 @@ func New(o Options) (*Zone, error) {
 
 		subscribers: make(map[string]map[uint64]func(Update)),
 	}
-	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie(), listed: newTrie()})
-	r.start()
-	c := newChanges()
-	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
-	r.apply(c)
+	r, _ := z.build()
 	z.current.Store(r.snapshot(o.Serial, time.Time{}))
 	return z, nil
+}
+
+// build starts a snapshot from nothing: the fixed names, and what all sources have said.
+func (z *Zone) build() (*rebuilder, []Collision) {
+	r := z.rebuild(&Snapshot{domain: z.apex.text(), names: newTrie(), listed: newTrie()})
+	r.start()
+	c := newChanges()
+	z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, c.giverFor(claimant{}, +1))
+	for _, s := range z.sources {
+		s.give(&z.namer, c)
+	}
+	r.apply(c)
+	z.claims = newClaims()
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
+	return r, collisions
+}
+
+// Reconfigure names everything anew by other options. All of it becomes visible at once, under the next serial; with
+// options that say the same as before nothing happens. Serial is of no interest here. On error, which says what is
+// wrong with the options, nothing has changed: a zone keeps its Domain. It costs O(all names), during which updates
+// wait and answers go on.
+func (z *Zone) Reconfigure(o Options) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	z.mu.Lock()
+	if o.Domain != z.options.Domain {
+		defer z.mu.Unlock()
+		return fmt.Errorf("options: Domain is %q and cannot become %q", z.options.Domain, o.Domain)
+	}
+	var collisions []Collision
+	if !o.equal(z.options) {
+		z.options, z.namer = &o, newNamer(o)
+		var r *rebuilder
+		r, collisions = z.build()
+		z.current.Store(r.snapshot(nextSerial(z.current.Load().serial), time.Now()))
+	}
+	z.mu.Unlock()
+	o.tell(collisions)
+	return nil
 }
 
 // Update applies what a source says changed. When it returns, Snapshot answers with it: a caller that withdraws a
@@ -58,10 +97,9 @@ func New(o Options) (*Zone, error) {
 // again as it was said before costs a comparison.
 func (z *Zone) Update(source string, u Update) {
 	z.mu.Lock()
-	defer z.mu.Unlock()
 	c := newChanges()
 	z.sourceNamed(source).update(z, u, c)
-	z.publish(c)
+	collisions := z.publish(c)
 	for _, tell := range z.subscribers[source] {
 		tell(u)
 	}
@@ -69,6 +107,9 @@ func (z *Zone) Update(source string, u Update) {
 		z.expected[source] = false
 		z.waiting.Add(-1)
 	}
+	o := z.options
+	z.mu.Unlock()
+	o.tell(collisions)
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -81,8 +122,8 @@ func (z *Zone) sourceNamed(name string) *source {
 }
 
 // publish makes the changes visible. The serial moves when an answer does: when records came or went, or names
-// without records did.
-func (z *Zone) publish(c *changes) {
+// without records did. It returns the names that have come to collide.
+func (z *Zone) publish(c *changes) []Collision {
 	old := z.current.Load()
 	r := z.rebuild(old)
 	r.apply(c)
@@ -90,7 +131,10 @@ func (z *Zone) publish(c *changes) {
 	if r.changed {
 		serial, changed = nextSerial(serial), time.Now()
 	}
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
 	z.current.Store(r.snapshot(serial, changed))
+	return collisions
 }
 
 func (z *Zone) rebuild(old *Snapshot) *rebuilder {
@@ -98,7 +142,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 	return &rebuilder{
 		trieEditor: trieEditor{trie: old.names, edition: z.edition},
 		listed:     trieEditor{trie: old.listed, edition: z.edition},
-		options:    &z.options,
+		options:    z.options,
 		apex:       z.apex,
 		domain:     old.domain,
 		stats:      old.stats,
@@ -131,6 +175,8 @@ func (z *Zone) Expect(source string) {
 
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
 }
 

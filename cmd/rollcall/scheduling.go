@@ -46,7 +46,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
-	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
+	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
 	loop.Observe(events)
 	loop.Observe(journal{s.log})
 	o := api.Options{

@@ -28,11 +28,13 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config
-	log    *slog.Logger
-	zone   *records.Zone
-	dns    *resolver.Server // nil: off
-	mesos  *mesosSource     // nil: no Mesos cluster is followed
+	config     config // at the start
+	inForce    config // since the file was last read again; reload's alone
+	log        *slog.Logger
+	zone       *records.Zone
+	collisions *collisions
+	dns        *resolver.Server // nil: off
+	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
 	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
@@ -43,13 +45,14 @@ type server struct {
 	apiTLS      *tls.Config      // nil: plain HTTP
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
-	http         http.Handler
-	monitor      http.Handler // health and metrics, part of both APIs
+	http         atomic.Pointer[http.Handler]
+	monitor      http.Handler     // health and metrics, part of both APIs
+	checks       []resolver.Check // of readiness
 }
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -58,16 +61,18 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	if s.zone, err = records.New(zoneOptions(c)); err != nil {
+	if s.zone, err = records.New(s.zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
 	if c.Scheduler != nil {
-		err = s.openScheduler()
-	} else {
-		err = s.openMesos()
+		if err := s.openScheduler(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.openResolver(); err != nil {
 		return nil, err
@@ -85,13 +90,13 @@ func supported(c config) error {
 
 // zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
 // over restarts.
-func zoneOptions(c config) records.Options {
+func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		Serial: uint32(time.Now().Unix()),
+		Serial: uint32(time.Now().Unix()), Collided: s.collisions.tell,
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
@@ -183,7 +188,8 @@ func (s *server) apiAddress() string {
 const shutdownWithin = 5 * time.Second
 
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
-func (s *server) run(ctx context.Context) error {
+// Each element of hangups has the configuration file read again; nil: nothing does.
+func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if scheduling := s.scheduling.Load(); scheduling != nil {
 		group.Go(func() error { return scheduling.loop.Run(ctx) })
@@ -197,17 +203,34 @@ func (s *server) run(ctx context.Context) error {
 		s.mesos.run(ctx, group)
 		s.mesos.waitForFirst(ctx)
 	}
+	if ctx.Err() == nil { // else a question that has waited would still be answered
+		s.answer(ctx, group, hangups)
+	}
+	err := group.Wait()
+	s.log.Info("rollcall stops; its tasks go on")
+	return errors.Join(err, s.close())
+}
+
+// answer serves names, over DNS and HTTP, until ctx ends.
+func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-chan os.Signal) {
 	if s.dns != nil {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, &http.Server{Handler: s.http}, func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, &http.Server{Handler: http.HandlerFunc(s.serveMesosDNS)}, func() {})
 	}
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
 		"dns", s.dnsAddr(), "http", s.httpURL())
-	err := group.Wait()
-	s.log.Info("rollcall stops; its tasks go on")
-	return errors.Join(err, s.close())
+	group.Go(func() error {
+		for {
+			select {
+			case <-hangups:
+				s.reload(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // apiServer is a server of the API, or of what stands before it.
