@@ -64,7 +64,7 @@ func (s *server) newPeers() (*peers, error) {
 	p := &peers{
 		server:    s,
 		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Client: transport, Logger: s.log}),
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: s.log}),
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -162,6 +163,17 @@ func TestListsAreFiltered(t *testing.T) {
 	_, plain := c.status("GET", "/v2/tasks", "", "Accept", "text/plain", "Authorization", authorized["shop"])
 	if strings.Contains(plain, "other") || !strings.Contains(plain, "shop_web") {
 		t.Errorf("plain tasks %q", plain)
+	}
+}
+
+// TestAdviceIsFiltered gives no hint of apps that the sender may not see.
+func TestAdviceIsFiltered(t *testing.T) {
+	c := guarded(t)
+	port := c.State().App("/other/app").ServicePorts()[0]
+	body := fmt.Sprintf(`{"id": "/shop/new", "cmd": "x", "ports": [%d], "dependencies": ["/other/none", "/db/none"]}`, port)
+	answer := c.request("POST", "/v2/apps", body, "Authorization", authorized["shop"])
+	if got := answer.Header.Values("Warning"); answer.StatusCode != 201 || len(got) != 1 || !strings.Contains(got[0], "/db/none") {
+		t.Errorf("%d %q", answer.StatusCode, got)
 	}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -10,9 +11,9 @@ import (
 )
 
 // advise tells of what was accepted in apps that a request changed, and is probably not meant: Marathon does so in
-// silence.
+// silence. It tells nobody of apps that he may not see.
 func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) {
-	s := a.state()
+	s, u := a.state(), userOf(r)
 	var advice []string
 	for _, id := range slices.Sorted(maps.Keys(p.After)) {
 		app := p.After[id]
@@ -20,12 +21,12 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 			continue
 		}
 		for _, d := range app.Dependencies {
-			if s.App(d) == nil && s.Group(d) == nil {
+			if u.may(roleRead, d) && s.App(d) == nil && s.Group(d) == nil {
 				advice = append(advice, fmt.Sprintf("the dependency of %s on %s has no effect: there is no such app or group", id, d))
 			}
 		}
 		if before := p.Before[id]; before == nil || !slices.Equal(before.ServicePorts(), app.ServicePorts()) {
-			advice = append(advice, sharedServicePorts(s, app, p)...)
+			advice = append(advice, sharedServicePorts(visible(u, s.Apps()), app, p)...)
 		}
 	}
 	a.warn(w, r, advice)
@@ -33,7 +34,7 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 
 // sharedServicePorts tells of service ports that another app has as well: load balancers mix the two up. Ports that an
 // app requires of its hosts are none of theirs. Of two apps that a plan changes the second tells.
-func sharedServicePorts(s *scheduler.State, app *scheduler.App, p *scheduler.Plan) []string {
+func sharedServicePorts(all iter.Seq[*scheduler.App], app *scheduler.App, p *scheduler.Plan) []string {
 	own := map[int]bool{}
 	for _, port := range app.ServicePorts() {
 		own[port] = port != 0
@@ -42,7 +43,7 @@ func sharedServicePorts(s *scheduler.State, app *scheduler.App, p *scheduler.Pla
 		return nil
 	}
 	var out []string
-	for other := range s.Apps() {
+	for other := range all {
 		if other.ID == app.ID || other.RequirePorts || p.After[other.ID] != nil && other.ID > app.ID {
 			continue
 		}

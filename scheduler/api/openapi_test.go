@@ -159,34 +159,39 @@ func (d described) exercise(t *testing.T, method, pattern string, o *operation) 
 
 // check wants of a value what its schema says, and no members that are not in it.
 func (d described) check(t *testing.T, at string, s schema, v any) {
+	t.Helper()
+	for _, problem := range d.problems(at, s, v) {
+		t.Error(problem)
+	}
+}
+
+// problems lists what a value has that its schema has not.
+func (d described) problems(at string, s schema, v any) (out []string) {
 	if name, ok := strings.CutPrefix(s.Ref, "#/components/schemas/"); ok {
 		found, ok := d.Components.Schemas[name]
 		if !ok {
-			t.Errorf("%s: there is no schema %s", at, name)
+			return []string{at + ": there is no schema " + name}
 		}
 		s = found
 	}
 	if s.Type == "" && len(s.OneOf) == 0 {
-		return // anything
+		return nil // anything
 	}
 	if len(s.OneOf) > 0 {
 		for _, one := range s.OneOf {
 			if one.Type == typeOf(v) {
-				d.check(t, at, one, v)
-				return
+				return d.problems(at, one, v)
 			}
 		}
-		t.Errorf("%s: %v is none of what it may be", at, v)
-		return
+		return []string{fmt.Sprintf("%s: %v is none of what it may be", at, v)}
 	}
 	if s.Type != "" && s.Type != typeOf(v) && !(s.Type == "integer" && typeOf(v) == "number" && v == float64(int64(v.(float64)))) {
-		t.Errorf("%s: %v is no %s", at, v, s.Type)
-		return
+		return []string{fmt.Sprintf("%s: %v is no %s", at, v, s.Type)}
 	}
 	switch v := v.(type) {
 	case []any:
 		for i, item := range v {
-			d.check(t, fmt.Sprintf("%s(%d)", at, i), *s.Items, item)
+			out = append(out, d.problems(fmt.Sprintf("%s(%d)", at, i), *s.Items, item)...)
 		}
 	case map[string]any:
 		for name, member := range v {
@@ -195,11 +200,13 @@ func (d described) check(t *testing.T, at string, s schema, v any) {
 				property, ok = *s.AdditionalProperties, true
 			}
 			if !ok && s.Properties != nil {
-				t.Errorf("%s/%s is not in the document", at, name)
+				out = append(out, at+"/"+name+" is not in the document")
+				continue
 			}
-			d.check(t, at+"/"+name, property, member)
+			out = append(out, d.problems(at+"/"+name, property, member)...)
 		}
 	}
+	return out
 }
 
 func typeOf(v any) string {

@@ -48,9 +48,8 @@ func (a *API) scheme() string {
 }
 
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
-	if !a.knownHost(r.Host) {
-		return &Error{Status: http.StatusMisdirectedRequest, Message: "This server is not called '" + r.Host +
-			"'. Use its address, localhost, or a name from its configuration."}
+	if err := checkHost(a.o.Hosts, r.Host); err != nil {
+		return err
 	}
 	if err := a.cross.Check(r); err != nil {
 		return &Error{Status: http.StatusForbidden, Message: err.Error()}
@@ -81,16 +80,31 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.o.MaxBody)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.warn(w, r, strangeParameters(r, e))
+	}
 	return e.handle(a, target)(w, r)
+}
+
+// strangeParameters tells of what a query has that nothing will look at: who writes ?froce=true wants something.
+func strangeParameters(r *http.Request, e *endpoint) (out []string) {
+	for name := range r.URL.Query() {
+		if !slices.Contains(e.query, strings.TrimSuffix(name, "[]")) {
+			out = append(out, "the parameter "+name+" means nothing here")
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // bodyWithin is how long a request's body may take to arrive.
 const bodyWithin = 60 * time.Second
 
-// knownHost says whether the API answers under the name or address that a request was sent to.
-func (a *API) knownHost(hostport string) bool {
-	if a.o.Hosts == nil || hostport == "" {
-		return true
+// checkHost refuses a request that was sent to a name which is not the server's: any IP address, localhost, and the
+// given hosts are; with nil, every name is.
+func checkHost(hosts []string, hostport string) error {
+	if hosts == nil || hostport == "" {
+		return nil
 	}
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
@@ -98,8 +112,12 @@ func (a *API) knownHost(hostport string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	address, _, _ := strings.Cut(host, "%")
-	return net.ParseIP(address) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(a.o.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	if net.ParseIP(address) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return nil
+	}
+	return &Error{Status: http.StatusMisdirectedRequest, Message: "This server is not called '" + hostport +
+		"'. Use its address, localhost, or a name from its configuration."}
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {

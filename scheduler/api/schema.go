@@ -20,6 +20,9 @@ var written = map[reflect.Type]map[string]any{
 	reflect.TypeFor[scheduler.Timestamp](): {"type": "string", "format": "date-time"},
 	reflect.TypeFor[scheduler.Constraint](): {"type": "array", "minItems": 2, "maxItems": 3,
 		"items": map[string]string{"type": "string"}},
+	reflect.TypeFor[scheduler.EnvValue](): {"oneOf": []any{
+		map[string]any{"type": "string"},
+		map[string]any{"type": "object", "properties": map[string]any{"secret": map[string]string{"type": "string"}}}}},
 	reflect.TypeFor[scheduler.UnreachableStrategy](): {"oneOf": []any{
 		map[string]any{"type": "string", "enum": []string{"disabled"}},
 		map[string]any{"type": "object", "properties": map[string]any{
