@@ -37,7 +37,7 @@ func crowd(t testing.TB, apps int) *cluster {
 
 // TestLongLists are the same whether they are sent at once or bit by bit, compressed or not, and hold every app once.
 func TestLongLists(t *testing.T) {
-	for _, apps := range []int{0, 1, 50, 2000} {
+	for _, apps := range []int{0, 1, 50, 400} {
 		c := crowd(t, apps)
 		var plain string
 		for _, encoding := range []string{"", "gzip"} {
@@ -55,7 +55,7 @@ func TestLongLists(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if length := answer.Header.Get("Content-Length"); (length == "") != (apps == 2000) {
+			if length := answer.Header.Get("Content-Length"); (length == "") != (apps == 400) {
 				t.Errorf("%d apps: Content-Length %q", apps, length)
 			}
 			if encoding == "" {
@@ -101,16 +101,16 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestListsTakeNoMemory sends 10,000 apps and at no time holds more of the answer than a small part of it. It changes an
+// TestListsTakeNoMemory sends 3,000 apps and at no time holds more of the answer than a small part of it. It changes an
 // app in the middle, which does not have to wait.
 func TestListsTakeNoMemory(t *testing.T) {
-	c := crowd(t, 10_000)
+	c := crowd(t, 3000)
 	runtime.GC()
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
 	w := &slowWriter{header: http.Header{}}
 	c.api.ServeHTTP(w, httptest.NewRequest("GET", "/v2/apps", nil))
-	if held := int64(w.most) - int64(before.HeapAlloc); w.total < 5<<20 || held > int64(w.total/4) {
+	if held := int64(w.most) - int64(before.HeapAlloc); w.total < 2<<20 || held > int64(w.total/4) {
 		t.Errorf("of an answer of %d bytes %d are held", w.total, held)
 	}
 	changed := false
