@@ -70,7 +70,8 @@ func TestAccess(t *testing.T) {
 	}{
 		{"GET", "/ping", "", "200 200 200 200"},
 		{"GET", "/healthz", "", "404 404 404 404"}, // nobody monitors this one, and nobody is asked who he is
-		{"GET", "/", "", "200 200 200 200"},
+		{"GET", "/", "", "302 302 302 302"},
+		{"GET", "/ui/", "", "401 200 200 200"},
 		{"GET", "/v2/openapi.json", "", "200 200 200 200"},
 		{"GET", "/metrics", "", "401 200 200 200"},
 		{"GET", "/v2/info", "", "401 200 200 200"},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/scheduler"
+	"rollcall/scheduler/api/ui"
 )
 
 // Scheduler is what the API drives; scheduler.Loop is one.
@@ -59,6 +60,8 @@ type Options struct {
 	Policy        Policy // what apps may ask of the machines they run on
 	Secrets       bool   // tasks are given the secrets that their apps name; false refuses apps with secrets
 
+	Domain string // of the names of tasks
+
 	Sandboxes Sandboxes // nil: the files of tasks cannot be read
 	Resolver  Resolver  // nil: DNS cannot be asked
 
@@ -77,6 +80,7 @@ type API struct {
 	app   appSettings
 	cross *http.CrossOriginProtection
 	began time.Time
+	ui    http.Handler
 
 	endpoints []endpoint
 	routes    []*route
@@ -118,6 +122,7 @@ func New(o Options) *API {
 			policy: o.Policy, secrets: o.Secrets},
 		cross:     http.NewCrossOriginProtection(),
 		began:     o.Now(),
+		ui:        ui.Handler(),
 		endpoints: endpoints(),
 		limits:    newLimits(),
 	}

@@ -79,7 +79,9 @@ func endpoints() []endpoint {
 
 func serverEndpoints() []endpoint {
 	return []endpoint{
-		{"GET", "/", roleNone, "where to go from here", nil, nil, 200, "", just((*API).front)},
+		{"GET", "/", roleNone, "leads to the web page", nil, nil, http.StatusFound, "", plain(front)},
+		{"GET", "/ui", roleKnown, "the web page", nil, nil, 200, "", just((*API).page)},
+		{"GET", "/ui/{file}", roleKnown, "files of the web page", nil, nil, 200, "", just((*API).page)},
 		{"GET", "/ping", roleNone, "says pong", nil, nil, 200, "", plain(ping)},
 		{"GET", "/healthz", roleNone, "whether the process lives", nil, nil, 200, "", just((*API).monitor)},
 		{"GET", "/readyz", roleNone, "whether everything is usable, and what is not", nil, nil, 200, "", just((*API).monitor)},
@@ -162,6 +164,7 @@ func workEndpoints() []endpoint {
 // ownEndpoints are those that Marathon does not have.
 func ownEndpoints() []endpoint {
 	return []endpoint{
+		{"GET", "/rollcall/about", roleKnown, "what a page has to know to explain names", nil, nil, 200, aboutView{}, just((*API).about)},
 		{"GET", "/rollcall/agents", roleKnown, "agents that have made offers", nil, nil, 200, named{"agents": []agentView{}}, just((*API).listAgents)},
 		{"GET", "/rollcall/dns", roleKnown, "what the DNS server here answers", []string{"name", "type"}, nil, 200, Lookup{}, just((*API).lookUp)},
 		{"GET", "/rollcall/tasks/{task}/files/{file}", roleKnown, "a part of a file in the sandbox of a task", []string{"offset", "length"}, nil, 200, fileView{}, func(a *API, t target) handler { return a.readSandbox(scheduler.TaskID(t.last), t.file) }},

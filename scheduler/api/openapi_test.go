@@ -120,7 +120,7 @@ func (d described) exercise(t *testing.T, method, pattern string, o *operation) 
 		id = "g/big"
 	}
 	path := strings.NewReplacer("{id}", id, "{group}", "g", "{task}", string(task), "{version}", version,
-		"{deployment}", string(deployment), "{file}", "stdout").Replace(pattern)
+		"{deployment}", string(deployment), "/ui/{file}", "/ui/app.js", "/ui", "/ui/", "{file}", "stdout").Replace(pattern)
 
 	declared, read := map[string]bool{}, map[string]bool{}
 	query := "?embed=apps.tasks&embed=apps.counts&embed=apps.deployments&embed=apps.readiness&embed=apps.lastTaskFailure&embed=apps.taskStats&embed=lastUnusedOffers"
