@@ -103,6 +103,7 @@ func decodeApp(o *object, s appSettings) *appInput {
 	o.raw("check", &a.Check)
 	o.raw("executorResources", &a.ExecutorResources)
 	o.raw("resourceLimits", &a.ResourceLimits)
+	in.decodeExtensions(o)
 	in.decodeEnv(o)
 	in.decodeSecrets(o, s)
 	in.decodeStrategies(o)

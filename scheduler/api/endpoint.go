@@ -38,7 +38,7 @@ var queryParameters = map[string]struct{ kind, description string }{
 	"cmd":           {"string", "only apps whose command contains this, in any letter case"},
 	"id":            {"string", "only apps whose id contains this, in any letter case"},
 	"label":         {"string", "only apps whose labels match this selector: key, key==v, key!=v, key in (a,b), key notin (a,b); a comma is an and"},
-	"embed":         {"array", "what to add to the answer: tasks, counts, deployments, readiness, lastTaskFailure, failures, taskStats, each also with apps. before it; of groups group.groups, group.apps, group.pods, and group.apps. before those of apps; of the queue lastUnusedOffers"},
+	"embed":         {"array", "what to add to the answer: tasks, counts, deployments, readiness, lastTaskFailure, failures, taskStats, each also with apps. before it; of groups group.groups, group.apps, group.pods, and group.apps. before those of apps; of the queue lastUnusedOffers; of deployments progress"},
 	"status":        {"array", "only tasks that are running, or staging"},
 	"event_type":    {"array", "only events of these types"},
 	"name":          {"string", "what to ask DNS for"},
@@ -154,7 +154,7 @@ func workEndpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/v2/tasks", roleKnown, "tasks; as text/plain one line for each service port", []string{"status"}, nil, 200, named{"tasks": []taskView{}}, just((*API).listTasks)},
 		{"POST", "/v2/tasks/delete", roleKnown, "kill tasks", []string{"scale", "wipe", "force"}, named{"ids": []scheduler.TaskID{}}, 200, named{"tasks": []taskView{}}, just((*API).killTasks)},
-		{"GET", "/v2/deployments", roleKnown, "deployments under way", nil, nil, 200, []deploymentView{}, just((*API).listDeployments)},
+		{"GET", "/v2/deployments", roleKnown, "deployments under way", []string{"embed"}, nil, 200, []deploymentView{}, just((*API).listDeployments)},
 		{"DELETE", "/v2/deployments/{deployment}", roleKnown, "undo a deployment; with force just stop it", []string{"force"}, nil, 200, deploymentResult{}, func(a *API, t target) handler { return a.cancelDeployment(scheduler.DeploymentID(t.last)) }},
 		{"GET", "/v2/queue", roleKnown, "apps with instances that wait to be launched, and why", []string{"embed"}, nil, 200, named{"queue": []queueItem{}}, just((*API).listQueue)},
 		{"DELETE", "/v2/queue/{id}/delay", roleDeploy, "launch without waiting for the backoff to end", nil, nil, http.StatusNoContent, nil, ofID((*API).resetDelay)},

@@ -99,7 +99,7 @@ func (a *API) notifyStream(kind string, r *http.Request) uint64 {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	wanted  map[string]bool // types of events; empty: all
+	wanted  map[string]bool // types of events; empty: all of Marathon's
 	full    bool            // plans with what they change
 	reader  *User
 	next    uint64
@@ -109,11 +109,12 @@ type stream struct {
 func (s *stream) send(entries []*entry) error {
 	var data []byte
 	for _, e := range entries {
-		switch {
-		case len(s.wanted) > 0 && !s.wanted[e.notice.Type], !s.reader.hears(e.notice):
-		case s.full:
+		if !s.wants(e.notice) || !s.reader.hears(e.notice) {
+			continue
+		}
+		if s.full {
 			data = append(data, e.full()...)
-		default:
+		} else {
 			data = append(data, e.light()...)
 		}
 	}
@@ -122,6 +123,11 @@ func (s *stream) send(entries []*entry) error {
 		return nil
 	}
 	return s.write(data)
+}
+
+// wants says whether a notice is of a type that was asked for. Those that Marathon does not have have to be asked for.
+func (s *stream) wants(n scheduler.Notice) bool {
+	return s.wanted[n.Type] || len(s.wanted) == 0 && !scheduler.OwnNotice(n.Type)
 }
 
 // write sends data, or just the header, at once.

@@ -75,6 +75,8 @@ func subjectsOf(body any) (ids []scheduler.PathID, known bool) {
 		return b.Plan.Plan.AffectedApps(), true
 	case scheduler.DeploymentEnd:
 		return b.Plan.Plan.AffectedApps(), true
+	case scheduler.Breaker:
+		return []scheduler.PathID{b.App}, true
 	case APIPost:
 		return []scheduler.PathID{b.App.ID}, true
 	case scheduler.SchedulerRegistered, scheduler.SchedulerDisconnected:
