@@ -19,7 +19,7 @@ type apiConfig struct {
 	Hosts       []string // names by which it may be addressed besides those it knows
 	Auth        authConfig
 	TLS         tlsConfig
-	Limits      limitsConfig
+	Limits      apiLimitsConfig
 	TaskPolicy  policyConfig
 	SecretsDir  string // where the files are that secrets of apps name; "": apps cannot have secrets
 	Anyone      bool   // beyond loopback without credentials
@@ -77,7 +77,7 @@ func (t tlsConfig) toPeers() (*tls.Config, error) {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, RootCAs: pool}, nil
 }
 
-type limitsConfig struct {
+type apiLimitsConfig struct {
 	RequestsPerSecond int   // of one client; 0: any number
 	MaxBodyBytes      int64 // of one request
 	MaxHeaderBytes    int
@@ -101,7 +101,7 @@ const (
 func defaultAPI() apiConfig {
 	return apiConfig{
 		Auth:   authConfig{Realm: api.DefaultRealm},
-		Limits: limitsConfig{RequestsPerSecond: api.DefaultRequestsPerSecond, MaxBodyBytes: api.DefaultMaxBody, MaxHeaderBytes: 64 << 10},
+		Limits: apiLimitsConfig{RequestsPerSecond: api.DefaultRequestsPerSecond, MaxBodyBytes: api.DefaultMaxBody, MaxHeaderBytes: 64 << 10},
 		TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"},
 			Networks: []string{"*"}},
 	}
@@ -154,7 +154,7 @@ func (t *tlsConfig) read(n node) string {
 	return ""
 }
 
-func (l *limitsConfig) fields() []field {
+func (l *apiLimitsConfig) fields() []field {
 	return []field{
 		{name: "requestsPerSecond", set: wholeNumber(&l.RequestsPerSecond, 0, math.MaxInt32)},
 		{name: "maxBodyBytes", set: wholeNumber(&l.MaxBodyBytes, 1024, 1<<32)},
@@ -162,7 +162,7 @@ func (l *limitsConfig) fields() []field {
 	}
 }
 
-func (l *limitsConfig) read(n node) string {
+func (l *apiLimitsConfig) read(n node) string {
 	n.readStrict(l.fields())
 	return ""
 }
