@@ -100,6 +100,8 @@ func (p Policy) checkParameter(r *reader, at string, parameter scheduler.Paramet
 	case key == "volume":
 		source, _, _ := strings.Cut(parameter.Value, ":")
 		p.checkHostPath(r, at, source)
+	case key == "volumes-from" && p.HostPaths != nil:
+		r.refuse(at, "'volumes-from' is not allowed here: other containers may have any directory (scheduler.taskPolicy.hostPaths)")
 	case p.NoPrivileged && slices.Contains(privileges, key):
 		r.refuse(at, "'%s' is not allowed here: it comes to the same as a privileged container (scheduler.taskPolicy.privileged)", key)
 	}

@@ -29,6 +29,7 @@ func TestPolicy(t *testing.T) {
 		{bridge + image + `}, "volumes": [{"containerPath": "/d", "hostPath": "/srv/data/../../etc", "mode": "RO"}]}`, "hostPaths"},
 		{bridge + image + `}, "volumes": [{"containerPath": "/d", "hostPath": "../../etc", "mode": "RO"}]}`, "hostPaths"},
 		{bridge + image + `, "parameters": [{"key": "volume", "value": "/etc:/etc"}]}}`, "hostPaths"},
+		{bridge + image + `, "parameters": [{"key": "volumes-from", "value": "other"}]}}`, "hostPaths"},
 		{bridge + `"fetch": [{"uri": "file:///etc/shadow"}], ` + image + `}}`, "hostPaths"},
 		{bridge + `"uris": ["/etc/shadow"], ` + image + `}}`, "hostPaths"},
 		{bridge + `"uris": ["https://example.com/etc/shadow"], ` + image + `}}`, ""},
