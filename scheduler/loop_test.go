@@ -134,7 +134,7 @@ func TestEffectsHappenInOrder(t *testing.T) {
 		if _, err := l.Do(t.Context(), put(app("/a", 1))); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta version]", "revive", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta version]", "revive", "publish 1")
 		d.offer()
 		expect(t, d, "commit [instance]", "accept 1", "publish 1")
 		d.events <- StatusReceived{running(d, l)}
@@ -142,7 +142,7 @@ func TestEffectsHappenInOrder(t *testing.T) {
 		if _, err := l.Do(t.Context(), remove("/a")); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta]", "withdraw 1", "kill", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta]", "withdraw 1", "kill", "publish 1")
 	})
 }
 

@@ -39,6 +39,10 @@ func knownFields() map[string][]field {
 		"limits":                 limits.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
+		"scheduler.auth":         scheduler.API.Auth.fields(),
+		"scheduler.tls":          scheduler.API.TLS.fields(),
+		"scheduler.limits":       scheduler.API.Limits.fields(),
+		"scheduler.taskPolicy":   scheduler.API.TaskPolicy.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
 		"scheduler.local.agents": (&agentConfig{}).fields(),
 	}

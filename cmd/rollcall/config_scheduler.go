@@ -23,12 +23,13 @@ func (s *schedulerConfig) read(n node) string {
 	n.readStrict(s.fields())
 	s.nameAgents()
 	s.checkAgents(n.report)
+	s.checkExposure(n.path, n.report)
 	return ""
 }
 
 func (s *schedulerConfig) fields() []field {
 	const host = "an IP address or a host name"
-	return []field{
+	return append([]field{
 		{name: "engine", set: oneOf(&s.Engine, engineLocal, engineMesos)},
 		{name: "framework", set: textThat(&s.Framework, "text with at least one letter or digit", isFrameworkName)},
 		{name: "listener", set: textThat(&s.Listener, host, isHost)},
@@ -40,7 +41,7 @@ func (s *schedulerConfig) fields() []field {
 		{name: "servicePorts", set: s.ServicePorts.read},
 		{name: "allUnhealthy", set: oneOf(&s.AllUnhealthy, answerAll, answerNone)},
 		{name: "local", set: s.Local.read},
-	}
+	}, s.API.fields()...)
 }
 
 func isPath(text string) bool { return text != "" && !strings.ContainsRune(text, 0) }
