@@ -48,6 +48,9 @@ func (w *work) match() {
 			w.effects.Calls = append(w.effects.Calls, declineCall{b.offer.ID, w.limits.DeclineFor})
 		}
 	}
+	if w.queue.commit().len() == 0 && !w.revive {
+		w.effects.Calls = append(w.effects.Calls, suppressCall{})
+	}
 }
 
 // place launches what waits of one app.
@@ -106,32 +109,33 @@ func (w *work) place(app *App, bids []*bid) {
 // refuse says why an offer does not do for an app, in the order of Reasons; none means that it does, with the host
 // ports to use.
 func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]Reason, []int) {
+	if o.Role != "" && app.Role != o.Role || !app.unreserved() && !app.reserved(o.Role) {
+		return []Reason{UnfulfilledRole}, nil // nothing of it is the app's
+	}
 	var reasons []Reason
-	if len(app.AcceptedResourceRoles) > 0 && !slices.Contains(app.AcceptedResourceRoles, "*") {
-		reasons = append(reasons, UnfulfilledRole)
+	if !fulfils(app, matchers, o) {
+		reasons = append(reasons, UnfulfilledConstraint)
 	}
-	for _, m := range matchers {
-		if m == nil || !m.accepts(o.place()) {
-			reasons = append(reasons, UnfulfilledConstraint)
-			break
-		}
+	if o.Maintenance.covers(w.now) {
+		reasons = append(reasons, AgentMaintenance)
 	}
-	if o.Resources.CPUs+slack < app.CPUs {
+	room := o.room(app)
+	if room.CPUs+slack < app.CPUs {
 		reasons = append(reasons, InsufficientCpus)
 	}
-	if o.Resources.Mem+slack < app.Mem {
+	if room.Mem+slack < app.Mem {
 		reasons = append(reasons, InsufficientMemory)
 	}
-	if o.Resources.Disk+slack < app.Disk {
+	if room.Disk+slack < app.Disk {
 		reasons = append(reasons, InsufficientDisk)
 	}
-	if o.Resources.GPUs < app.GPUs {
+	if room.GPUs < app.GPUs {
 		reasons = append(reasons, InsufficientGpus)
 	}
 	if len(reasons) > 0 {
 		return reasons, nil
 	}
-	hostPorts, ok := assignHostPorts(ports, o.Resources.Ports, w.random)
+	hostPorts, ok := assignHostPorts(ports, room.Ports, w.random)
 	if !ok {
 		return []Reason{InsufficientPorts}, nil
 	}
@@ -139,6 +143,15 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]
 		return []Reason{ContainerEngineUnavailable}, nil
 	}
 	return nil, hostPorts
+}
+
+// fulfils says whether an offer meets an app's constraints. Agents of another region than the master's are only for
+// apps that have one on regions.
+func fulfils(app *App, matchers []*matcher, o *Offer) bool {
+	if o.Remote && !slices.ContainsFunc(app.Constraints, func(c Constraint) bool { return c.Field == "@region" }) {
+		return false
+	}
+	return !slices.ContainsFunc(matchers, func(m *matcher) bool { return m == nil || !m.accepts(o.place()) })
 }
 
 // launch gives an instance a task on an offer.
@@ -156,12 +169,8 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	w.setTimer(timerLaunch, string(n.ID), 0, w.now.Add(w.limits.LaunchTimeout))
 
 	task := w.taskInfo(&n, app)
+	task.Resources, task.Reserved = o.take(app, task.Resources)
 	b.tasks, b.used = append(b.tasks, task), true
-	o.Resources.CPUs -= app.CPUs
-	o.Resources.Mem -= app.Mem
-	o.Resources.Disk -= app.Disk
-	o.Resources.GPUs -= app.GPUs
-	o.Resources.Ports = o.Resources.Ports.Without(held(hostPorts)...)
 }
 
 // generatePorts makes up container ports for mappings that have neither a container port nor a host port.

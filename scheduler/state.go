@@ -100,6 +100,16 @@ func (s *State) Instances(app PathID) iter.Seq[*Instance] {
 // AllInstances yields every instance, those of an app together.
 func (s *State) AllInstances() iter.Seq[*Instance] { return values(s.instances.under("")) }
 
+// hasTasks says whether any instance has a task, or may.
+func (s *State) hasTasks() bool {
+	for i := range s.AllInstances() {
+		if i.Condition.Active() {
+			return true
+		}
+	}
+	return false
+}
+
 // Deployments yields the deployments that are under way, oldest first.
 func (s *State) Deployments() iter.Seq[*Deployment] {
 	return slices.Values(slices.SortedFunc(values(s.deployments.under("")), func(a, b *Deployment) int {
