@@ -45,7 +45,7 @@ func (z *Zone) Enumerate() []EnumeratedFramework {
 		out[i].Name = f.name
 		for _, t := range f.tasks {
 			records = nil
-			z.namer.task(t.task, t.agent, emit)
+			l.namer.task(t.task, t.agent, emit)
 			out[i].Tasks = append(out[i].Tasks, EnumeratedTask{Name: t.task.Name, ID: t.task.ID, Records: records})
 		}
 	}
@@ -54,6 +54,7 @@ func (z *Zone) Enumerate() []EnumeratedFramework {
 
 // listing is what an enumeration is made of, in its order. Nothing in it changes.
 type listing struct {
+	namer      *namer
 	frameworks []*listedFramework
 	fixed      []func(emit func(record)) // give the records that are no task's
 }
@@ -83,22 +84,22 @@ func (z *Zone) listing() listing {
 		f.order = min(f.order, order)
 		return f
 	}
-	l.fixed = append(l.fixed, func(emit func(record)) {
-		z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, emit)
-	})
 
 	z.mu.Lock()
+	n, o := z.namer, z.options
+	l.namer = &n
+	l.fixed = append(l.fixed, func(emit func(record)) { n.server(o.SOA.MName, o.ListenAddrs, emit) })
 	for _, s := range z.sources {
 		masters := s.masters
-		l.fixed = append(l.fixed, func(emit func(record)) { z.namer.masters(&masters, emit) })
+		l.fixed = append(l.fixed, func(emit func(record)) { n.masters(&masters, emit) })
 		for _, f := range s.frameworks {
 			framework(f.framework.key(), f.framework.Name, f.order)
 			copied := f.framework
-			l.fixed = append(l.fixed, func(emit func(record)) { z.namer.framework(&copied, emit) })
+			l.fixed = append(l.fixed, func(emit func(record)) { n.framework(&copied, emit) })
 		}
 		for _, a := range s.agents {
 			if agent := a.agent; agent != nil {
-				l.fixed = append(l.fixed, func(emit func(record)) { z.namer.agent(agent, emit) })
+				l.fixed = append(l.fixed, func(emit func(record)) { n.agent(agent, emit) })
 			}
 		}
 		for _, t := range s.tasks {

@@ -21,6 +21,25 @@ func newSource() *source {
 	}
 }
 
+// give gives the records of everything that the source has said.
+func (s *source) give(n *namer, c *changes) {
+	n.masters(&s.masters, c.giver(HealthUnknown, +1))
+	for _, f := range s.frameworks {
+		n.framework(&f.framework, c.giver(HealthUnknown, +1))
+	}
+	for _, a := range s.agents {
+		if a.agent != nil {
+			n.agent(a.agent, c.giver(HealthUnknown, +1))
+		}
+	}
+	for _, t := range s.tasks {
+		if t.published {
+			c.tasks++
+			n.task(t.task, t.agent.agent, c.giver(t.task.Health, +1))
+		}
+	}
+}
+
 // heldTask is a task and whether its records are out.
 type heldTask struct {
 	task      *Task // never changed, only replaced

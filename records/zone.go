@@ -1,6 +1,8 @@
 package records
 
 import (
+	"fmt"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -8,14 +10,14 @@ import (
 
 // Zone owns the names of one domain. Its methods may be called from any goroutine.
 type Zone struct {
-	options Options
-	namer   namer
-	apex    name
+	apex name
 
 	current atomic.Pointer[Snapshot]
 	waiting atomic.Int32 // sources expected that have not spoken
 
 	mu       sync.Mutex // for what follows, and to publish
+	options  *Options   // never changed, only replaced
+	namer    namer
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
@@ -33,19 +35,48 @@ func New(o Options) (*Zone, error) {
 	}
 	apex, _ := wireName(o.Domain + ".")
 	z := &Zone{
-		options:  o,
+		options:  &o,
 		namer:    newNamer(o),
 		apex:     apex,
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
 	}
-	r := z.rebuild(&Snapshot{domain: apex.text(), names: newTrie(), listed: newTrie()})
+	z.current.Store(z.build().snapshot(o.Serial, time.Time{}))
+	return z, nil
+}
+
+// build starts a snapshot from nothing: the fixed names, and what all sources have said.
+func (z *Zone) build() *rebuilder {
+	r := z.rebuild(&Snapshot{domain: z.apex.text(), names: newTrie(), listed: newTrie()})
 	r.start()
 	c := newChanges()
-	z.namer.server(o.SOA.MName, o.ListenAddrs, c.giver(HealthUnknown, +1))
+	z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, c.giver(HealthUnknown, +1))
+	for _, s := range z.sources {
+		s.give(&z.namer, c)
+	}
 	r.apply(c)
-	z.current.Store(r.snapshot(o.Serial, time.Time{}))
-	return z, nil
+	return r
+}
+
+// Reconfigure names everything anew by other options. All of it becomes visible at once, under the next serial; with
+// options that say the same as before nothing happens. Serial is of no interest here. On error, which says what is
+// wrong with the options, nothing has changed: a zone keeps its Domain. It costs O(all names), during which updates
+// wait and answers go on.
+func (z *Zone) Reconfigure(o Options) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if o.Domain != z.options.Domain {
+		return fmt.Errorf("options: Domain is %q and cannot become %q", z.options.Domain, o.Domain)
+	}
+	if o.Serial = z.options.Serial; reflect.DeepEqual(o, *z.options) {
+		return nil
+	}
+	z.options, z.namer = &o, newNamer(o)
+	z.current.Store(z.build().snapshot(nextSerial(z.current.Load().serial), time.Now()))
+	return nil
 }
 
 // Update applies what a source says changed. When it returns, Snapshot answers with it: a caller that withdraws a
@@ -90,7 +121,7 @@ func (z *Zone) rebuild(old *Snapshot) *rebuilder {
 	return &rebuilder{
 		trieEditor: trieEditor{trie: old.names, edition: z.edition},
 		listed:     trieEditor{trie: old.listed, edition: z.edition},
-		options:    &z.options,
+		options:    z.options,
 		apex:       z.apex,
 		domain:     old.domain,
 		stats:      old.stats,
@@ -123,6 +154,8 @@ func (z *Zone) Expect(source string) {
 
 // FrameworkDomain is the name, without a dot at the end, that the names of all tasks of a framework end in.
 func (z *Zone) FrameworkDomain(framework string) string {
+	z.mu.Lock()
+	defer z.mu.Unlock()
 	return z.namer.rule.fragment(framework) + "." + z.options.Domain
 }
 

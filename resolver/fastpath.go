@@ -77,7 +77,7 @@ func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
 	node := snapshot.Lookup(name)
 	reply := append(dst[:0], packet[:end]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
-	reply[3] = h.bitRA | packet[3]&bitCD
+	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
 		set = node.RRset(qtype)
@@ -133,7 +133,7 @@ func (h *handler) appendAnswer(reply []byte, s *records.Snapshot, set *records.R
 	for i := range count {
 		end := at + recordEnd(wire[at:])
 		if len(reply)+end-at > limit {
-			reply[2] |= h.bitTC
+			reply[2] |= h.settings.Load().bitTC
 			setCounts(reply, i, 0, 0)
 			return reply
 		}

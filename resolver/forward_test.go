@@ -47,7 +47,7 @@ func newTestForwarder(t testing.TB, change func(*Options), servers ...netip.Addr
 		}
 	})
 	c := newClock()
-	h.forward.now = c.Now
+	h.settings.Load().forward.now = c.Now
 	return h, c
 }
 
@@ -350,7 +350,7 @@ func TestServerAnswersAgain(t *testing.T) {
 	h, clock := newTestForwarder(t, shortTimeout, first.addr, second.addr)
 	resolve(t, h, newQuestion(t, "example.com. A"), true)
 	awake.Store(true)
-	h.forward.timeout = 10 * time.Second
+	h.settings.Load().forward.timeout = 10 * time.Second
 	resolve(t, h, newQuestion(t, "example.com. A"), true)
 	if n := second.questions.Load(); n != 2 {
 		t.Errorf("the second server was asked %d times, want twice", n)
@@ -440,8 +440,8 @@ func TestNeverForwardsToItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if (h.forward == nil) != tt.self {
-			t.Errorf("%s: forwards to it %v, want %v", tt.server, h.forward != nil, !tt.self)
+		if (h.settings.Load().forward == nil) != tt.self {
+			t.Errorf("%s: forwards to it %v, want %v", tt.server, h.settings.Load().forward != nil, !tt.self)
 		}
 	}
 }

@@ -5,19 +5,17 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/miekg/dns"
 )
 
 // handler makes replies out of packets. It may be used by many goroutines at once.
 type handler struct {
-	zone    Zone
-	apex    []byte     // the zone's, in wire format
-	forward *forwarder // nil: names outside the zone are refused
-	metrics *metrics
-
-	bitRA byte // of answers for the zone: set or not
-	bitTC byte // of answers that leave out records: set or not
+	zone     Zone
+	apex     []byte // the zone's, in wire format
+	metrics  *metrics
+	settings atomic.Pointer[settings] // replaced by reconfigure; loaded once for a step that needs several of them
 }
 
 // newHandler registers the metrics as well. own are the addresses on which the server listens.
@@ -31,16 +29,9 @@ func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	forward, err := newForwarder(o, own, m)
-	if err != nil {
+	h := &handler{zone: zone, apex: apex, metrics: m}
+	if err := h.reconfigure(o, own); err != nil {
 		return nil, err
-	}
-	h := &handler{zone: zone, apex: apex, forward: forward, metrics: m}
-	if o.RecursionAvailable {
-		h.bitRA = bitRA
-	}
-	if o.SetTruncateBit {
-		h.bitTC = bitTC
 	}
 	return h, nil
 }
@@ -76,15 +67,16 @@ func (h *handler) decide(q *query) *dns.Msg {
 	if q.opt != nil && q.opt.Version() != 0 {
 		return q.reply(dns.RcodeBadVers) // RFC 6891, section 6.1.3
 	}
+	set := h.settings.Load()
 	ready := h.zone.Ready()
 	a := Decide(h.zone.Snapshot(), ready, q.question)
 	var m *dns.Msg
 	switch a.Result {
 	case Forward:
-		if h.forward == nil || !h.forward.serves(q) {
+		if set.forward == nil || !set.forward.serves(q) {
 			return q.reply(dns.RcodeRefused)
 		}
-		cached := h.forward.cached(q)
+		cached := set.forward.cached(q)
 		if cached == nil {
 			return nil
 		}
@@ -94,18 +86,22 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
 	default:
-		m = q.answer(a, h.bitTC != 0)
+		m = q.answer(a, set.bitTC != 0)
 	}
-	m.RecursionAvailable = h.bitRA != 0
+	m.RecursionAvailable = set.bitRA != 0
 	return m
 }
 
 // forwarded asks the upstream servers and makes the reply to a query that handle gave back.
 func (h *handler) forwarded(ctx context.Context, q *query) []byte {
-	return h.finish(q, h.relay(q, h.forward.resolve(ctx, q)))
+	forward := h.settings.Load().forward
+	if forward == nil { // since handle gave it back
+		return h.overloaded(q)
+	}
+	return h.finish(q, h.relay(q, forward.resolve(ctx, q)))
 }
 
-// overloaded is the reply to a query that there is no room to forward.
+// overloaded is the reply to a query that there is no room to forward, or nobody to forward to any more.
 func (h *handler) overloaded(q *query) []byte { return h.finish(q, h.relay(q, nil)) }
 
 // relay makes the reply to a query out of the answer to the same question; nil means that there is none.
@@ -133,7 +129,7 @@ func (h *handler) relay(q *query, upstream *dns.Msg) *dns.Msg {
 		m.Extra = nil
 		m.Compress = true
 	}
-	m.Truncated = m.Truncated && h.bitTC != 0
+	m.Truncated = m.Truncated && h.settings.Load().bitTC != 0
 	return m
 }
 

@@ -44,7 +44,7 @@ func TestRunCheck(t *testing.T) {
 	}
 }
 
-func TestCheckFiles(t *testing.T) {
+func TestReadFiles(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	writeFile(t, in("text"), "no certificate")
@@ -71,7 +71,7 @@ func TestCheckFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &report{}
 			c := config{Mesos: tt.options.mesos(&report{})}
-			c.checkFiles(r)
+			c.readFiles(r)
 			if got := r.err("config.json"); (tt.want == "") != (got == nil) || tt.want != "" && !r.blames(tt.want) {
 				t.Errorf("got %v, want a problem with %q", got, tt.want)
 			}

@@ -79,7 +79,11 @@ type mesosConfig struct {
 	Authentication    string // "", "basic" or "iam"
 	Credentials       mesosCredentials
 	IAMConfigFile     string
+	Files             mesosFiles // what the files hold; filled by loadConfig
 }
+
+// followsMesos says whether the names of a Mesos cluster's tasks are answered for.
+func (c *config) followsMesos() bool { return c.Mesos.ZK != "" || len(c.Mesos.Masters) > 0 }
 
 // schedulerConfig is the scheduler core, its API and its engine.
 type schedulerConfig struct {
@@ -235,8 +239,7 @@ func parseConfig(data []byte, path string) (config, []warning, error) {
 	return c, r.warnings, r.err(path)
 }
 
-// loadConfig reads the configuration file at path and checks the files that it names: certificates, keys and
-// credentials. A leading "~/" stands for the home directory.
+// loadConfig reads the configuration file at path and the files that it names: certificates, keys and credentials. A leading "~/" stands for the home directory.
 func loadConfig(path string) (config, []warning, error) {
 	r := &report{}
 	path = expandHome(path, os.Getenv("HOME"))
@@ -252,7 +255,7 @@ func loadConfig(path string) (config, []warning, error) {
 	if refused, ok := errors.AsType[*configError](err); ok {
 		r.problems = refused.Problems
 	}
-	c.checkFiles(r)
+	c.readFiles(r)
 	return c, warnings, r.err(path)
 }
 

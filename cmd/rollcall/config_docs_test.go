@@ -160,3 +160,18 @@ func TestDevIsAsDocumented(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// docSection is what the documentation of the configuration says under a heading.
+func docSection(t *testing.T, heading string) string {
+	t.Helper()
+	data, err := os.ReadFile(docsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(data), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %q", filepath.Base(docsFile), heading)
+	}
+	section, _, _ := strings.Cut(after, "\n## ")
+	return section
+}

@@ -11,41 +11,71 @@ import (
 	"strings"
 )
 
-// checkFiles looks into the files that the configuration names, so that a wrong path or a damaged certificate is
-// found before it is needed. They are read even when they will not be used, as Mesos-DNS does.
-func (c *config) checkFiles(r *report) {
-	m := c.Mesos
+// mesosFiles is what the files hold that the configuration names, as they were when it was read; "" for those that it
+// does not name. What is in force is what was checked, whatever becomes of a file before it is needed.
+type mesosFiles struct {
+	CACert, Cert string
+	Key          secret
+	IAM          secret
+	ZK           zkURL
+}
+
+// readFiles reads the files that the configuration names, so that a wrong path or a damaged certificate is found before
+// it is needed. They are read even when they will not be used, as Mesos-DNS does.
+func (c *config) readFiles(r *report) {
+	m := &c.Mesos
 	if m.CACertFile != "" {
-		if err := checkCACertFile(m.CACertFile); err != nil {
+		text, err := readCACertFile(m.CACertFile)
+		if err != nil {
 			r.problem("caCertFile", "%w", err)
 		}
+		m.Files.CACert = text
 	}
 	if m.CertFile != "" && m.KeyFile != "" {
-		if _, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile); err != nil {
+		cert, key, err := readKeyPair(m.CertFile, m.KeyFile)
+		if err != nil {
 			r.problem("certFile", "loading it together with keyFile: %w", err)
 		}
+		m.Files.Cert, m.Files.Key = cert, key
 	}
 	if m.IAMConfigFile != "" {
-		if err := checkIAMConfigFile(m.IAMConfigFile, m.Authentication == "iam"); err != nil {
+		text, err := readIAMConfigFile(m.IAMConfigFile, m.Authentication == "iam")
+		if err != nil {
 			r.problem("iamConfigFile", "%w", err)
 		}
+		m.Files.IAM = text
 	}
 	if path, ok := strings.CutPrefix(string(m.ZK), "file://"); ok && !r.blames("zk") {
-		if err := checkZKFile(path); err != nil {
+		text, err := readZKFile(path)
+		if err != nil {
 			r.problem("zk", "%w", err)
 		}
+		m.Files.ZK = text
 	}
 }
 
-func checkCACertFile(path string) error {
+func readCACertFile(path string) (string, error) {
 	pem, err := readAtMost(path, maxConfigBytes)
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !x509.NewCertPool().AppendCertsFromPEM(pem) {
-		return fmt.Errorf("no certificate in %s; it takes certificates in PEM form", path)
+		return "", fmt.Errorf("no certificate in %s; it takes certificates in PEM form", path)
 	}
-	return nil
+	return string(pem), nil
+}
+
+func readKeyPair(certPath, keyPath string) (cert string, key secret, _ error) {
+	certPEM, err := readAtMost(certPath, maxConfigBytes)
+	if err != nil {
+		return "", "", err
+	}
+	keyPEM, err := readAtMost(keyPath, maxConfigBytes)
+	if err != nil {
+		return "", "", err
+	}
+	_, err = tls.X509KeyPair(certPEM, keyPEM)
+	return string(certPEM), secret(keyPEM), err
 }
 
 // iamConfig is the service account of DC/OS that authenticates rollcall to the masters.
@@ -55,30 +85,31 @@ type iamConfig struct {
 	LoginEndpoint string `json:"login_endpoint"`
 }
 
-func checkIAMConfigFile(path string, used bool) error {
+func readIAMConfigFile(path string, used bool) (secret, error) {
 	data, err := readAtMost(path, maxConfigBytes)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var iam iamConfig
 	if err := json.Unmarshal(data, &iam); err != nil {
-		return fmt.Errorf("parsing %s: %w", path, err)
+		return "", fmt.Errorf("parsing %s: %w", path, err)
 	}
 	if used && (iam.UID == "" || iam.PrivateKey == "" || iam.LoginEndpoint == "") {
-		return fmt.Errorf("%s has to have uid, private_key and login_endpoint", path)
+		return "", fmt.Errorf("%s has to have uid, private_key and login_endpoint", path)
 	}
-	return nil
+	return secret(data), nil
 }
 
-func checkZKFile(path string) error {
+func readZKFile(path string) (zkURL, error) {
 	data, err := readAtMost(path, maxConfigBytes)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if text := string(bytes.TrimSpace(data)); !isMasterDetector(text) || strings.HasPrefix(text, "file:") {
-		return fmt.Errorf("%s does not hold text of the form zk://host1:2181,host2:2181/path", path)
+	text := string(bytes.TrimSpace(data))
+	if !isMasterDetector(text) || strings.HasPrefix(text, "file:") {
+		return "", fmt.Errorf("%s does not hold text of the form zk://host1:2181,host2:2181/path", path)
 	}
-	return nil
+	return zkURL(text), nil
 }
 
 // readAtMost reads a file that has no business being larger than limit.

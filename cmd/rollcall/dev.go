@@ -24,7 +24,7 @@ func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.run(ctx) })
+	group.Go(func() error { return s.run(ctx, nil) })
 	if c.Dev.Example {
 		if err := submitExample(ctx, s.apiURL()); err != nil {
 			s.log.Warn("the example app was not submitted", "error", err)

@@ -26,7 +26,7 @@ func (s *server) openResolver() (err error) {
 		checks = append(checks, resolver.Check{Name: "engine", Ready: s.engineReady})
 	}
 	if s.mesos != nil {
-		registry.MustRegister(newMesosCollector(s.mesos.follower.Status))
+		registry.MustRegister(newMesosCollector(s.mesos.status))
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
@@ -46,12 +46,24 @@ func (s *server) openResolver() (err error) {
 		if err != nil {
 			return err
 		}
-		s.http = s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
-			Version: version, Config: func(serial uint32) any { return c.effective(serial) },
-			Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: checks,
-		}))
 	}
+	s.checks = checks
+	s.setMesosDNS(c)
 	return nil
+}
+
+// setMesosDNS makes Mesos-DNS's HTTP API show and follow a configuration.
+func (s *server) setMesosDNS(c config) {
+	h := s.withMonitor(resolver.NewAPI(s.zone, resolver.APIOptions{
+		Version: version, Config: func(serial uint32) any { return c.effective(serial) },
+		Enumeration: c.HTTP.Enumeration, RefreshSeconds: c.options.RefreshSeconds, Checks: s.checks,
+	}))
+	s.http.Store(&h)
+}
+
+// serveMesosDNS is Mesos-DNS's HTTP API.
+func (s *server) serveMesosDNS(w http.ResponseWriter, r *http.Request) {
+	(*s.http.Load()).ServeHTTP(w, r)
 }
 
 // resolverOptions are the DNS server's part of the configuration.

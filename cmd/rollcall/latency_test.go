@@ -99,7 +99,7 @@ func benchmarkStatusToAnswer(b *testing.B, tasks int) {
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
 		Core: scheduler.NewCore(scheduler.DefaultLimits(), scheduler.NewState(), [32]byte{}), Store: bolt, Engine: engine,
 		Prober: scheduler.NewNetProber(), Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	loop.Observe(newNames(zone, "marathon", netip.MustParseAddrPort("127.0.0.1:8080")))
+	loop.Observe(newNames(zone, "marathon", netip.MustParseAddrPort("127.0.0.1:8080"), true))
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 2)
 	go func() { done <- loop.Run(ctx) }()

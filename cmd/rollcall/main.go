@@ -54,6 +54,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	case commandDev:
 		return runDev(ctx, c, stdout, stderr)
 	}
+	return serve(ctx, c, stderr)
+}
+
+// serve runs what the configuration file says, until ctx ends. SIGHUP has the file read again.
+func serve(ctx context.Context, c command, stderr io.Writer) error {
+	hangups := make(chan os.Signal, 1) // those that come while the file is read are one
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	configured, warnings, err := loadConfig(c.ConfigPath)
 	for _, w := range warnings {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", c.ConfigPath, w)
@@ -65,7 +73,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return s.run(ctx)
+	return s.run(ctx, hangups)
 }
 
 // newLogger returns the program's log. At verbosity 0 it tells what an operator has to know, above that everything.

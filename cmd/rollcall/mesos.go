@@ -1,15 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,149 +15,140 @@ import (
 	"rollcall/scheduler/mesos"
 )
 
-// mesosSource follows a Mesos cluster.
+// mesosSource follows a Mesos cluster. What is known of the cluster outlives a change of how it is followed.
 type mesosSource struct {
+	cluster *cluster
+	others  *mesos.Except // leaves out the framework whose tasks the scheduler itself tells of
+	sink    mesos.Sink    // in front of others: keeps what a new leader does not know yet
+	giveUp  time.Duration // how long ZooKeeper has to name a leader; 0: for ever
+	log     *slog.Logger
+
+	led     chan struct{} // closed when a leader has been named
+	onceLed sync.Once
+	next    chan *mesosFollowing // how to follow from now on
+
+	mu    sync.Mutex
+	way   *mesosFollowing
+	known mesos.Status // when way was not yet: how old what is known then was
+}
+
+// mesosFollowing is a way to follow a cluster: from certain masters, with certain credentials.
+type mesosFollowing struct {
 	detector mesos.Detector
 	follower *mesos.Follower
-	cluster  *cluster
 	fallback []string      // masters to ask while ZooKeeper has not told any
-	giveUp   time.Duration // how long ZooKeeper has to name a leader; 0: for ever
+	after    time.Duration // how long it has to tell
 }
 
 // openMesos prepares to follow the cluster that the configuration names. Nothing is asked before run.
-func (s *server) openMesos() (err error) {
+func (s *server) openMesos() error {
 	m := s.config.Mesos
-	client, err := newMesosClient(m)
-	if err != nil {
-		return fmt.Errorf("preparing to ask the Mesos masters: %w", err)
+	source := &mesosSource{
+		cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost)), log: s.log,
+		led: make(chan struct{}), next: make(chan *mesosFollowing),
 	}
-	source := &mesosSource{cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost))}
-	if source.detector, source.fallback, err = s.detector(m); err != nil {
+	source.others = &mesos.Except{Next: source.cluster}
+	source.sink = mesos.NewRetainer(source.others, s.log)
+	var err error
+	if source.way, err = source.newFollowing(m); err != nil {
 		return err
 	}
-	if _, ok := source.detector.(mesos.Static); !ok {
+	if _, ok := source.way.detector.(mesos.Static); !ok {
 		source.giveUp = m.DetectionTimeout
 	}
-	source.follower = mesos.NewFollower(mesos.FollowerOptions{
-		Client: client, Sink: mesos.NewRetainer(source.cluster, s.log), Refresh: m.Refresh, Logger: s.log,
-	})
 	s.mesos = source
 	return nil
 }
 
-// detector is what finds the masters, and the masters to ask until it has.
-func (s *server) detector(m mesosConfig) (_ mesos.Detector, fallback []string, err error) {
-	where := string(m.ZK)
-	if path, ok := strings.CutPrefix(where, "file://"); ok {
-		data, err := readAtMost(path, maxConfigBytes)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading zk: %w", err)
-		}
-		where = string(bytes.TrimSpace(data))
-	}
-	switch {
-	case where == "":
-		return mesos.Static(m.Masters), nil, nil
-	case !strings.HasPrefix(where, "zk://"):
-		master, _ := parseHostPort(where) // was checked
-		return mesos.Static{master}, nil, nil
-	}
-	url, err := mesos.ParseZooKeeperURL(where)
+// newFollowing prepares to follow the cluster as the configuration says, without asking anybody.
+func (m *mesosSource) newFollowing(c mesosConfig) (*mesosFollowing, error) {
+	client, err := newMesosClient(c)
 	if err != nil {
-		return nil, nil, fmt.Errorf("zk: %w", err)
+		return nil, fmt.Errorf("preparing to ask the Mesos masters: %w", err)
 	}
-	return mesos.NewZooKeeper(url, s.log), m.Masters, nil
-}
-
-// newMesosClient returns a client with the credentials and certificates of the configuration.
-func newMesosClient(m mesosConfig) (*mesos.Client, error) {
-	o := mesos.ClientOptions{HTTPS: m.HTTPS, StateTimeout: m.StateTimeout}
-	var err error
-	if o.TLS, err = mesosTLS(m); err != nil {
+	f := &mesosFollowing{after: fallbackAfter}
+	if c.DetectionTimeout > 0 {
+		f.after = c.Refresh
+	}
+	if f.detector, f.fallback, err = newDetector(c, m.log); err != nil {
 		return nil, err
 	}
-	switch m.Authentication {
-	case "basic":
-		o.Auth = mesos.BasicAuth{Principal: m.Credentials.Principal, Secret: string(m.Credentials.Secret)}
-	case "iam":
-		data, err := readAtMost(m.IAMConfigFile, maxConfigBytes)
-		if err != nil {
-			return nil, fmt.Errorf("reading iamConfigFile: %w", err)
-		}
-		var account iamConfig
-		if err := json.Unmarshal(data, &account); err != nil {
-			return nil, fmt.Errorf("parsing iamConfigFile: %w", err)
-		}
-		transport := mesos.NewTransport(o.TLS)
-		if o.Auth, err = mesos.NewIAM(account.UID, string(account.PrivateKey), account.LoginEndpoint, transport); err != nil {
-			return nil, fmt.Errorf("iamConfigFile: %w", err)
-		}
-	}
-	return mesos.NewClient(o), nil
+	f.follower = mesos.NewFollower(mesos.FollowerOptions{Client: client, Sink: m.sink, Refresh: c.Refresh, Logger: m.log})
+	return f, nil
 }
-
-// mesosTLS is how https to the masters is done. As for Mesos-DNS, without caCertFile it is not known who answers.
-func mesosTLS(m mesosConfig) (*tls.Config, error) {
-	c := &tls.Config{InsecureSkipVerify: m.CACertFile == ""} //nolint:gosec // see above
-	if m.CACertFile != "" {
-		pem, err := readAtMost(m.CACertFile, maxConfigBytes)
-		if err != nil {
-			return nil, fmt.Errorf("reading caCertFile: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		c.RootCAs.AppendCertsFromPEM(pem)
-	}
-	if m.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(m.CertFile, m.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("loading certFile and keyFile: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
-}
-
-// fallbackAfter is how long ZooKeeper has to tell of masters before those of the configuration are asked.
-const fallbackAfter = time.Second
 
 // run follows the cluster until ctx ends.
 func (m *mesosSource) run(ctx context.Context, group *errgroup.Group) {
-	var (
-		found, led = make(chan struct{}), make(chan struct{})
-		once       sync.Once
-		onceLed    sync.Once
-	)
-	group.Go(func() error { return m.follower.Run(ctx) })
 	group.Go(func() error {
-		err := m.detector.Run(ctx, func(masters mesos.Masters) {
-			once.Do(func() { close(found) })
-			if masters.Leader != "" {
-				onceLed.Do(func() { close(led) })
+		for {
+			next, err := m.follow(ctx, m.way)
+			if next == nil {
+				return err
 			}
-			m.setMasters(masters)
-		})
-		if ctx.Err() != nil {
-			return nil
+			m.mu.Lock()
+			m.known = m.statusOf(m.way)
+			m.way = next
+			m.mu.Unlock()
 		}
-		return err
 	})
-	if len(m.fallback) > 0 {
-		group.Go(func() error {
-			if !happens(ctx, found, fallbackAfter) {
-				m.setMasters(mesos.Masters{All: m.fallback})
-			}
-			return nil
-		})
-	}
 	if m.giveUp > 0 {
 		group.Go(func() error {
-			if !happens(ctx, led, m.giveUp) {
+			if !happens(ctx, m.led, m.giveUp) {
 				return fmt.Errorf("ZooKeeper has named no leading master within %s (zkDetectionTimeout); leave the key out to "+
 					"wait for ever", m.giveUp)
 			}
 			return nil
 		})
 	}
+}
+
+// change follows the cluster in another way from now on. What is known of it stays until that tells otherwise.
+func (m *mesosSource) change(ctx context.Context, next *mesosFollowing) {
+	select {
+	case m.next <- next:
+	case <-ctx.Done():
+	}
+}
+
+// fallbackAfter is how long ZooKeeper has to tell of masters before those of the configuration are asked. Where
+// zkDetectionTimeout makes rollcall give up, it has the time that it has with Mesos-DNS: until the first refresh.
+const fallbackAfter = time.Second
+
+// follow follows the cluster in one way until ctx ends, or until there is a next way, which it returns.
+func (m *mesosSource) follow(ctx context.Context, f *mesosFollowing) (next *mesosFollowing, _ error) {
+	group, ctx := errgroup.WithContext(ctx)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	found := make(chan struct{})
+	var once sync.Once
+	group.Go(func() error { return f.follower.Run(ctx) })
+	group.Go(func() error {
+		err := f.detector.Run(ctx, func(masters mesos.Masters) {
+			once.Do(func() { close(found) })
+			if masters.Leader != "" {
+				m.onceLed.Do(func() { close(m.led) })
+			}
+			m.setMasters(f, masters)
+		})
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	})
+	if len(f.fallback) > 0 {
+		group.Go(func() error {
+			if !happens(ctx, found, f.after) {
+				m.setMasters(f, mesos.Masters{All: f.fallback})
+			}
+			return nil
+		})
+	}
+	select {
+	case <-ctx.Done():
+	case next = <-m.next:
+		cancel()
+	}
+	return next, group.Wait()
 }
 
 // happens waits until event is closed or ctx ends, but no longer than limit. It reports whether it did not take longer.
@@ -177,9 +164,9 @@ func happens(ctx context.Context, event <-chan struct{}, limit time.Duration) bo
 	return true
 }
 
-func (m *mesosSource) setMasters(masters mesos.Masters) {
+func (m *mesosSource) setMasters(f *mesosFollowing, masters mesos.Masters) {
 	m.cluster.setMasters(masters)
-	m.follower.SetMasters(masters)
+	f.follower.SetMasters(masters)
 }
 
 // firstAnswersWithin is how long questions wait at the start for the first state of the cluster, in the queues of the
@@ -191,19 +178,35 @@ func (m *mesosSource) waitForFirst(ctx context.Context) {
 	happens(ctx, m.cluster.first, firstAnswersWithin)
 }
 
+// status says how the following goes. It may be called at any time.
+func (m *mesosSource) status() mesos.Status {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.statusOf(m.way)
+}
+
+// statusOf is called with the lock held. What a way has not read yet is as old as it was before.
+func (m *mesosSource) statusOf(f *mesosFollowing) mesos.Status {
+	s := f.follower.Status()
+	if s.Read.IsZero() {
+		s.Read, s.Broken = m.known.Read, m.known.Broken
+	}
+	return s
+}
+
 // check says whether the cluster is known, and how old that is. What is old stays in use: it is the best there is, and
 // a load balancer that took away all servers because the masters are would make it worse.
 func (m *mesosSource) check() resolver.Check {
 	return resolver.Check{
 		Name: "mesos",
 		Ready: func() error {
-			if status := m.follower.Status(); status.Read.IsZero() {
+			if status := m.status(); status.Read.IsZero() {
 				return status.Err
 			}
 			return nil
 		},
 		Detail: func() string {
-			status := m.follower.Status()
+			status := m.status()
 			switch {
 			case status.Read.IsZero():
 				return ""

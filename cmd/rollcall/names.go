@@ -16,15 +16,16 @@ type names struct {
 	zone      *records.Zone
 	framework string
 	self      netip.AddrPort // where the API is reached: the framework's address, and the leader's
+	leads     bool           // the scheduler goes by the names of the masters: there are no others
 	told      map[scheduler.InstanceID]scheduler.TaskID
 	state     *scheduler.State // the one the zone was last told of; nil before the first
 }
 
 var _ scheduler.Observer = (*names)(nil)
 
-func newNames(zone *records.Zone, framework string, self netip.AddrPort) *names {
+func newNames(zone *records.Zone, framework string, self netip.AddrPort, leads bool) *names {
 	zone.Expect(sourceScheduler)
-	return &names{zone: zone, framework: framework, self: self, told: map[scheduler.InstanceID]scheduler.TaskID{}}
+	return &names{zone: zone, framework: framework, self: self, leads: leads, told: map[scheduler.InstanceID]scheduler.TaskID{}}
 }
 
 // Withdraw takes instances out of the zone: when it returns no answer holds them.
@@ -42,7 +43,9 @@ func (n *names) tell(state *scheduler.State, changed []scheduler.InstanceID) {
 	first := n.state == nil
 	if first {
 		u.Frameworks = []records.Framework{{Name: n.framework, Addrs: []netip.Addr{n.self.Addr()}, Port: int(n.self.Port())}}
-		u.Masters = &records.Masters{Leader: n.self, All: []netip.AddrPort{n.self}}
+		if n.leads {
+			u.Masters = &records.Masters{Leader: n.self, All: []netip.AddrPort{n.self}}
+		}
 	}
 	if first || !state.SameAgents(n.state) {
 		for a := range state.Agents() {

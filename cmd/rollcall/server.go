@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,7 +28,7 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config
+	config config // that is in force; changed by reload only
 	log    *slog.Logger
 	zone   *records.Zone
 	dns    *resolver.Server // nil: off
@@ -41,8 +42,9 @@ type server struct {
 	apiListener net.Listener
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
-	http         http.Handler
-	monitor      http.Handler // health and metrics, part of both APIs
+	http         atomic.Pointer[http.Handler]
+	monitor      http.Handler     // health and metrics, part of both APIs
+	checks       []resolver.Check // of readiness
 }
 
 // newServer opens what a rollcall needs. On error nothing is left open.
@@ -60,12 +62,14 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
 	if c.Scheduler != nil {
-		err = s.openScheduler()
-	} else {
-		err = s.openMesos()
+		if err := s.openScheduler(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.openResolver(); err != nil {
 		return nil, err
@@ -136,7 +140,7 @@ func (s *server) openScheduler() (err error) {
 		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
 	})
-	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener)))
+	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
 	s.loop.Observe(s.events)
 	s.loop.Observe(journal{s.log})
 	return nil
@@ -199,7 +203,8 @@ func (s *server) leader() string {
 const shutdownWithin = 5 * time.Second
 
 // run serves until ctx ends or a part fails. Everything is closed when it returns; tasks are left alone.
-func (s *server) run(ctx context.Context) error {
+// Each element of hangups has the configuration file read again; nil: nothing does.
+func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if s.loop != nil {
 		group.Go(func() error { return s.loop.Run(ctx) })
@@ -209,17 +214,34 @@ func (s *server) run(ctx context.Context) error {
 		s.mesos.run(ctx, group)
 		s.mesos.waitForFirst(ctx)
 	}
+	if ctx.Err() == nil { // else a question that has waited would still be answered
+		s.answer(ctx, group, hangups)
+	}
+	err := group.Wait()
+	s.log.Info("rollcall stops; its tasks go on")
+	return errors.Join(err, s.close())
+}
+
+// answer serves names, over DNS and HTTP, until ctx ends.
+func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-chan os.Signal) {
 	if s.dns != nil {
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, s.http, func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
 	}
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
 		"dns", s.dnsAddr(), "http", s.httpURL())
-	err := group.Wait()
-	s.log.Info("rollcall stops; its tasks go on")
-	return errors.Join(err, s.close())
+	group.Go(func() error {
+		for {
+			select {
+			case <-hangups:
+				s.reload(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 }
 
 // serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.
