@@ -32,6 +32,7 @@ func knownFields() map[string][]field {
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
 		"scheduler.local.agents": (&agentConfig{}).fields(),
+		"scheduler.mesos":        scheduler.Mesos.fields(),
 	}
 }
 

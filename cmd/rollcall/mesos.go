@@ -20,6 +20,7 @@ type mesosSource struct {
 	cluster *cluster
 	others  *mesos.Except // leaves out the framework whose tasks the scheduler itself tells of
 	sink    mesos.Sink    // in front of others: keeps what a new leader does not know yet
+	engine  *mesos.Engine // runs the scheduler's tasks there; nil: it does not
 	giveUp  time.Duration // how long ZooKeeper has to name a leader; 0: for ever
 	log     *slog.Logger
 
@@ -167,6 +168,9 @@ func happens(ctx context.Context, event <-chan struct{}, limit time.Duration) bo
 func (m *mesosSource) setMasters(f *mesosFollowing, masters mesos.Masters) {
 	m.cluster.setMasters(masters)
 	f.follower.SetMasters(masters)
+	if m.engine != nil {
+		m.engine.SetMasters(masters)
+	}
 }
 
 // firstAnswersWithin is how long questions wait at the start for the first state of the cluster, in the queues of the

@@ -107,6 +107,7 @@ func configKeys() []configKey {
 	scheduler("servicePorts", effectRestart, func(s *schedulerConfig) any { return &s.ServicePorts })
 	scheduler("allUnhealthy", effectLive, func(s *schedulerConfig) any { return &s.AllUnhealthy })
 	scheduler("local", effectRestart, func(s *schedulerConfig) any { return &s.Local })
+	scheduler("mesos", effectRestart, func(s *schedulerConfig) any { return &s.Mesos })
 	return keys
 }
 

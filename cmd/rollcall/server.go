@@ -21,7 +21,6 @@ import (
 	"rollcall/resolver"
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
-	"rollcall/scheduler/local"
 	"rollcall/scheduler/store"
 )
 
@@ -49,25 +48,25 @@ type server struct {
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
+	if err := supported(c); err != nil {
+		return nil, err
+	}
 	s := &server{config: c, log: log}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if err := supported(c); err != nil {
-		return nil, err
-	}
 	if s.zone, err = records.New(zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
-	if c.Scheduler != nil {
-		if err := s.openScheduler(); err != nil {
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
 			return nil, err
 		}
 	}
-	if c.followsMesos() {
-		if err := s.openMesos(); err != nil {
+	if c.Scheduler != nil {
+		if err := s.openScheduler(); err != nil {
 			return nil, err
 		}
 	}
@@ -79,8 +78,8 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 
 // supported refuses a configuration whose parts this rollcall does not have.
 func supported(c config) error {
-	if c.Scheduler != nil && c.Scheduler.Engine != engineLocal {
-		return fmt.Errorf("scheduler.engine is %q: this rollcall has the engine \"local\" only", c.Scheduler.Engine)
+	if c.Scheduler != nil && c.Scheduler.ZK != "" {
+		return errors.New("scheduler.zk is given: this rollcall keeps its state in scheduler.dataDir only")
 	}
 	return nil
 }
@@ -118,14 +117,10 @@ func (s *server) openScheduler() (err error) {
 	if err != nil {
 		return err
 	}
-	options := localOptions(c, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
+	engine, limits, err := s.openEngine(state)
 	if err != nil {
-		return fmt.Errorf("preparing the local engine: %w", err)
+		return err
 	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
 	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
@@ -138,7 +133,7 @@ func (s *server) openScheduler() (err error) {
 	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
 	s.api = api.New(api.Options{
 		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c),
+		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Role: c.appRole(),
 	})
 	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
 	s.loop.Observe(s.events)
@@ -152,26 +147,6 @@ func steadyClock() func() time.Time {
 	start := time.Now()
 	wall := start.Round(0)
 	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
-}
-
-// containerDNS is where containers look up names: here, if DNS is served and they are to.
-func (s *server) containerDNS() local.ContainerDNS {
-	c := s.config
-	if !c.DNS.On || c.Scheduler.Local.DNS == "off" {
-		return local.ContainerDNS{}
-	}
-	return local.ContainerDNS{Server: netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port),
-		Search: []string{s.zone.FrameworkDomain(c.Scheduler.Framework)}}
 }
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.

@@ -37,6 +37,8 @@ type EngineOptions struct {
 	Framework FrameworkInfo
 	// Reregister lets a framework that was removed come back under a new id, although it had tasks.
 	Reregister bool
+	// Registered is called with the framework's id at each registration, before anything else is done with it.
+	Registered func(frameworkID string)
 	Logger     *slog.Logger // nil: nobody is told
 }
 
@@ -56,6 +58,9 @@ var _ scheduler.Engine = (*Engine)(nil)
 func NewEngine(o EngineOptions) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Registered == nil {
+		o.Registered = func(string) {}
 	}
 	if o.Framework.FailoverTimeout == 0 {
 		o.Framework.FailoverTimeout = DefaultFailoverTimeout

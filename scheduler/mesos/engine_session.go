@@ -109,6 +109,7 @@ func (s *session) serve(ctx context.Context, records *RecordReader, response *ht
 	s.setSession(s)
 	defer s.setSession(nil)
 	s.options.Logger.Info("registered with the Mesos master", "master", s.at, "framework", s.framework)
+	s.options.Registered(s.framework)
 	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.framework, Master: s.at}) {
 		return ctx.Err()
 	}
