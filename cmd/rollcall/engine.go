@@ -92,11 +92,11 @@ func taskUser(name string) (string, error) {
 }
 
 // appRole is the Mesos role of apps that name none.
-func (c *schedulerConfig) appRole() string {
-	if c.Engine != engineMesos {
+func (s *schedulerConfig) appRole() string {
+	if s.Engine != engineMesos {
 		return ""
 	}
-	return c.Mesos.Roles[0]
+	return s.Mesos.Roles[0]
 }
 
 func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {

@@ -1,0 +1,282 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/integration/mesosmaster"
+)
+
+// mesosCluster is a stand-in Mesos cluster of one leading master and three agents, 127.0.0.1 to 127.0.0.3, on racks r1
+// to r3, whose tasks are processes.
+type mesosCluster struct {
+	*mesosmaster.Cluster
+	agents []*mesosmaster.Agent
+}
+
+func newMesosCluster(t *testing.T, o mesosmaster.Options) *mesosCluster {
+	t.Helper()
+	o.Processes, o.Dir = true, t.TempDir()
+	c := &mesosCluster{Cluster: mesosmaster.NewCluster(o)}
+	t.Cleanup(c.Close)
+	c.Elect(c.master(t, "127.0.0.11"))
+	for n := range 3 {
+		c.agents = append(c.agents, c.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("127.0.0.%d", n+1),
+			Attributes: map[string]string{"rack": fmt.Sprintf("r%d", n+1)}}))
+	}
+	return c
+}
+
+func (c *mesosCluster) master(t *testing.T, ip string) *mesosmaster.Master {
+	t.Helper()
+	m, err := c.StartMaster(ip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// newMesosConfig is a rollcall that runs its tasks on a cluster.
+func newMesosConfig(dir string, masters ...string) config {
+	c := newConfig(dir)
+	c["masters"] = masters
+	c["scheduler"] = map[string]any{"port": 0, "dataDir": filepath.Join(dir, "data"), "engine": "mesos"}
+	return c
+}
+
+// startOnMesos runs a rollcall on a cluster.
+func startOnMesos(t *testing.T, c *mesosCluster) *daemon {
+	t.Helper()
+	return start(t, newMesosConfig(t.TempDir(), c.Leader().Address()))
+}
+
+// webApp is an app that serves HTTP at $HOST:$PORT0.
+func webApp(id string, instances int, more string) string {
+	return fmt.Sprintf(`{"id": %q, "cmd": "echo ok > index.html; exec busybox httpd -f -p $HOST:$PORT0", "cpus": 0.1, "mem": 32, "instances": %d,
+		"portDefinitions": [{"port": 0, "name": "http", "labels": {"VIP_0": "/web:80"}}]%s}`, id, instances, more)
+}
+
+// running waits until as many tasks of an app run, and DNS has as many addresses.
+func (d *daemon) running(app string, instances int) []task {
+	d.t.Helper()
+	d.eventually(fmt.Sprintf("%d tasks of %s run", instances, app), func() bool { return len(d.tasks(app)) == instances })
+	return d.tasks(app)
+}
+
+// Apps run on Mesos as they do on one machine.
+func TestAppsOnMesos(t *testing.T) {
+	require(t, "dig", "busybox")
+	c := newMesosCluster(t, mesosmaster.Options{Cut: 7})
+	d := startOnMesos(t, c)
+
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", webApp("/shop/web", 3, `,
+		"constraints": [["hostname", "UNIQUE"]],
+		"healthChecks": [{"protocol": "HTTP", "path": "/", "ignoreHttp1xx": false, "gracePeriodSeconds": 1, "intervalSeconds": 1}]`))
+	tasks := d.running("/shop/web", 3)
+	hosts := map[string]bool{}
+	for _, task := range tasks {
+		hosts[task.Host] = true
+	}
+	if len(hosts) != 3 {
+		t.Errorf("they run on %v, although each is to have a host of its own", hosts)
+	}
+	want := []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+	d.eventually("DNS has the tasks", func() bool {
+		return slices.Equal(slices.Sorted(slices.Values(d.addresses("web.shop.marathon.mesos"))), want)
+	})
+	if srv := d.dig("+short", "_http._web.shop._tcp.marathon.mesos", "SRV"); len(srv) != 12 || !strings.Contains(strings.Join(srv, " "), fmt.Sprint(tasks[0].Ports[0])) {
+		t.Errorf("SRV records: %v", srv)
+	}
+	if got := d.addresses("leader.mesos"); !slices.Equal(got, []string{"127.0.0.11"}) {
+		t.Errorf("leader.mesos is %v, not the master", got)
+	}
+	// The master's own state tells any other Mesos-DNS the same.
+	if state := c.Tasks(); len(state) != 3 {
+		t.Errorf("the cluster runs %v", state)
+	}
+
+	settled := func() { d.eventually("the deployment ends", func() bool { return d.deployments() == 0 }) }
+	settled()
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/shop/web", `{"instances": 2}`)
+	d.running("/shop/web", 2)
+	d.eventually("DNS has two", func() bool { return len(d.addresses("web.shop.marathon.mesos")) == 2 })
+	d.eventually("the cluster runs two", func() bool { return len(c.Tasks()) == 2 })
+
+	settled()
+	before := taskIDs(d.tasks("/shop/web"))
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/shop/web", `{"env": {"VERSION": "2"}}`)
+	settled()
+	after := taskIDs(d.running("/shop/web", 2))
+	for _, id := range after {
+		if slices.Contains(before, id) {
+			t.Errorf("%s runs on after an upgrade", id)
+		}
+	}
+
+	// A task that dies is replaced, one that is killed by request too.
+	for id := range c.Tasks() {
+		if err := c.Fail(id, "out of memory"); err != nil {
+			t.Fatal(err)
+		}
+		break
+	}
+	d.eventually("the failed task is replaced", func() bool {
+		now := taskIDs(d.tasks("/shop/web"))
+		return len(now) == 2 && !slices.Equal(now, after)
+	})
+	d.must(http.StatusOK, http.MethodDelete, "/v2/apps/shop/web", "")
+	d.eventually("all are gone", func() bool { return len(c.Tasks()) == 0 && len(d.addresses("web.shop.marathon.mesos")) == 0 })
+}
+
+// Checks that the executor makes decide, and a task that will not end is killed after its grace.
+func TestChecksByTheExecutorOnMesos(t *testing.T) {
+	require(t, "dig", "busybox")
+	c := newMesosCluster(t, mesosmaster.Options{})
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", webApp("/web", 1, `, "taskKillGracePeriodSeconds": 1,
+		"healthChecks": [{"protocol": "MESOS_HTTP", "path": "/", "gracePeriodSeconds": 5, "intervalSeconds": 1, "delaySeconds": 0, "timeoutSeconds": 1}]`))
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/sick", "cmd": "trap '' TERM; while :; do sleep 1; done", "cpus": 0.1, "mem": 32,
+		"taskKillGracePeriodSeconds": 1, "healthChecks": [{"protocol": "COMMAND", "command": {"value": "exit 1"}, "gracePeriodSeconds": 0,
+		"intervalSeconds": 1, "delaySeconds": 0, "maxConsecutiveFailures": 1}]}`)
+	d.running("/web", 1)
+	var app struct {
+		App struct {
+			TasksHealthy    int
+			LastTaskFailure struct{ State, Message string }
+		}
+	}
+	d.eventually("the web is healthy", func() bool { d.get("/v2/apps/web", &app); return app.App.TasksHealthy == 1 })
+	d.eventually("the sick task was killed", func() bool {
+		d.get("/v2/apps/sick", &app)
+		return app.App.LastTaskFailure.State == "TASK_KILLED"
+	})
+}
+
+// The leading master dies, and with it what masters know: tasks run on, their names stay, and the next leader has them
+// scaled.
+func TestMasterFailover(t *testing.T) {
+	require(t, "dig")
+	c := newMesosCluster(t, mesosmaster.Options{Recovery: 300 * time.Millisecond})
+	first, second := c.Leader(), c.master(t, "127.0.0.12")
+	book := filepath.Join(t.TempDir(), "ledger")
+	d := start(t, newMesosConfig(t.TempDir(), first.Address(), second.Address()))
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", ledgerApp("/a", book, 3))
+	before := taskIDs(d.running("/a", 3))
+	d.eventually("the deployment ends", func() bool { return d.deployments() == 0 })
+	addresses := func() []string { return slices.Sorted(slices.Values(d.addresses("a.marathon.mesos"))) }
+	d.eventually("DNS has them", func() bool { return len(addresses()) == 3 })
+	names, pids := addresses(), c.PIDs()
+
+	first.Kill()
+	framework := ""
+	d.eventually("the loss is noticed", func() bool { return strings.Contains(d.output(), "not connected to the Mesos masters") })
+	if got := addresses(); !slices.Equal(got, names) {
+		t.Errorf("DNS has %v without a leader, %v before", got, names)
+	}
+	c.Elect(second)
+	d.eventually("it has registered again", func() bool { framework = strings.Join(c.Frameworks(), " "); return framework != "" })
+	for range 10 {
+		if got := addresses(); !slices.Equal(got, names) {
+			t.Errorf("DNS has %v after the election, %v before", got, names)
+		}
+	}
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"instances": 5}`)
+	after := taskIDs(d.running("/a", 5))
+	for _, id := range before {
+		if !slices.Contains(after, id) {
+			t.Errorf("%s is gone", id)
+		}
+	}
+	now := c.PIDs()
+	for id, pid := range pids {
+		if now[id] != pid {
+			t.Errorf("%s was process %d and is %d", id, pid, now[id])
+		}
+	}
+	if ids, _ := ledger(t, book); len(ids) != 5 {
+		t.Errorf("started: %v", ids)
+	}
+	if !strings.Contains(d.output(), "framework="+framework) {
+		t.Errorf("the framework %s was never told of", framework)
+	}
+}
+
+// rollcall is killed and started again: the same framework, the same tasks.
+func TestKilledOnMesos(t *testing.T) {
+	require(t, "dig")
+	c := newMesosCluster(t, mesosmaster.Options{})
+	book := filepath.Join(t.TempDir(), "ledger")
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", ledgerApp("/a", book, 4))
+	d.running("/a", 4)
+	d.eventually("the deployment ends", func() bool { return d.deployments() == 0 })
+	before, pids := c.Frameworks(), c.PIDs()
+	d.kill()
+	d.run()
+	d.running("/a", 4)
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"instances": 5}`)
+	d.running("/a", 5)
+	if after := c.Frameworks(); !slices.Equal(before, after) || len(after) != 1 {
+		t.Errorf("the framework was %v and is %v", before, after)
+	}
+	now := c.PIDs()
+	maps.DeleteFunc(now, func(id string, _ int) bool { return pids[id] == 0 })
+	if !maps.Equal(pids, now) {
+		t.Errorf("tasks were %v and are %v", pids, now)
+	}
+	if ids, _ := ledger(t, book); len(ids) != 5 {
+		t.Errorf("started: %v", ids)
+	}
+}
+
+// Agents that are lost have their tasks replaced; one that comes back does not run a task too many for long.
+func TestAgentsLostOnMesos(t *testing.T) {
+	require(t, "dig")
+	c := newMesosCluster(t, mesosmaster.Options{})
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 3,
+		"constraints": [["hostname", "MAX_PER", "2"]]}`)
+	tasks := d.running("/a", 3)
+	lost := tasks[0]
+	for _, a := range c.agents {
+		if c.Tasks()[lost.ID] == a.ID() {
+			a.Cut()
+			defer a.Return()
+		}
+	}
+	d.eventually("DNS does not lead to the lost agent", func() bool { return !slices.Contains(d.addresses("a.marathon.mesos"), lost.Host) })
+	d.eventually("the task is replaced", func() bool {
+		now := d.tasks("/a")
+		return len(now) == 3 && !slices.Contains(taskIDs(now), lost.ID)
+	})
+	for _, a := range c.agents {
+		a.Return()
+	}
+	d.eventually("the task that came back is killed", func() bool { return len(c.Tasks()) == 3 && c.Tasks()[lost.ID] == "" })
+}
+
+// A framework that was removed is not registered anew while its tasks may be somewhere.
+func TestFrameworkRemovedOnMesos(t *testing.T) {
+	c := newMesosCluster(t, mesosmaster.Options{})
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32}`)
+	d.running("/a", 1)
+	c.Teardown()
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		t.Fatal("rollcall goes on")
+	}
+	if out := d.output(); !strings.Contains(out, "the framework has been removed") || !strings.Contains(out, "scheduler.mesos.frameworkRemoved") {
+		t.Errorf("it does not say why, and what to do:\n%s", out)
+	}
+	if len(c.Frameworks()) != 0 {
+		t.Errorf("it registered as %v", c.Frameworks())
+	}
+}
