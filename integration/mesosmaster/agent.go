@@ -48,6 +48,7 @@ type window struct {
 type task struct {
 	agent     *Agent
 	framework string
+	role      string // that its resources are allocated to
 	info      taskInfo
 	state     string
 	healthy   *bool
@@ -228,10 +229,8 @@ func allocated(resources []resource, role string) []resource {
 }
 
 // launch has the agent run a task.
-func (a *Agent) launch(framework string, info taskInfo) {
-	t := &task{agent: a, framework: framework, info: info, state: "TASK_STAGING", container: newID()}
-	a.tasks[info.TaskID.Value] = t
-	if a.cluster.options.Processes {
+func (t *task) launch() {
+	if t.agent.cluster.options.Processes {
 		t.start()
 		return
 	}

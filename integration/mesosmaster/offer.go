@@ -150,8 +150,10 @@ func (m *Master) accept(f *framework, c *call) {
 			}
 			resources = left
 			info.Resources = unallocated(info.Resources)
-			a.launch(f.id, info)
-			m.toOperators(object{"type": "TASK_ADDED", "task_added": object{"task": a.tasks[info.TaskID.Value].v1()}})
+			t := &task{agent: a, framework: f.id, role: role, info: info, state: "TASK_STAGING", container: newID()}
+			a.tasks[info.TaskID.Value] = t
+			m.toOperators(object{"type": "TASK_ADDED", "task_added": object{"task": t.v1()}})
+			t.launch()
 		}
 	}
 	if a != nil {

@@ -130,10 +130,10 @@ func (a *Agent) domain() object {
 func (t *task) v1() object {
 	out := object{
 		"name": t.info.Name, "task_id": value(t.info.TaskID.Value), "framework_id": value(t.framework), "agent_id": value(t.agent.id),
-		"state": t.state, "resources": t.info.Resources, "statuses": t.statuses,
+		"state": t.state, "resources": allocated(t.info.Resources, t.role),
 	}
-	if t.statuses == nil {
-		out["statuses"] = []object{}
+	if len(t.statuses) > 0 {
+		out["statuses"] = t.statuses
 	}
 	for name, member := range map[string]json.RawMessage{"labels": t.info.Labels, "discovery": t.info.Discovery, "container": t.info.Container} {
 		if member != nil {
@@ -204,7 +204,9 @@ func (m *Master) summary() object {
 func (t *task) document() object {
 	statuses := []object{}
 	for _, s := range t.statuses {
-		statuses = append(statuses, object{"state": s["state"], "timestamp": s["timestamp"], "container_status": s["container_status"]})
+		container := maps.Clone(s["container_status"].(object))
+		delete(container, "executor_pid")
+		statuses = append(statuses, object{"state": s["state"], "timestamp": s["timestamp"], "container_status": container})
 	}
 	out := object{"id": t.info.TaskID.Value, "name": t.info.Name, "framework_id": t.framework, "executor_id": "",
 		"slave_id": t.agent.id, "state": t.state, "resources": document(t.info.Resources), "statuses": statuses}
