@@ -32,15 +32,17 @@ var mayImport = map[string]struct {
 	packages []string
 	why      string
 }{
-	"records":         {nil, "records knows names and nothing of where they come from; wiring in cmd converts"},
-	"resolver":        {[]string{"records"}, "resolver answers for names, whoever they are of"},
-	"scheduler":       {nil, "the core is pure: engines, stores and the API import it, not the other way round"},
-	"scheduler/api":   {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
-	"scheduler/local": {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
-	"scheduler/mesos": {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
-	"scheduler/store": {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
+	"records":             {nil, "records knows names and nothing of where they come from; wiring in cmd converts"},
+	"resolver":            {[]string{"records"}, "resolver answers for names, whoever they are of"},
+	"scheduler":           {nil, "the core is pure: engines, stores and the API import it, not the other way round"},
+	"scheduler/api":       {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
+	"scheduler/local":     {[]string{"scheduler"}, "parts of the scheduler know the core, not each other"},
+	"scheduler/mesos":     {[]string{"scheduler", "scheduler/zookeeper"}, "parts of the scheduler know the core, not each other"},
+	"scheduler/store":     {[]string{"scheduler", "scheduler/zookeeper"}, "parts of the scheduler know the core, not each other"},
+	"scheduler/zookeeper": {nil, "sessions at ZooKeeper, whatever they are for"},
 	"cmd/rollcall": {
-		[]string{"records", "resolver", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store"},
+		[]string{"records", "resolver", "resolver/replica", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store",
+			"scheduler/zookeeper"},
 		"cmd wires everything together, and nobody imports cmd",
 	},
 	"integration": {nil, "integration sees the built binary only"},

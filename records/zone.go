@@ -22,6 +22,9 @@ type Zone struct {
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
 	order    uint64 // counts what became known, to list it in that order
+
+	subscribers   map[string]map[uint64]func(Update) // by source
+	subscriptions uint64                             // counts them, to tell them apart
 }
 
 // New returns a zone that has its fixed names (SOA, NS, the address of SOA.MName) and nothing else. The error names
@@ -40,6 +43,8 @@ func New(o Options) (*Zone, error) {
 		apex:     apex,
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
+
+		subscribers: make(map[string]map[uint64]func(Update)),
 	}
 	z.current.Store(z.build().snapshot(o.Serial, time.Time{}))
 	return z, nil
@@ -88,6 +93,9 @@ func (z *Zone) Update(source string, u Update) {
 	c := newChanges()
 	z.sourceNamed(source).update(z, u, c)
 	z.publish(c)
+	for _, tell := range z.subscribers[source] {
+		tell(u)
+	}
 	if z.expected[source] {
 		z.expected[source] = false
 		z.waiting.Add(-1)

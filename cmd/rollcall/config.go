@@ -89,17 +89,18 @@ func (c *config) followsMesos() bool { return c.Mesos.ZK != "" || len(c.Mesos.Ma
 
 // schedulerConfig is the scheduler core, its API and its engine.
 type schedulerConfig struct {
-	Engine       string // engineLocal or engineMesos
-	Framework    string // its name on Mesos and in DNS
-	Listener     string // of the Marathon API: IP address or host name
-	Port         uint16 // 0: one that is free
-	DataDir      string
-	ZK           zkURL  // where several rollcalls on the Mesos engine share their state; "": state in DataDir
-	Hostname     string // of this machine, as others are told it
-	ServicePorts portRange
-	AllUnhealthy string // answerAll or answerNone
-	Local        localConfig
-	Mesos        frameworkConfig
+	Engine           string // engineLocal or engineMesos
+	Framework        string // its name on Mesos and in DNS
+	Listener         string // of the Marathon API: IP address or host name
+	Port             uint16 // 0: one that is free
+	DataDir          string
+	ZK               zkURL         // where several rollcalls on the Mesos engine share their state; "": state in DataDir
+	ZKSessionTimeout time.Duration // how long a leader may be out of ZooKeeper's sight
+	Hostname         string        // of this machine, as others are told it
+	ServicePorts     portRange
+	AllUnhealthy     string // answerAll or answerNone
+	Local            localConfig
+	Mesos            frameworkConfig
 }
 
 // Engines, and what a name answers when all of its tasks are known to be unhealthy.
@@ -171,14 +172,15 @@ const (
 // defaultScheduler returns the scheduler of a file that says "scheduler": {}.
 func defaultScheduler() schedulerConfig {
 	return schedulerConfig{
-		Engine:       engineLocal,
-		Framework:    "marathon",
-		Listener:     "127.0.0.1",
-		Port:         8080,
-		DataDir:      "/var/lib/rollcall",
-		Hostname:     machineName(),
-		ServicePorts: portRange{10_000, 20_000},
-		AllUnhealthy: answerAll,
+		Engine:           engineLocal,
+		Framework:        "marathon",
+		Listener:         "127.0.0.1",
+		Port:             8080,
+		DataDir:          "/var/lib/rollcall",
+		Hostname:         machineName(),
+		ServicePorts:     portRange{10_000, 20_000},
+		ZKSessionTimeout: 10 * time.Second,
+		AllUnhealthy:     answerAll,
 		Local: localConfig{
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",
@@ -333,6 +335,9 @@ func (c *config) checkSources(r *report) {
 	case noMasters && c.Scheduler != nil && c.Scheduler.Engine == engineMesos:
 		r.problem("masters", "neither masters nor zk is given at the top level: the mesos engine needs one of them to "+
 			"find the Mesos masters")
+	case c.Scheduler != nil && c.Scheduler.Engine == engineLocal && c.Scheduler.ZK != "":
+		r.problem("scheduler.zk", "the local engine runs apps on this machine only, so there is no state to share: leave "+
+			"the key out, or set scheduler.engine to \"mesos\"")
 	}
 	if c.Scheduler == nil && !c.DNS.On && !c.HTTP.On && !r.blames("scheduler") {
 		r.problem("dnson", "false, and httpon is false as well: nothing is left to do; set one of them to true")

@@ -35,6 +35,7 @@ func (s *schedulerConfig) fields() []field {
 		{name: "port", set: wholeNumber(&s.Port, 0, math.MaxUint16)},
 		{name: "dataDir", set: textThat(&s.DataDir, "the path of a directory", isPath)},
 		{name: "zk", secret: true, set: textThat(&s.ZK, "text of the form zk://host1:2181,host2:2181/path", isStateURL)},
+		{name: "zkSessionTimeout", set: duration(&s.ZKSessionTimeout, time.Second)},
 		{name: "hostname", set: orDefault(textThat(&s.Hostname, host, isHost))},
 		{name: "servicePorts", set: s.ServicePorts.read},
 		{name: "allUnhealthy", set: oneOf(&s.AllUnhealthy, answerAll, answerNone)},

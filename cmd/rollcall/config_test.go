@@ -108,7 +108,7 @@ func TestSchedulerDefaults(t *testing.T) {
 	}
 	want := schedulerConfig{
 		Engine: "local", Framework: "marathon", Listener: "127.0.0.1", Port: 8080, DataDir: "/var/lib/rollcall",
-		Hostname: host, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
+		Hostname: host, ZKSessionTimeout: 10 * time.Second, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
 		Local: localConfig{
 			Agents:  []agentConfig{{Hostname: host, Ports: []portRange{{1025, 32000}}}},
 			Cgroups: "auto", FetchTimeout: 10 * time.Minute, PullTimeout: 10 * time.Minute, DNS: "auto", SandboxMaxAge: 168 * time.Hour,

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"rollcall/resolver"
+	"rollcall/scheduler"
 )
 
 // resolvConf is where the system's own resolvers are named.
@@ -21,9 +22,13 @@ func (s *server) openResolver() (err error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	checks := []resolver.Check{resolver.ZoneReady(s.zone)}
-	if s.loop != nil {
-		registry.MustRegister(newSchedulerCollector(s.loop.State))
+	if c.Scheduler != nil {
+		registry.MustRegister(newSchedulerCollector(s.schedulerState))
 		checks = append(checks, resolver.Check{Name: "engine", Ready: s.engineReady})
+	}
+	if s.peers != nil {
+		registry.MustRegister(newPeersCollector(s.peers))
+		checks = append(checks, s.peers.check())
 	}
 	if s.mesos != nil {
 		registry.MustRegister(newMesosCollector(s.mesos.status))
@@ -97,9 +102,17 @@ func (s *server) withMonitor(h http.Handler) http.Handler {
 	})
 }
 
-// engineReady says whether apps can be run.
+// schedulerState is the scheduler's state; nil while another rollcall has it.
+func (s *server) schedulerState() *scheduler.State {
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		return scheduling.loop.State()
+	}
+	return nil
+}
+
+// engineReady says whether apps can be run, as far as that is this rollcall's business.
 func (s *server) engineReady() error {
-	if !s.loop.State().Connected {
+	if state := s.schedulerState(); state != nil && !state.Connected {
 		return errors.New("the engine has not registered yet: nothing is started or ended")
 	}
 	return nil

@@ -72,10 +72,10 @@ func (s *server) newMesosEngine(frameworkID string) (*mesos.Engine, error) {
 		Framework: mesos.FrameworkInfo{
 			Name: c.Framework, User: who, Roles: c.Mesos.Roles, FailoverTimeout: c.Mesos.FailoverTimeout,
 			Checkpoint: c.Mesos.Checkpoint, Hostname: c.Hostname, Principal: s.config.Mesos.Credentials.Principal,
-			WebUIURL: "http://" + s.leader(), GPUs: c.Mesos.GPUs,
+			WebUIURL: "http://" + s.apiAddress(), GPUs: c.Mesos.GPUs,
 		},
 	})
-	s.mesos.engine = engine
+	s.mesos.setEngine(engine)
 	return engine, nil
 }
 

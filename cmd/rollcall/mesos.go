@@ -20,7 +20,6 @@ type mesosSource struct {
 	cluster *cluster
 	others  *mesos.Except // leaves out the framework whose tasks the scheduler itself tells of
 	sink    mesos.Sink    // in front of others: keeps what a new leader does not know yet
-	engine  *mesos.Engine // runs the scheduler's tasks there; nil: it does not
 	giveUp  time.Duration // how long ZooKeeper has to name a leader; 0: for ever
 	log     *slog.Logger
 
@@ -28,7 +27,10 @@ type mesosSource struct {
 	onceLed sync.Once
 	next    chan *mesosFollowing // how to follow from now on
 
-	mu    sync.Mutex
+	mu      sync.Mutex
+	engine  *mesos.Engine // runs the scheduler's tasks there; nil: none does
+	masters mesos.Masters // as told last
+
 	way   *mesosFollowing
 	known mesos.Status // when way was not yet: how old what is known then was
 }
@@ -168,9 +170,20 @@ func happens(ctx context.Context, event <-chan struct{}, limit time.Duration) bo
 func (m *mesosSource) setMasters(f *mesosFollowing, masters mesos.Masters) {
 	m.cluster.setMasters(masters)
 	f.follower.SetMasters(masters)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.masters = masters
 	if m.engine != nil {
 		m.engine.SetMasters(masters)
 	}
+}
+
+// setEngine has an engine told of the masters, in place of the one before.
+func (m *mesosSource) setEngine(e *mesos.Engine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engine = e
+	e.SetMasters(m.masters)
 }
 
 // firstAnswersWithin is how long questions wait at the start for the first state of the cluster, in the queues of the

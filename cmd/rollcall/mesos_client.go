@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rollcall/scheduler/mesos"
+	"rollcall/scheduler/zookeeper"
 )
 
 // newDetector returns what finds the masters, and the masters to ask until it has.
@@ -22,7 +23,7 @@ func newDetector(m mesosConfig, log *slog.Logger) (_ mesos.Detector, fallback []
 		master, _ := parseHostPort(where) // was checked
 		return mesos.Static{master}, nil, nil
 	}
-	url, err := mesos.ParseZooKeeperURL(where)
+	url, err := zookeeper.ParseURL(where)
 	if err != nil {
 		return nil, nil, fmt.Errorf("zk: %w", err)
 	}

@@ -9,7 +9,8 @@ import (
 	"rollcall/scheduler/mesos"
 )
 
-// schedulerCollector tells Prometheus of the scheduler's state, as it is when it is asked.
+// schedulerCollector tells Prometheus of the scheduler's state, as it is when it is asked; of nothing while another
+// rollcall leads.
 type schedulerCollector struct {
 	state                                           func() *scheduler.State
 	apps, instances, deployments, agents, connected *prometheus.Desc
@@ -41,6 +42,9 @@ func (c *schedulerCollector) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
 	s := c.state()
+	if s == nil {
+		return
+	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}

@@ -42,6 +42,7 @@ func (n *names) tell(state *scheduler.State, changed []scheduler.InstanceID) {
 	var u records.Update
 	first := n.state == nil
 	if first {
+		u.Reset = true // of what the leader before had said
 		u.Frameworks = []records.Framework{{Name: n.framework, Addrs: []netip.Addr{n.self.Addr()}, Port: int(n.self.Port())}}
 		if n.leads {
 			u.Masters = &records.Masters{Leader: n.self, All: []netip.AddrPort{n.self}}

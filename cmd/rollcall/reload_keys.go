@@ -103,6 +103,7 @@ func configKeys() []configKey {
 	scheduler("port", effectRestart, func(s *schedulerConfig) any { return &s.Port })
 	scheduler("dataDir", effectRestart, func(s *schedulerConfig) any { return &s.DataDir })
 	scheduler("zk", effectRestart, func(s *schedulerConfig) any { return &s.ZK })
+	scheduler("zkSessionTimeout", effectRestart, func(s *schedulerConfig) any { return &s.ZKSessionTimeout })
 	scheduler("hostname", effectRestart, func(s *schedulerConfig) any { return &s.Hostname })
 	scheduler("servicePorts", effectRestart, func(s *schedulerConfig) any { return &s.ServicePorts })
 	scheduler("allUnhealthy", effectLive, func(s *schedulerConfig) any { return &s.AllUnhealthy })

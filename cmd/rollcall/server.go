@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +18,6 @@ import (
 
 	"rollcall/records"
 	"rollcall/resolver"
-	"rollcall/scheduler"
-	"rollcall/scheduler/api"
 	"rollcall/scheduler/store"
 )
 
@@ -34,10 +31,9 @@ type server struct {
 	mesos  *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
-	store       *store.Bolt
-	loop        *scheduler.Loop
-	api         *api.API
-	events      *api.Events
+	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
+	store       *store.Bolt                // nil: the state is shared with peers
+	peers       *peers                     // nil: this rollcall is alone
 	apiListener net.Listener
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
@@ -48,9 +44,6 @@ type server struct {
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	if err := supported(c); err != nil {
-		return nil, err
-	}
 	s := &server{config: c, log: log}
 	defer func() {
 		if err != nil {
@@ -76,14 +69,6 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	return s, nil
 }
 
-// supported refuses a configuration whose parts this rollcall does not have.
-func supported(c config) error {
-	if c.Scheduler != nil && c.Scheduler.ZK != "" {
-		return errors.New("scheduler.zk is given: this rollcall keeps its state in scheduler.dataDir only")
-	}
-	return nil
-}
-
 // zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
 // over restarts.
 func zoneOptions(c config) records.Options {
@@ -100,7 +85,8 @@ func zoneOptions(c config) records.Options {
 	return o
 }
 
-// openScheduler opens the store, the engine and the API, and joins them with a loop.
+// openScheduler opens the API's port, and the state with what works on it; a state that is shared is opened when this
+// rollcall leads.
 func (s *server) openScheduler() (err error) {
 	c := s.config.Scheduler
 	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
@@ -110,43 +96,19 @@ func (s *server) openScheduler() (err error) {
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
+	if c.ZK != "" {
+		s.peers, err = s.newPeers()
+		return err
+	}
 	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
 		return err
 	}
-	state, err := scheduler.LoadState(context.Background(), s.store)
+	scheduling, err := s.newScheduling(context.Background(), s.store, always)
 	if err != nil {
 		return err
 	}
-	engine, limits, err := s.openEngine(state)
-	if err != nil {
-		return err
-	}
-	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
-	var seed [32]byte
-	if _, err := rand.Read(seed[:]); err != nil {
-		return fmt.Errorf("seeding the scheduler: %w", err)
-	}
-	s.loop = scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: s.store, Engine: engine,
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
-	})
-	s.events = api.NewEvents(api.DefaultEventsKept, time.Now())
-	s.api = api.New(api.Options{
-		Scheduler: s.loop, Events: s.events, Logger: s.log, Leader: s.leader(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Role: c.appRole(),
-	})
-	s.loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
-	s.loop.Observe(s.events)
-	s.loop.Observe(journal{s.log})
+	s.scheduling.Store(scheduling)
 	return nil
-}
-
-// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
-// missed or met early because somebody sets the clock.
-func steadyClock() func() time.Time {
-	start := time.Now()
-	wall := start.Round(0)
-	return func() time.Time { return wall.Add(time.Since(start)) }
 }
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
@@ -165,8 +127,8 @@ func apiHosts(c *schedulerConfig) []string {
 	return []string{c.Hostname}
 }
 
-// leader is the "host:port" that the API tells others to find it at.
-func (s *server) leader() string {
+// apiAddress is the "host:port" under which others find the API.
+func (s *server) apiAddress() string {
 	at := reachable(s.apiListener)
 	if at.Addr().IsLoopback() {
 		return at.String()
@@ -181,9 +143,13 @@ const shutdownWithin = 5 * time.Second
 // Each element of hangups has the configuration file read again; nil: nothing does.
 func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
-	if s.loop != nil {
-		group.Go(func() error { return s.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.api), s.events.Close)
+	if scheduling := s.scheduling.Load(); scheduling != nil {
+		group.Go(func() error { return scheduling.loop.Run(ctx) })
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(scheduling.api), scheduling.events.Close)
+	}
+	if s.peers != nil {
+		s.peers.run(ctx, group)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.peers.front), func() {})
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)

@@ -48,6 +48,12 @@ type Options struct {
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
 
+	Sandboxes Sandboxes // nil: the files of tasks cannot be read
+	Resolver  Resolver  // nil: DNS cannot be asked
+
+	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
+	Abdicate func()
+
 	// Hosts are the names by which the API may be addressed, besides localhost and any IP address; nil means any
 	// name. A listener on loopback needs it: otherwise a web page whose name its owner points at 127.0.0.1 could
 	// use the API through the browser of whoever looks at the page.

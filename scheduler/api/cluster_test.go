@@ -31,7 +31,7 @@ func newCluster(t testing.TB, change ...func(*Options)) *cluster {
 	c.core = scheduler.NewCore(scheduler.DefaultLimits(), scheduler.NewState(), [32]byte{1})
 	c.events = NewEvents(100, c.now)
 	o := Options{Scheduler: c, Events: c.events, Now: c.time, Leader: "rollcall.example:8080", Version: "1.2.3", BuildRef: "abc",
-		DefaultNetworkName: "dcos"}
+		DefaultNetworkName: "dcos", Sandboxes: sandboxes{}, Resolver: oneName{}}
 	for _, f := range change {
 		f(&o)
 	}

@@ -41,8 +41,12 @@ func (a *API) leader(w http.ResponseWriter, r *http.Request) error {
 }
 
 // abdicate answers DELETE /v2/leader.
-func abdicate(http.ResponseWriter, *http.Request) error {
-	return conflict("This rollcall runs alone: there is no other that could lead. Stop or restart the process instead.")
+func (a *API) abdicate(w http.ResponseWriter, r *http.Request) error {
+	if a.o.Abdicate == nil {
+		return conflict("This rollcall runs alone: there is no other that could lead. Stop or restart the process instead.")
+	}
+	a.o.Abdicate()
+	return respond(w, r, http.StatusOK, map[string]string{"message": "Leadership abdicated"})
 }
 
 // plugins answers GET /v2/plugins.

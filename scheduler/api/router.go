@@ -24,6 +24,9 @@ func (a *API) route(path string) methods {
 	if len(segments) == 1 && segments[0] == "ping" {
 		return methods{http.MethodGet: ping}
 	}
+	if segments[0] == "rollcall" {
+		return a.routeOwn(segments[1:])
+	}
 	if len(segments) < 2 || segments[0] != "v2" {
 		return nil
 	}
@@ -165,11 +168,24 @@ func (a *API) routeServer(name string, rest []string) methods {
 	case "info":
 		return methods{http.MethodGet: a.info}
 	case "leader":
-		return methods{http.MethodGet: a.leader, http.MethodDelete: abdicate}
+		return methods{http.MethodGet: a.leader, http.MethodDelete: a.abdicate}
 	case "plugins":
 		return methods{http.MethodGet: plugins}
 	case "events":
 		return methods{http.MethodGet: a.streamEvents}
+	}
+	return nil
+}
+
+// routeOwn finds what Marathon does not have.
+func (a *API) routeOwn(s []string) methods {
+	switch {
+	case len(s) == 1 && s[0] == "agents":
+		return methods{http.MethodGet: a.listAgents}
+	case len(s) == 1 && s[0] == "dns":
+		return methods{http.MethodGet: a.lookUp}
+	case len(s) > 3 && s[0] == "tasks" && s[2] == "files":
+		return methods{http.MethodGet: a.readSandbox(scheduler.TaskID(s[1]), strings.Join(s[3:], "/"))}
 	}
 	return nil
 }

@@ -68,9 +68,9 @@ func NewEngine(o EngineOptions) *Engine {
 	return &Engine{options: o, leadership: newLeadership()}
 }
 
-// errFailedOver is what Run returns when another scheduler registered with the id of this one. To take it back would
+// ErrFailedOver is what Run returns when another scheduler registered with the id of this one. To take it back would
 // have the two take turns for ever.
-var errFailedOver = errors.New("another scheduler has registered with this framework id: stop one of the two, or give " +
+var ErrFailedOver = errors.New("another scheduler has registered with this framework id: stop one of the two, or give " +
 	"each a state of its own (scheduler.dataDir)")
 
 // Run implements scheduler.Engine.
@@ -106,7 +106,7 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		case errors.Is(err, scheduler.ErrFrameworkRemoved):
 			return fmt.Errorf("framework %s: %w: its tasks are gone with it; to start them all anew as another framework "+
 				"set scheduler.mesos.frameworkRemoved to \"reregister\"", frameworkID, err)
-		case errors.Is(err, errFailedOver):
+		case errors.Is(err, ErrFailedOver):
 			return fmt.Errorf("framework %s: %w", frameworkID, err)
 		case errors.Is(err, errOtherLeader):
 			attempt, pause = -1, firstPause

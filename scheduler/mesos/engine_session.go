@@ -244,7 +244,7 @@ func (s *session) answerInverse(offers []v1InverseOffer) {
 func (s *session) refused(message string) error {
 	switch lower := strings.ToLower(message); {
 	case strings.Contains(lower, "failed over"):
-		return errFailedOver
+		return ErrFailedOver
 	case strings.Contains(lower, "framework has been removed"), strings.Contains(lower, "completed framework"):
 		return fmt.Errorf("%w (%q)", scheduler.ErrFrameworkRemoved, message)
 	}

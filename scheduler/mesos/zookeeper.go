@@ -13,10 +13,18 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"rollcall/scheduler/zookeeper"
 )
 
-// zooKeeperRetry is how long the detector waits before it tries again: for a session, and for a path that is not there.
-const zooKeeperRetry = time.Second
+const (
+	// zooKeeperSessionTimeout is that of Mesos's masters: a server that is gone is noticed as soon as a master is.
+	zooKeeperSessionTimeout = 10 * time.Second
+
+	// zooKeeperRetry is how long the detector waits before it tries again: for a session, and for a path that is not
+	// there.
+	zooKeeperRetry = time.Second
+)
 
 // The names of a master's znode but for the sequence number: its content is JSON, or, before Mesos 0.24, a protocol
 // buffer.
@@ -27,7 +35,7 @@ const (
 
 // ZooKeeper detects masters by the znodes that they write. It is a Detector.
 type ZooKeeper struct {
-	url     ZooKeeperURL
+	url     zookeeper.URL
 	log     *slog.Logger
 	connect func(context.Context) (zooKeeperSession, <-chan zk.Event, error)
 
@@ -46,9 +54,11 @@ type zooKeeperSession interface {
 }
 
 // NewZooKeeper prepares a detector; Run connects.
-func NewZooKeeper(url ZooKeeperURL, log *slog.Logger) *ZooKeeper {
+func NewZooKeeper(url zookeeper.URL, log *slog.Logger) *ZooKeeper {
 	d := &ZooKeeper{url: url, log: log.With("zookeeper", strings.Join(url.Servers, ","), "path", url.Path)}
-	d.connect = d.dial
+	d.connect = func(ctx context.Context) (zooKeeperSession, <-chan zk.Event, error) {
+		return zookeeper.Connect(ctx, url, zooKeeperSessionTimeout, d.log)
+	}
 	return d
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/go-zookeeper/zk"
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/scheduler/zookeeper"
 )
 
 // ensemble is a ZooKeeper that a test has in its hands.
@@ -155,7 +156,7 @@ type detection struct {
 }
 
 func detect(t *testing.T, url string, e *ensemble) *detection {
-	u, err := ParseZooKeeperURL(url)
+	u, err := zookeeper.ParseURL(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,72 +345,5 @@ func TestMasterNodes(t *testing.T) {
 		if strings.Join(got, " ") != c.want {
 			t.Errorf("%q: %q", c.names, got)
 		}
-	}
-}
-
-func TestParseZooKeeperURL(t *testing.T) {
-	for _, c := range []struct {
-		url  string
-		want ZooKeeperURL
-	}{
-		{"zk://h1:2182,h2/mesos", ZooKeeperURL{[]string{"h1:2182", "h2:2181"}, "/mesos", ""}},
-		{"zk://h/a/b/", ZooKeeperURL{[]string{"h:2181"}, "/a/b", ""}},
-		{"zk://h", ZooKeeperURL{[]string{"h:2181"}, "/", ""}},
-		{"zk://u:p@h:1/m", ZooKeeperURL{[]string{"h:1"}, "/m", "u:p"}},
-		{"zk://u:p@x:y@h:1/m", ZooKeeperURL{[]string{"h:1"}, "/m", "u:p@x:y"}},
-		{"zk://[fd00::1]:2181,[fd00::2]/m", ZooKeeperURL{[]string{"[fd00::1]:2181", "[fd00::2]:2181"}, "/m", ""}},
-	} {
-		got, err := ParseZooKeeperURL(c.url)
-		if err != nil {
-			t.Errorf("%s: %v", c.url, err)
-		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
-			t.Errorf("%s:\n%s", c.url, diff)
-		}
-	}
-	for _, bad := range []string{"", "http://h/m", "zk://", "zk:///m", "zk://h:0/m", "zk://h:x/m", "zk://a:b:c/m",
-		"zk://h,/m", "zk://hunter2@h/m", "zk://h/a//b", "zk://u:hunter2@h:99999/m"} {
-		_, err := ParseZooKeeperURL(bad)
-		if err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: %v", bad, err)
-		}
-	}
-}
-
-func TestZooKeeperServers(t *testing.T) {
-	var s zooKeeperServers
-	if err := s.Init([]string{"a:1", "b:1", "c:1"}); err != nil || s.Len() != 3 {
-		t.Fatal(err, s.Len())
-	}
-	take := func(n int) string {
-		var out strings.Builder
-		for range n {
-			server, pause := s.Next()
-			if pause {
-				out.WriteString("|")
-			}
-			out.WriteString(server[:1])
-		}
-		return out.String()
-	}
-	if got := take(7); got != "abc|abc|a" {
-		t.Errorf("got %s", got)
-	}
-	s.Connected()
-	if got := take(4); got != "bc|ab" {
-		t.Errorf("after a connection: %s", got)
-	}
-}
-
-// A server that is not there, and one whose name nobody knows, end in zk.ErrNoServer, not in a wait without end.
-func TestZooKeeperDial(t *testing.T) {
-	d := NewZooKeeper(ZooKeeperURL{Servers: []string{"127.0.0.1:1", "name.invalid:2181"}, Path: "/mesos"}, slog.New(slog.DiscardHandler))
-	s, _, err := d.dial(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	if _, _, _, err := s.ChildrenW("/mesos"); !errors.Is(err, zk.ErrNoServer) {
-		t.Errorf("got %v", err)
 	}
 }

@@ -60,6 +60,7 @@ func subjects(t *testing.T) []subject {
 				return b
 			}
 		}},
+		zooKeeperSubject(t),
 	}
 }
 

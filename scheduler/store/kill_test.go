@@ -21,7 +21,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, writeForEver(path))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	zooKeeperServer.stop()
+	os.Exit(code)
 }
 
 // writeForEver commits numbered records, from where the file leaves off, and prints each number once it is durable.

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/resolver"
+	"rollcall/resolver/replica"
+	"rollcall/scheduler"
+	"rollcall/scheduler/api"
+	"rollcall/scheduler/mesos"
+	"rollcall/scheduler/store"
+	"rollcall/scheduler/zookeeper"
+)
+
+const (
+	// feedPath is where the leader's API serves the names of its tasks to its peers.
+	feedPath = "/rollcall/names"
+
+	// connectWithin bounds how long a peer may take to accept a connection.
+	connectWithin = 5 * time.Second
+)
+
+// peers is this rollcall's place among those that share a state in ZooKeeper. One of them leads: it has the scheduler.
+// The others copy its names and pass requests on to it.
+type peers struct {
+	server    *server
+	self      store.Member
+	election  *store.ZooKeeper
+	front     *api.Front
+	follower  *replica.Follower
+	abdicated chan struct{} // has an element when the leader is to step down
+
+	mu     sync.Mutex
+	leader store.Member // the zero Member when nobody leads
+}
+
+var _ store.Election = (*peers)(nil)
+
+// newPeers prepares the election. ZooKeeper is not asked before run.
+func (s *server) newPeers() (*peers, error) {
+	c := s.config.Scheduler
+	at, err := zookeeper.ParseURL(string(c.ZK))
+	if err != nil {
+		return nil, fmt.Errorf("scheduler.zk: %w", err)
+	}
+	s.zone.Expect(sourceScheduler)
+	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}
+	p := &peers{
+		server:    s,
+		self:      store.Member{ID: rand.Text(), URL: "http://" + s.apiAddress(), Token: rand.Text()},
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Client: transport, Logger: s.log}),
+		abdicated: make(chan struct{}, 1),
+	}
+	p.follower = replica.NewFollower(replica.FollowerOptions{
+		Zone: s.zone, Source: sourceScheduler, Logger: s.log,
+		Client: &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}},
+	})
+	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: s.log})
+	return p, nil
+}
+
+// run takes part in the election until ctx ends.
+func (p *peers) run(ctx context.Context, group *errgroup.Group) {
+	group.Go(func() error { return p.follower.Run(ctx) })
+	group.Go(func() error {
+		if err := p.election.Run(ctx, p); err != nil {
+			return fmt.Errorf("taking part in the election of a leader: %w", err)
+		}
+		return nil
+	})
+}
+
+// Follow implements store.Election.
+func (p *peers) Follow(leader store.Member, ok bool) {
+	p.mu.Lock()
+	changed := p.leader != leader
+	p.leader = leader
+	p.mu.Unlock()
+	if !changed {
+		return
+	}
+	at, err := url.Parse(leader.URL)
+	if !ok || err != nil || leader.ID == p.self.ID {
+		p.front.Follow(nil)
+		p.follower.SetLeader(replica.Leader{})
+		return
+	}
+	p.server.log.Info("another rollcall leads", "leader", leader.URL)
+	p.front.Follow(at)
+	p.follower.SetLeader(replica.Leader{URL: leader.URL + feedPath, Token: leader.Token})
+}
+
+// Lead implements store.Election: it has the scheduler until ctx ends or it is told to step down.
+func (p *peers) Lead(ctx context.Context, term *store.Term) error {
+	s := p.server
+	scheduling, err := s.newScheduling(ctx, term, term.Valid)
+	switch {
+	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
+		return err
+	case err != nil:
+		// The next in the queue may have better luck.
+		s.log.Error("this rollcall cannot lead", "error", err)
+		return nil
+	}
+	leading, stepDown := context.WithCancel(ctx)
+	defer stepDown()
+	feed := replica.NewFeed(replica.FeedOptions{Zone: s.zone, Source: sourceScheduler, Allow: p.isPeer})
+	s.scheduling.Store(scheduling)
+	p.front.Lead(withFeed(feed, scheduling.api))
+	defer func() {
+		p.front.Follow(nil)
+		s.scheduling.Store(nil)
+		scheduling.events.Close()
+		feed.Close()
+	}()
+	go func() {
+		select {
+		case <-p.abdicated:
+			stepDown()
+		case <-leading.Done():
+		}
+	}()
+	err = scheduling.loop.Run(leading)
+	if errors.Is(err, mesos.ErrFailedOver) {
+		s.log.Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
+		return nil
+	}
+	return err
+}
+
+// isPeer says whether a request comes from a rollcall that can read in ZooKeeper what this one wrote there.
+func (p *peers) isPeer(r *http.Request) bool {
+	return subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+p.self.Token)) == 1
+}
+
+// withFeed serves the feed beside h.
+func withFeed(feed, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == feedPath {
+			feed.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// abdicateAfter is how long the leader goes on after it was told to step down, so that the answer arrives.
+const abdicateAfter = 500 * time.Millisecond
+
+// abdicate is what has the leader step down; nil when there is nobody else who could lead.
+func (s *server) abdicate() func() {
+	if s.peers == nil {
+		return nil
+	}
+	return func() {
+		time.AfterFunc(abdicateAfter, func() {
+			select {
+			case s.peers.abdicated <- struct{}{}:
+			default:
+			}
+		})
+	}
+}
+
+// leads says who leads, and whether that is this rollcall.
+func (p *peers) leads() (leader store.Member, own bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leader, p.leader.ID == p.self.ID
+}
+
+// check says whether this rollcall leads or follows who does. One that has lost its leader stays ready: it answers
+// with the last names it heard of.
+func (p *peers) check() resolver.Check {
+	return resolver.Check{
+		Name:  "leader",
+		Ready: func() error { return nil },
+		Detail: func() string {
+			leader, own := p.leads()
+			switch status := p.follower.Status(); {
+			case own:
+				return "this rollcall leads"
+			case leader.ID == "":
+				return "nobody leads"
+			case status.Following:
+				return "following " + leader.URL
+			case status.Err != nil:
+				return fmt.Sprintf("%s leads; %v", leader.URL, status.Err)
+			default:
+				return leader.URL + " leads"
+			}
+		},
+	}
+}
+
+// peersCollector tells Prometheus of the election and of the copy of the leader's names.
+type peersCollector struct {
+	peers                 *peers
+	leads, following, age *prometheus.Desc
+}
+
+var _ prometheus.Collector = (*peersCollector)(nil)
+
+func newPeersCollector(p *peers) *peersCollector {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("rollcall_peers_"+name, help, nil, nil)
+	}
+	return &peersCollector{
+		peers:     p,
+		leads:     desc("leading", "1 while this rollcall leads, else 0."),
+		following: desc("following", "1 while this rollcall copies the leader's names, else 0."),
+		age:       desc("heard_age_seconds", "Time since the leader said anything; absent on the leader and before the first time."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *peersCollector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.leads, c.following, c.age} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *peersCollector) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
+	}
+	flag := func(d *prometheus.Desc, on bool) {
+		if on {
+			gauge(d, 1)
+		} else {
+			gauge(d, 0)
+		}
+	}
+	_, own := c.peers.leads()
+	status := c.peers.follower.Status()
+	flag(c.leads, own)
+	flag(c.following, status.Following && !own)
+	if !own && !status.Heard.IsZero() {
+		gauge(c.age, time.Since(status.Heard).Seconds())
+	}
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"rollcall/scheduler"
+	"rollcall/scheduler/api"
+)
+
+// scheduling is the scheduler over a state that it alone may write: for as long as the program runs, or for the time
+// for which this rollcall leads.
+type scheduling struct {
+	loop   *scheduler.Loop
+	api    *api.API
+	events *api.Events
+}
+
+// newScheduling loads the state from a store and joins what runs it. The engine does not act while valid says no.
+func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid func() bool) (*scheduling, error) {
+	c := s.config.Scheduler
+	state, err := scheduler.LoadState(ctx, st)
+	if err != nil {
+		return nil, err
+	}
+	engine, limits, err := s.openEngine(state)
+	if err != nil {
+		return nil, err
+	}
+	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
+	var seed [32]byte
+	if _, err := rand.Read(seed[:]); err != nil {
+		return nil, fmt.Errorf("seeding the scheduler: %w", err)
+	}
+	loop := scheduler.NewLoop(scheduler.LoopOptions{
+		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{engine, valid},
+		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
+	})
+	events := api.NewEvents(api.DefaultEventsKept, time.Now())
+	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
+	loop.Observe(events)
+	loop.Observe(journal{s.log})
+	o := api.Options{
+		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
+		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(), Role: c.appRole(),
+	}
+	if sandboxes, ok := engine.(api.Sandboxes); ok {
+		o.Sandboxes = sandboxes
+	}
+	if s.config.DNS.On {
+		o.Resolver = ownResolver{s.dnsAddr}
+	}
+	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
+}
+
+// fenced is an engine that launches and kills nothing while this rollcall may not act. What is dropped here is done, or
+// done again, by whoever leads then.
+type fenced struct {
+	scheduler.Engine
+	valid func() bool
+}
+
+func (f fenced) Accept(offer scheduler.OfferID, tasks []scheduler.TaskInfo) {
+	if f.valid() {
+		f.Engine.Accept(offer, tasks)
+	}
+}
+
+func (f fenced) Kill(task scheduler.TaskRef) {
+	if f.valid() {
+		f.Engine.Kill(task)
+	}
+}
+
+func (f fenced) Acknowledge(status scheduler.TaskStatus) {
+	if f.valid() {
+		f.Engine.Acknowledge(status)
+	}
+}
+
+// always is the valid of a state that is nobody else's.
+func always() bool { return true }
+
+// steadyClock tells the time by the steps of the monotonic clock, from the wall clock's time now on: no deadline is
+// missed or met early because somebody sets the clock.
+func steadyClock() func() time.Time {
+	start := time.Now()
+	wall := start.Round(0)
+	return func() time.Time { return wall.Add(time.Since(start)) }
+}

@@ -1,0 +1,96 @@
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"rollcall/records"
+)
+
+// waitingMost is how many updates may wait for a follower that is slow. One that is slower is cut off; it comes back
+// and begins with all there is.
+const waitingMost = 4096
+
+// FeedOptions say what a feed serves, and to whom.
+type FeedOptions struct {
+	Zone   *records.Zone
+	Source string
+	// Allow says whether a request may have the feed: it tells where every task is.
+	Allow func(*http.Request) bool
+}
+
+// Feed serves what a source of a zone says to followers. It is an http.Handler; a request lasts until its context ends
+// or Close is called.
+type Feed struct {
+	o      FeedOptions
+	closed chan struct{}
+	close  sync.Once
+}
+
+// NewFeed returns a feed.
+func NewFeed(o FeedOptions) *Feed { return &Feed{o: o, closed: make(chan struct{})} }
+
+// Close ends all requests, and those that come later at once. It may be called from any goroutine.
+func (f *Feed) Close() { f.close.Do(func() { close(f.closed) }) }
+
+// ServeHTTP implements http.Handler.
+func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case r.Method != http.MethodGet:
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "the names' feed is read with GET", http.StatusMethodNotAllowed)
+		return
+	case !f.o.Allow(r):
+		http.Error(w, "the names' feed is for the rollcalls that share a state", http.StatusForbidden)
+		return
+	}
+	ctx, cut := context.WithCancel(r.Context())
+	defer cut()
+	updates := make(chan records.Update, waitingMost)
+	cancel := f.o.Zone.Subscribe(f.o.Source, func(u records.Update) {
+		select {
+		case updates <- u:
+		default:
+			cut()
+		}
+	})
+	defer cancel()
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	f.write(ctx, w, updates)
+}
+
+// write sends updates until ctx or the feed ends, or the follower is gone.
+func (f *Feed) write(ctx context.Context, w http.ResponseWriter, updates <-chan records.Update) {
+	control := http.NewResponseController(w)
+	lines := json.NewEncoder(w)
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.closed:
+			return
+		case <-beat.C:
+			err = lines.Encode(part{})
+		case u := <-updates:
+			for _, p := range parts(u) {
+				if err == nil {
+					err = lines.Encode(p)
+				}
+			}
+		}
+		// An empty queue is the moment to send: what waits shares a packet.
+		if err == nil && len(updates) == 0 {
+			err = control.Flush()
+		}
+		if err != nil {
+			return // the follower is gone, and says so in its own log
+		}
+	}
+}

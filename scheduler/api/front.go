@@ -1,0 +1,167 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// leaderWait is how long a request waits for somebody to lead.
+	leaderWait = 2500 * time.Millisecond
+
+	// leaderConnections is how many requests are with the leader at a time; others wait.
+	leaderConnections = 64
+	leaderAnswer      = 10 * time.Second // until the leader begins to answer
+
+	via = "X-Marathon-Via"
+)
+
+// FrontOptions are a front's parts. All are needed.
+type FrontOptions struct {
+	Self   string // "host:port" by which the others know this rollcall
+	Client *http.Transport
+	Logger *slog.Logger
+}
+
+// Front stands before the APIs of several rollcalls of which one leads: it answers by its own API while this rollcall
+// leads, and else has the leader answer, as Marathon's instances do. It is an http.Handler. Its methods may be called
+// from any goroutine.
+type Front struct {
+	o     FrontOptions
+	proxy *httputil.ReverseProxy
+
+	mu      sync.Mutex
+	own     http.Handler // while this rollcall leads
+	leader  *url.URL     // while another does
+	changed chan struct{}
+}
+
+// NewFront returns a front that knows of no leader. It sets limits on Client's connections.
+func NewFront(o FrontOptions) *Front {
+	f := &Front{o: o, changed: make(chan struct{})}
+	o.Client.MaxConnsPerHost = leaderConnections
+	o.Client.ResponseHeaderTimeout = leaderAnswer
+	f.proxy = &httputil.ReverseProxy{
+		Rewrite:      f.rewrite,
+		Transport:    o.Client,
+		ErrorHandler: f.failed,
+		ErrorLog:     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+	}
+	return f
+}
+
+// Lead has this rollcall's own API answer from now on.
+func (f *Front) Lead(own http.Handler) { f.set(own, nil) }
+
+// Follow has the leader at a URL answer from now on; nil says that nobody leads.
+func (f *Front) Follow(leader *url.URL) { f.set(nil, leader) }
+
+func (f *Front) set(own http.Handler, leader *url.URL) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.own, f.leader = own, leader
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// answerer waits until somebody leads, within leaderWait: its own API, or the leader's URL.
+func (f *Front) answerer(ctx context.Context) (http.Handler, *url.URL) {
+	late := time.NewTimer(leaderWait)
+	defer late.Stop()
+	for {
+		f.mu.Lock()
+		own, leader, changed := f.own, f.leader, f.changed
+		f.mu.Unlock()
+		if own != nil || leader != nil {
+			return own, leader
+		}
+		select {
+		case <-changed:
+		case <-late.C:
+			return nil, nil
+		case <-ctx.Done():
+			return nil, nil
+		}
+	}
+}
+
+// leaderKey is where a request's leader lies in its context.
+type leaderKey struct{}
+
+// ServeHTTP implements http.Handler. /ping is answered here: it asks whether this rollcall lives.
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/ping" && r.Method == http.MethodGet {
+		if err := ping(w, r); err != nil {
+			f.o.Logger.Debug("answer not delivered", "path", r.URL.Path, "error", err)
+		}
+		return
+	}
+	own, leader := f.answerer(r.Context())
+	switch {
+	case own != nil:
+		own.ServeHTTP(w, r)
+	case leader == nil:
+		f.refuse(w, r, "Could not determine the current leader")
+	case r.URL.Path == "/v2/events" || strings.HasPrefix(r.URL.Path, "/v2/events/"):
+		to := *r.URL
+		to.Scheme, to.Host = leader.Scheme, leader.Host
+		http.Redirect(w, r, to.String(), http.StatusFound)
+	case f.passedHere(r):
+		f.refuse(w, r, "Detected proxying loop.")
+	default:
+		f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
+	}
+}
+
+// passedHere says whether this rollcall passed the request on before.
+func (f *Front) passedHere(r *http.Request) bool {
+	for _, values := range r.Header[via] {
+		for hop := range strings.SplitSeq(values, ",") {
+			if _, by, ok := strings.Cut(strings.TrimSpace(hop), " "); ok && by == f.o.Self {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// rewrite directs a request to the leader.
+func (f *Front) rewrite(r *httputil.ProxyRequest) {
+	leader := r.In.Context().Value(leaderKey{}).(*url.URL)
+	r.SetURL(leader)
+	r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+	r.SetXForwarded()
+	r.Out.Header[via] = append(r.Out.Header[via], "1.1 "+f.o.Self)
+}
+
+// failed answers when the leader does not.
+func (f *Front) failed(w http.ResponseWriter, r *http.Request, err error) {
+	switch {
+	case r.Context().Err() != nil:
+		f.o.Logger.Debug("the client of a request to the leader is gone", "path", r.URL.Path, "error", err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.refuse(w, r, "Connection to leader refused.")
+	default:
+		f.o.Logger.Warn("the leader does not answer a request", "method", r.Method, "path", r.URL.Path, "error", err)
+		f.answer(w, r, http.StatusInternalServerError, "The leader did not answer: "+err.Error())
+	}
+}
+
+func (f *Front) refuse(w http.ResponseWriter, r *http.Request, message string) {
+	f.answer(w, r, http.StatusBadGateway, message)
+}
+
+func (f *Front) answer(w http.ResponseWriter, r *http.Request, status int, message string) {
+	w.Header().Add(via, "1.1 "+f.o.Self)
+	if err := respond(w, r, status, &Error{Message: message}); err != nil {
+		f.o.Logger.Debug("answer not delivered", "path", r.URL.Path, "error", err)
+	}
+}

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// frontServer is a front at an address of its own, its requests kept.
+func frontServer(t *testing.T, self string) (*Front, *httptest.Server) {
+	t.Helper()
+	f := NewFront(FrontOptions{Self: self, Client: &http.Transport{}, Logger: slog.New(slog.DiscardHandler)})
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	t.Cleanup(f.o.Client.CloseIdleConnections)
+	return f, s
+}
+
+func at(t *testing.T, address string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// ask sends a request as it is and does not follow redirects.
+func ask(t *testing.T, method, url, body string, header http.Header) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header != nil {
+		r.Header = header
+	}
+	response, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, string(data)
+}
+
+func TestFrontPassesOn(t *testing.T) {
+	var got *http.Request
+	var body []byte
+	leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r
+		body, _ = io.ReadAll(r.Body)
+		w.Header().Set("X-Marathon-Leader", "http://leader")
+		w.WriteHeader(http.StatusNotFound)
+		io.WriteString(w, `{"message":"App '/x' does not exist"}`) //nolint:errcheck // the test would fail below
+	}))
+	defer leader.Close()
+	f, s := frontServer(t, "follower:8080")
+	f.Follow(at(t, leader.URL))
+	response, answer := ask(t, http.MethodPut, s.URL+"/v2/apps//a%2Fb?force=true&x=1%3B2", "body", http.Header{
+		"Authorization": {"Basic x"}, "X-Forwarded-For": {"192.0.2.1"}, via: {"1.1 other:8080"}})
+	if response.StatusCode != http.StatusNotFound || answer != `{"message":"App '/x' does not exist"}` ||
+		response.Header.Get("X-Marathon-Leader") != "http://leader" {
+		t.Errorf("%s %v %s", response.Status, response.Header, answer)
+	}
+	if got.Method != http.MethodPut || got.RequestURI != "/v2/apps//a%2Fb?force=true&x=1%3B2" || string(body) != "body" {
+		t.Errorf("the leader got %s %s %q", got.Method, got.RequestURI, body)
+	}
+	h := got.Header
+	if h.Get("Authorization") != "Basic x" || h.Get("X-Forwarded-For") != "192.0.2.1, 127.0.0.1" ||
+		strings.Join(h[via], "|") != "1.1 other:8080|1.1 follower:8080" || got.Host != strings.TrimPrefix(leader.URL, "http://") {
+		t.Errorf("the leader got %s %v", got.Host, h)
+	}
+}
+
+func TestFrontAnswers(t *testing.T) {
+	gone, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone.Close()
+	refusing := "http://" + gone.Addr().String()
+	cut := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer cut.Close()
+	for _, c := range []struct {
+		name, leader, path string
+		header             http.Header
+		status             int
+		want               string
+	}{
+		{"ping", refusing, "/ping", nil, 200, "pong"},
+		{"the leader is gone", refusing, "/v2/apps", nil, 502, `{"message":"Connection to leader refused."}`},
+		{"a loop", refusing, "/v2/apps", http.Header{via: {"1.1 b:1, 1.1 follower:8080"}}, 502, `{"message":"Detected proxying loop."}`},
+		{"no loop", refusing, "/v2/apps", http.Header{via: {"1.1 follower:80801"}}, 502, `{"message":"Connection to leader refused."}`},
+		{"the leader breaks off", cut.URL, "/v2/apps", nil, 500, `{"message":"The leader did not answer: EOF"}`},
+		{"events", "http://leader:8080", "/v2/events?event_type=x", nil, 302, "http://leader:8080/v2/events?event_type=x"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, s := frontServer(t, "follower:8080")
+			f.Follow(at(t, c.leader))
+			response, body := ask(t, http.MethodGet, s.URL+c.path, "", c.header)
+			if c.status == http.StatusFound {
+				body = response.Header.Get("Location")
+			}
+			if response.StatusCode != c.status || body != c.want {
+				t.Errorf("%s %s", response.Status, body)
+			}
+		})
+	}
+}
+
+func TestFrontLeads(t *testing.T) {
+	f, s := frontServer(t, "me:8080")
+	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	if response, _ := ask(t, http.MethodGet, s.URL+"/v2/apps", "", nil); response.StatusCode != http.StatusTeapot {
+		t.Error(response.Status)
+	}
+}
+
+// A request that comes while nobody leads waits for the election, but not for ever.
+func TestFrontWaitsForLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFront(FrontOptions{Self: "me:8080", Client: &http.Transport{}, Logger: slog.New(slog.DiscardHandler)})
+		get := func() *httptest.ResponseRecorder {
+			w := httptest.NewRecorder()
+			f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v2/apps", nil))
+			return w
+		}
+		began := time.Now()
+		w := get()
+		if body := w.Body.String(); w.Code != 502 || body != `{"message":"Could not determine the current leader"}` {
+			t.Errorf("%d %s", w.Code, body)
+		}
+		if waited := time.Since(began); waited != 2500*time.Millisecond {
+			t.Errorf("it waited %s", waited)
+		}
+		time.AfterFunc(time.Second, func() {
+			f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+		})
+		if w := get(); w.Code != http.StatusTeapot {
+			t.Errorf("after an election: %d %s", w.Code, w.Body)
+		}
+	})
+}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"rollcall/scheduler/zookeeper"
+)
+
+const zooKeeperJar = "/usr/share/java/zookeeper.jar"
+
+// zooKeeperServer is Debian's ZooKeeper, one server for all tests, each of which has a path of its own.
+var zooKeeperServer = struct {
+	once    sync.Once
+	address string
+	err     error
+	stop    func()
+	paths   atomic.Int64
+}{stop: func() {}}
+
+// zooKeeperURL names a path that nobody else uses. The test is skipped where ZooKeeper cannot be started, which in CI
+// is a failure.
+func zooKeeperURL(t testing.TB) zookeeper.URL {
+	t.Helper()
+	s := &zooKeeperServer
+	s.once.Do(func() { s.address, s.stop, s.err = startZooKeeper() })
+	if s.err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("starting ZooKeeper: %v: make deps installs it", s.err)
+		}
+		t.Skipf("SKIPPED: nothing is known about ZooKeeper as the store: %v: make deps installs it", s.err)
+	}
+	return zookeeper.URL{Servers: []string{s.address}, Path: fmt.Sprintf("/test/%d", s.paths.Add(1))}
+}
+
+func startZooKeeper() (address string, stop func(), err error) {
+	stop = func() {}
+	if _, err := os.Stat(zooKeeperJar); err != nil {
+		return "", stop, err
+	}
+	dir, err := os.MkdirTemp("", "rollcall-zookeeper")
+	if err != nil {
+		return "", stop, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", stop, err
+	}
+	address = l.Addr().String()
+	l.Close()
+	_, port, _ := net.SplitHostPort(address)
+	config := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"+
+		"maxClientCnxns=0\nforceSync=no\n", dir, port)
+	file := filepath.Join(dir, "zoo.cfg")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		return "", stop, err
+	}
+	var out bytes.Buffer
+	c := exec.Command("java", "-Xmx256m", "-cp", zooKeeperJar, "org.apache.zookeeper.server.quorum.QuorumPeerMain", file)
+	c.Stdout, c.Stderr = &out, &out
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := c.Start(); err != nil {
+		return "", stop, err
+	}
+	return address, func() {
+		c.Process.Kill() //nolint:errcheck // it may have ended
+		c.Wait()         //nolint:errcheck // likewise
+		os.RemoveAll(dir)
+	}, nil
+}
+
+// rollcallUnderTest takes part in an election and leads until it is told to resign.
+type rollcallUnderTest struct {
+	terms   chan *Term
+	resign  chan struct{}
+	follows chan Member // who leads; the zero Member for nobody
+	ended   chan error
+	stop    context.CancelFunc
+}
+
+const testSession = 4 * time.Second
+
+func startRollcall(t testing.TB, url zookeeper.URL, name string) *rollcallUnderTest {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &rollcallUnderTest{terms: make(chan *Term), resign: make(chan struct{}), follows: make(chan Member, 100),
+		ended: make(chan error, 1), stop: cancel}
+	z := NewZooKeeper(ZooKeeperOptions{URL: url, SessionTimeout: testSession, Self: Member{ID: name, URL: "http://" + name},
+		Logger: slog.New(slog.DiscardHandler)})
+	go func() {
+		r.ended <- z.Run(ctx, r)
+		close(r.ended)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-r.ended
+	})
+	return r
+}
+
+func (r *rollcallUnderTest) Follow(leader Member, ok bool) {
+	if !ok {
+		leader = Member{}
+	}
+	r.follows <- leader
+}
+
+func (r *rollcallUnderTest) Lead(ctx context.Context, term *Term) error {
+	select {
+	case r.terms <- term:
+	case <-ctx.Done():
+		return nil
+	}
+	select {
+	case <-r.resign:
+	case <-ctx.Done():
+	}
+	return nil
+}
+
+// term waits for this rollcall to lead.
+func (r *rollcallUnderTest) term(t fataler) *Term {
+	t.Helper()
+	select {
+	case term := <-r.terms:
+		return term
+	case err := <-r.ended:
+		t.Fatalf("the election has ended: %v", err)
+	case <-time.After(time.Minute):
+		t.Fatalf("this rollcall was not elected within a minute")
+	}
+	return nil
+}
+
+// follow waits until this rollcall sees that another leads.
+func (r *rollcallUnderTest) follow(t fataler, leader string) {
+	t.Helper()
+	for late := time.After(time.Minute); ; {
+		select {
+		case m := <-r.follows:
+			if m == (Member{ID: leader, URL: "http://" + leader}) {
+				return
+			}
+		case <-late:
+			t.Fatalf("this rollcall did not follow %s within a minute", leader)
+		}
+	}
+}
+
+// link is a way to ZooKeeper that can be cut.
+type link struct {
+	listener net.Listener
+	to       string
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	down     bool
+	// deaf: what ZooKeeper answers next is swallowed, and the connection is cut by it. Requests still arrive.
+	deaf *atomic.Bool
+}
+
+func newLink(t testing.TB, to string) *link {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &link{listener: l, to: to, conns: map[net.Conn]bool{}, deaf: new(atomic.Bool)}
+	go k.serve()
+	t.Cleanup(func() {
+		l.Close()
+		k.cut()
+	})
+	return k
+}
+
+func (k *link) serve() {
+	for {
+		near, err := k.listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			continue
+		}
+		k.mu.Lock()
+		down := k.down
+		k.mu.Unlock()
+		far, err := net.Dial("tcp", k.to)
+		if down || err != nil {
+			near.Close()
+			if far != nil {
+				far.Close()
+			}
+			continue
+		}
+		k.mu.Lock()
+		k.conns[near], k.conns[far] = true, true
+		k.mu.Unlock()
+		go k.pass(far, near, nil)
+		go k.pass(near, far, k.deaf)
+	}
+}
+
+// pass copies what comes from one side to the other.
+func (k *link) pass(to, from net.Conn, deaf *atomic.Bool) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil || deaf != nil && deaf.CompareAndSwap(true, false) {
+			return
+		}
+		if _, err := to.Write(buffer[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// cut ends all connections.
+func (k *link) cut() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for c := range k.conns {
+		c.Close()
+		delete(k.conns, c)
+	}
+}
+
+// setDown cuts the link and keeps it cut, or mends it.
+func (k *link) setDown(down bool) {
+	k.mu.Lock()
+	k.down = down
+	k.mu.Unlock()
+	if down {
+		k.cut()
+	}
+}
+
+// urlOf names a path by way of links.
+func urlOf(path string, links ...*link) zookeeper.URL {
+	u := zookeeper.URL{Path: path}
+	for _, k := range links {
+		u.Servers = append(u.Servers, k.listener.Addr().String())
+	}
+	return u
+}

@@ -1,0 +1,226 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// ErrDeposed is wrapped when another rollcall leads, or may lead by now. Nothing was stored then.
+var ErrDeposed = errors.New("this rollcall leads no longer")
+
+// errTermFailed marks what Election.Lead returned.
+var errTermFailed = errors.New("leading")
+
+// Term is the time for which this rollcall leads. It is a scheduler.Store that stores nothing once another leads: each
+// transaction names the version of the term's node that the one before left behind.
+//
+// Commit and Load are called from one goroutine, the other methods from any.
+type Term struct {
+	c     *candidacy
+	multi func(ops ...any) ([]zk.MultiResponse, error)
+	lost  context.CancelCauseFunc
+
+	// The store's goroutine has these.
+	version int32           // of the term's node
+	nodes   map[string]bool // that are there, below the state's, with their directories; nil: not known yet
+	note    termNote        // of the last transaction
+	journal [][]change      // a commit that is made and may not be carried out
+
+	mu    sync.Mutex
+	lease time.Time // until when nobody else can have been elected, by the monotonic clock
+	over  bool
+}
+
+// termNote is what the term's node holds: who wrote it, and which commit that was. When the answer to a commit is lost
+// the note tells whether it was made.
+type termNote struct {
+	Leader string    `json:"leader"` // Member.ID
+	Since  time.Time `json:"since"`  // with Leader, tells terms apart
+	Commit int       `json:"commit"`
+}
+
+// lead begins a term, has it used, and ends it.
+func (c *candidacy) lead(ctx context.Context) error {
+	asked := time.Now()
+	_, stat, err := c.conn.Get(c.path(nodeTerm))
+	if err != nil {
+		return fmt.Errorf("beginning a term: %w", err)
+	}
+	inTerm, lost := context.WithCancelCause(ctx)
+	defer lost(nil)
+	t := &Term{c: c, multi: c.conn.Multi, lost: lost, version: stat.Version,
+		note: termNote{Leader: c.o.Self.ID, Since: asked.UTC()}}
+	t.extend(asked)
+	// It is begun by a transaction that fails if this candidate is gone or if another leads since.
+	own := &zk.CheckVersionRequest{Path: c.path(nodeCandidates, c.node), Version: -1}
+	if err := t.transact(ctx, own); err != nil {
+		return fmt.Errorf("beginning a term: %w", err)
+	}
+	c.term.Store(t)
+	defer c.term.Store(nil)
+	c.o.Logger.Info("this rollcall leads")
+	c.election.Follow(c.o.Self, true)
+
+	var keeping sync.WaitGroup
+	keeping.Go(func() { t.keep(inTerm) })
+	err = c.election.Lead(inTerm, t)
+	cause := context.Cause(inTerm)
+	lost(nil)
+	keeping.Wait()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", errTermFailed, err)
+	case ctx.Err() != nil:
+		return nil
+	case cause != nil:
+		c.o.Logger.Warn("this rollcall leads no longer", "cause", cause)
+		c.election.Follow(Member{}, false)
+		return nil
+	}
+	c.o.Logger.Info("this rollcall gives up leading")
+	c.election.Follow(Member{}, false)
+	if err := c.conn.Delete(c.path(nodeCandidates, c.node), -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
+		return fmt.Errorf("giving up leading: %w", err)
+	}
+	return nil
+}
+
+// Valid says whether this rollcall may act as the leader at this moment. It turns false by itself when ZooKeeper was
+// not heard of for two thirds of the session's time-out, also when the process was stopped meanwhile.
+func (t *Term) Valid() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.over && time.Now().Before(t.lease)
+}
+
+// extend moves the end of the lease: at the time asked the session was alive for ZooKeeper.
+func (t *Term) extend(asked time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if end := asked.Add(t.c.o.SessionTimeout * 2 / 3); end.After(t.lease) {
+		t.lease = end
+	}
+}
+
+// lose ends the term.
+func (t *Term) lose(cause error) {
+	t.mu.Lock()
+	t.over = true
+	t.mu.Unlock()
+	t.lost(cause)
+}
+
+// keep extends the lease for as long as ZooKeeper answers, and ends the term when it has run out.
+func (t *Term) keep(ctx context.Context) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asking.Go(func() {
+		for sleep(ctx, t.c.o.SessionTimeout/6) == nil {
+			asked := time.Now()
+			// Sync goes through ZooKeeper's own leader: a server that is cut off from it cannot answer.
+			if _, err := t.c.conn.Sync(t.c.path(nodeTerm)); err == nil {
+				t.extend(asked)
+			}
+		}
+	})
+	for t.Valid() {
+		if sleep(ctx, t.left()) != nil {
+			return
+		}
+	}
+	t.lose(fmt.Errorf("ZooKeeper was not heard of for %s", t.c.o.SessionTimeout*2/3))
+}
+
+func (t *Term) left() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return time.Until(t.lease)
+}
+
+// transact makes changes in one transaction, if no other term has begun. The connection may be lost before the answer
+// comes; whether the changes were made is found out then. An error that does not wrap ErrDeposed means that they were
+// not made and may be tried again.
+func (t *Term) transact(ctx context.Context, ops ...any) error {
+	t.note.Commit++
+	note, err := json.Marshal(t.note)
+	if err != nil {
+		return err
+	}
+	for {
+		if !t.Valid() {
+			return ErrDeposed
+		}
+		asked := time.Now()
+		_, err = t.multi(append([]any{
+			&zk.SetDataRequest{Path: t.c.path(nodeTerm), Data: note, Version: t.version}}, ops...)...)
+		switch {
+		case err == nil:
+			t.version++
+			t.extend(asked)
+			return nil
+		case errors.Is(err, zk.ErrBadVersion):
+			return t.deposed(err)
+		case !ambiguous(err):
+			return err
+		}
+		made, err := t.made(ctx, note)
+		if made || err != nil {
+			return err
+		}
+	}
+}
+
+// ambiguous says whether an error leaves open if a transaction was made.
+func ambiguous(err error) bool {
+	for _, open := range []error{zk.ErrConnectionClosed, zk.ErrSessionMoved, zk.ErrNoServer, zk.ErrClosing} {
+		if errors.Is(err, open) {
+			return true
+		}
+	}
+	return false
+}
+
+// made finds out whether the transaction with a note was made whose answer was lost. If not, it sees to it that it
+// will not be made any more, either: it takes the version of the term's node which that one needs.
+func (t *Term) made(ctx context.Context, note []byte) (bool, error) {
+	var (
+		node  = t.c.path(nodeTerm)
+		never = append(bytes.Clone(note), ' ')
+	)
+	for ; ; sleep(ctx, sessionRetry/4) { //nolint:errcheck // Valid tells
+		if !t.Valid() || ctx.Err() != nil {
+			return false, t.deposed(errors.New("it is not known whether the state was stored"))
+		}
+		data, stat, err := t.c.conn.Get(node)
+		switch {
+		case ambiguous(err):
+		case err != nil:
+			return false, fmt.Errorf("reading the term: %w", err)
+		case stat.Version == t.version:
+			if _, err := t.c.conn.Set(node, never, t.version); err != nil && !ambiguous(err) && !errors.Is(err, zk.ErrBadVersion) {
+				return false, fmt.Errorf("taking up the term again: %w", err)
+			}
+		case bytes.Equal(data, note):
+			t.version = stat.Version
+			return true, nil
+		case bytes.Equal(data, never):
+			t.version = stat.Version
+			return false, nil
+		default:
+			return false, t.deposed(fmt.Errorf("another term has begun: %s", data))
+		}
+	}
+}
+
+func (t *Term) deposed(cause error) error {
+	err := fmt.Errorf("%w: %w", ErrDeposed, cause)
+	t.lose(err)
+	return err
+}

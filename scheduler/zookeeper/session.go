@@ -1,0 +1,93 @@
+package zookeeper
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/go-zookeeper/zk"
+)
+
+// maxAnswer is the longest answer that is read, in bytes: ZooKeeper's own limit is 1 MiB for a request, and a directory
+// may list somewhat more.
+const maxAnswer = 16 << 20
+
+// Connect opens a session. It returns at once and connects on its own, again and again until ctx ends or the
+// connection is closed: requests wait for that, and fail with zk.ErrNoServer when no server could be reached. A session
+// ends when no server has heard of it for as long as timeout; the connection then opens a new one, and an event says
+// so. Logging in is left to the caller (zk.Conn.AddAuth).
+func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logger) (*zk.Conn, <-chan zk.Event, error) {
+	var dialer net.Dialer
+	conn, events, err := zk.Connect(url.Servers, timeout,
+		zk.WithHostProvider(&servers{}),
+		zk.WithDialer(func(network, address string, timeout time.Duration) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, timeout)
+			defer cancel()
+			return dialer.DialContext(ctx, network, address)
+		}),
+		zk.WithLogger(clientLog{log}), zk.WithLogInfo(false),
+		zk.WithMaxBufferSize(maxAnswer))
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn, events, nil
+}
+
+// servers hands out the servers by name, in turn. Names are resolved by whoever dials, each time anew: a
+// server that moves is found, and one whose name is unknown does not keep from the others. (zk.DNSHostProvider resolves
+// all names once and fails if one of them does.)
+type servers struct {
+	mu    sync.Mutex
+	all   []string
+	tried int // since the last connection that came to be
+	next  int
+}
+
+var _ zk.HostProvider = (*servers)(nil)
+
+// Init implements zk.HostProvider. The servers come shuffled.
+func (s *servers) Init(all []string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = all
+	return nil
+}
+
+// Len implements zk.HostProvider.
+func (s *servers) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.all)
+}
+
+// Next implements zk.HostProvider: retryStart makes the client wait for a second, once for each time that all servers
+// have been tried.
+func (s *servers) Next() (server string, retryStart bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	retryStart = s.tried > 0 && s.tried%len(s.all) == 0
+	s.tried++
+	server = s.all[s.next]
+	s.next = (s.next + 1) % len(s.all)
+	return server, retryStart
+}
+
+// Connected implements zk.HostProvider.
+func (s *servers) Connected() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// The server that is connected to counts as tried: one that drops every connection must not be asked in a loop
+	// without a pause.
+	s.tried = 1
+}
+
+// clientLog takes the client's own messages. They come once for each attempt; whoever uses the session says what matters.
+type clientLog struct{ log *slog.Logger }
+
+// Printf implements zk.Logger.
+func (l clientLog) Printf(format string, args ...any) {
+	l.log.Debug("ZooKeeper client: " + fmt.Sprintf(format, args...))
+}
