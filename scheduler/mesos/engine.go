@@ -48,8 +48,9 @@ type Engine struct {
 	options EngineOptions
 	*leadership
 
-	mu      sync.Mutex
-	session *session // nil: none
+	mu        sync.Mutex
+	session   *session // nil: none
+	framework string   // the id that it has, or had last
 }
 
 var _ scheduler.Engine = (*Engine)(nil)
@@ -87,9 +88,9 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 				continue
 			}
 		}
-		s := &session{Engine: e, asked: asked, master: candidates[attempt%len(candidates)], framework: frameworkID, events: events}
+		s := &session{Engine: e, asked: asked, master: candidates[attempt%len(candidates)], id: frameworkID, events: events}
 		err := s.run(ctx)
-		frameworkID = cmp.Or(s.framework, frameworkID)
+		frameworkID = cmp.Or(s.id, frameworkID)
 		if s.began {
 			select {
 			case events <- scheduler.Disconnected{}:
@@ -99,6 +100,8 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		switch {
 		case ctx.Err() != nil:
 			return nil
+		case errors.Is(err, scheduler.ErrFrameworkRemoved) && frameworkID == "":
+			// It cannot have been. Later may be better.
 		case errors.Is(err, scheduler.ErrFrameworkRemoved) && e.options.Reregister:
 			e.options.Logger.Warn("the framework was removed: registering as a new one", "framework", frameworkID)
 			frameworkID = ""
@@ -154,10 +157,21 @@ func (e *Engine) in(f func(*session)) {
 	}
 }
 
+// setSession is called with nil when a session has ended.
 func (e *Engine) setSession(s *session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.session = s
+	if s != nil {
+		e.framework = s.id
+	}
+}
+
+// registered is the id of the framework that the engine is, or was; "" before the first registration.
+func (e *Engine) registered() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.framework
 }
 
 // Accept implements scheduler.Engine.

@@ -54,7 +54,7 @@ var errRefused = errors.New("the master refuses the call")
 
 // makeCall makes one call. An error is one of the session's.
 func (s *session) makeCall(ctx context.Context, c v1Call) error {
-	c.FrameworkID = valueOf(s.framework)
+	c.FrameworkID = valueOf(s.id)
 	err := s.post(ctx, c)
 	if !errors.Is(err, errRefused) {
 		return err

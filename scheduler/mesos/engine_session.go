@@ -28,11 +28,11 @@ type session struct {
 	master string // of asked: who was subscribed at first
 	events chan<- scheduler.Event
 
-	framework string // its id; "" before the first registration ever
-	began     bool   // the master has registered us
-	at        string // the master that the stream comes from, "host:port"
-	stream    string // Mesos-Stream-Id
-	region    string // the master's
+	id     string // of the framework; "" before the first registration ever
+	began  bool   // the master has registered us
+	at     string // the master that the stream comes from, "host:port"
+	stream string // Mesos-Stream-Id
+	region string // the master's
 
 	offers     offerPool
 	unanswered unanswered
@@ -66,7 +66,7 @@ func (s *session) run(ctx context.Context) error {
 
 // subscribe is run but for the reasons for which ctx may end.
 func (s *session) subscribe(ctx context.Context) error {
-	body, err := json.Marshal(subscribeCall(s.frameworkInfo(s.framework)))
+	body, err := json.Marshal(subscribeCall(s.frameworkInfo(s.id)))
 	if err != nil {
 		return err
 	}
@@ -90,11 +90,11 @@ func (s *session) subscribe(ctx context.Context) error {
 		return fmt.Errorf("the first event is %q, not %s", first.Type, schedulerSubscribed)
 	}
 	id := first.Subscribed.FrameworkID.Value
-	if id == "" || s.framework != "" && s.framework != id {
-		return fmt.Errorf("the master registered framework %q as %q", s.framework, id)
+	if id == "" || s.id != "" && s.id != id {
+		return fmt.Errorf("the master registered framework %q as %q", s.id, id)
 	}
 	s.quiet.allow(missedHeartbeats * first.Subscribed.heartbeat())
-	s.framework, s.began = id, true
+	s.id, s.began = id, true
 	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)
 	s.region = first.Subscribed.Master.Domain.region()
 	s.calls, s.own, s.seed = newQueue[v1Call](), newQueue[scheduler.TaskStatus](), maphash.MakeSeed()
@@ -108,9 +108,9 @@ func (s *session) subscribe(ctx context.Context) error {
 func (s *session) serve(ctx context.Context, records *RecordReader, response *http.Response) error {
 	s.setSession(s)
 	defer s.setSession(nil)
-	s.options.Logger.Info("registered with the Mesos master", "master", s.at, "framework", s.framework)
-	s.options.Registered(s.framework)
-	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.framework, Master: s.at}) {
+	s.options.Logger.Info("registered with the Mesos master", "master", s.at, "framework", s.id)
+	s.options.Registered(s.id)
+	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.id, Master: s.at}) {
 		return ctx.Err()
 	}
 	group, inner := errgroup.WithContext(ctx)
