@@ -24,13 +24,22 @@ func (r Resources) plus(s Resources) Resources {
 	r.Mem += s.Mem
 	r.Disk += s.Disk
 	r.GPUs += s.GPUs
-	r.Ports = r.Ports.Union(s.Ports)
+	if len(s.Ports) > 0 {
+		r.Ports = r.Ports.Union(s.Ports)
+	}
 	return r
+}
+
+func (r Resources) empty() bool {
+	return r.CPUs == 0 && r.Mem == 0 && r.Disk == 0 && r.GPUs == 0 && len(r.Ports) == 0
 }
 
 // common is as much of s as r has. Mesos counts thousandths.
 func (r Resources) common(s Resources) Resources {
 	least := func(a, b float64) float64 { return math.Floor(max(min(a, b), 0)*1000+slack) / 1000 }
+	if r.empty() {
+		return Resources{}
+	}
 	out := Resources{CPUs: least(r.CPUs, s.CPUs), Mem: least(r.Mem, s.Mem), Disk: least(r.Disk, s.Disk), GPUs: min(r.GPUs, s.GPUs)}
 	for _, p := range s.Ports {
 		for port := p.Begin; port <= p.End; port++ {
