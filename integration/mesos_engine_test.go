@@ -1,14 +1,18 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-zookeeper/zk"
 
 	"rollcall/integration/mesosmaster"
 )
@@ -278,5 +282,123 @@ func TestFrameworkRemovedOnMesos(t *testing.T) {
 	}
 	if len(c.Frameworks()) != 0 {
 		t.Errorf("it registered as %v", c.Frameworks())
+	}
+}
+
+// The same with masters that are found through ZooKeeper, whose nodes outlive a dead master for a while: until then
+// the others still send to it.
+func TestMasterFailoverThroughZooKeeper(t *testing.T) {
+	require(t, "dig")
+	z := startZooKeeper(t)
+	c := newMesosCluster(t, mesosmaster.Options{})
+	first, second := c.Leader(), c.master(t, "127.0.0.12")
+	session, standby := registerMaster(t, z, first), registerMaster(t, z, second)
+	defer standby.Close()
+	conf := newMesosConfig(t.TempDir())
+	delete(conf, "masters")
+	conf["zk"] = z.url()
+	d := start(t, conf)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 2}`)
+	d.running("/a", 2)
+	d.eventually("the deployment ends", func() bool { return d.deployments() == 0 })
+	before := c.PIDs()
+
+	first.Kill()
+	d.eventually("the loss is noticed", func() bool { return strings.Contains(d.output(), "not connected to the Mesos masters") })
+	c.Elect(second)
+	session.Close()
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"instances": 3}`)
+	d.running("/a", 3)
+	now := c.PIDs()
+	maps.DeleteFunc(now, func(id string, _ int) bool { return before[id] == 0 })
+	if !maps.Equal(before, now) {
+		t.Errorf("tasks were %v and are %v", before, now)
+	}
+	d.eventually("leader.mesos is the new one", func() bool { return slices.Equal(d.addresses("leader.mesos"), []string{"127.0.0.12"}) })
+}
+
+// Resources that are reserved for a role of the framework are used, first of all; agents under maintenance are not.
+func TestRolesAndMaintenanceOnMesos(t *testing.T) {
+	c := mesosmaster.NewCluster(mesosmaster.Options{})
+	t.Cleanup(c.Close)
+	m, err := c.StartMaster("127.0.0.11")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Elect(m)
+	reserved := c.AddAgent(mesosmaster.AgentOptions{IP: "127.0.0.1", Reserved: []mesosmaster.Reserve{{Role: "dev", CPUs: 2, Mem: 1024}}})
+	away := c.AddAgent(mesosmaster.AgentOptions{IP: "127.0.0.2"})
+	away.Maintain(time.Now(), time.Hour)
+	conf := newMesosConfig(t.TempDir(), m.Address())
+	conf["scheduler"].(map[string]any)["mesos"] = map[string]any{"roles": []string{"dev"}}
+	d := start(t, conf)
+	app := func(id string, cpus float64, more string) {
+		d.must(http.StatusCreated, http.MethodPost, "/v2/apps", fmt.Sprintf(`{"id": %q, "cmd": "sleep 1000", "cpus": %g, "mem": 32%s}`, id, cpus, more))
+	}
+	app("/both", 3.5, "") // 2 reserved ones and 1.5 of the others
+	d.running("/both", 1)
+	app("/rest", 0.5, `, "acceptedResourceRoles": ["*"]`)
+	d.running("/rest", 1)
+	app("/none", 0.5, `, "acceptedResourceRoles": ["dev"]`)
+	d.eventually("the queue says why not", func() bool {
+		q := d.queued("/none")
+		return q != nil && q.declined("InsufficientCpus") > 0
+	})
+	for id, agent := range c.Tasks() {
+		if agent != reserved.ID() {
+			t.Errorf("%s runs on an agent that is away", id)
+		}
+	}
+}
+
+// Two rollcalls with one framework id do not take turns: the one that was first gives up.
+func TestFrameworkTakenOverOnMesos(t *testing.T) {
+	c := newMesosCluster(t, mesosmaster.Options{})
+	first := startOnMesos(t, c)
+	first.eventually("it has registered", func() bool { return len(c.Frameworks()) == 1 })
+	data, err := os.ReadFile(filepath.Join(first.dir, "data", "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := newMesosConfig(t.TempDir(), c.Leader().Address())
+	dataDir := second["scheduler"].(map[string]any)["dataDir"].(string)
+	if err := errors.Join(os.MkdirAll(dataDir, 0o755), os.WriteFile(filepath.Join(dataDir, "state.db"), data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	d := start(t, second)
+	select {
+	case <-first.exited:
+	case <-time.After(patience):
+		t.Fatal("both go on")
+	}
+	if !strings.Contains(first.output(), "another scheduler has registered with this framework id") {
+		t.Errorf("it does not say why:\n%s", first.output())
+	}
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 1000", "cpus": 0.1, "mem": 32}`)
+	d.running("/a", 1)
+}
+
+// declined is how many of the newest offers were refused for a reason.
+func (q *queueItem) declined(reason string) int {
+	for _, r := range q.ProcessedOffersSummary.RejectSummaryLastOffers {
+		if r.Reason == reason {
+			return r.Declined
+		}
+	}
+	return 0
+}
+
+// registerMaster writes a master's znodes once the ensemble serves.
+func registerMaster(t *testing.T, z *zooKeeperEnsemble, m *mesosmaster.Master) *zk.Conn {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for {
+		session, err := m.Register(z.clients, "/mesos")
+		if err == nil {
+			return session
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 }
