@@ -402,3 +402,28 @@ func registerMaster(t *testing.T, z *zooKeeperEnsemble, m *mesosmaster.Master) *
 		}
 	}
 }
+
+// Where many agents are lost at once, their tasks are not replaced before somebody says that they are gone.
+func TestMassLossOnMesos(t *testing.T) {
+	c := newMesosCluster(t, mesosmaster.Options{})
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 6}`)
+	d.running("/a", 6) // two on each agent, since they are spread
+	var losses struct {
+		Agents int
+		Held   bool
+	}
+	c.agents[0].Cut()
+	c.agents[1].Cut()
+	d.eventually("the brake is on", func() bool { d.get("/rollcall/losses", &losses); return losses.Held && losses.Agents == 2 })
+	// The first loss may have been by itself for a moment; what the second one took is not replaced.
+	if n := len(d.tasks("/a")); n > 4 {
+		t.Errorf("%d tasks run", n)
+	}
+	d.must(http.StatusOK, http.MethodPost, "/rollcall/losses/confirm", "")
+	d.running("/a", 6)
+	d.get("/rollcall/losses", &losses)
+	if losses.Held {
+		t.Error("the brake is still on")
+	}
+}

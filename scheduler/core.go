@@ -52,6 +52,7 @@ func NewState() *State {
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](),
 		agents: newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		losses: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -73,6 +74,7 @@ func (c *Core) Step(now time.Time, events ...Event) Effects {
 	for _, e := range events {
 		w.handle(e)
 	}
+	w.settleForgotten()
 	w.fireTimers()
 	w.settle()
 	return w.finish()
@@ -101,6 +103,11 @@ type work struct {
 	offers      draftTree[Offer]
 	timers      draftTree[timer]
 	deadlines   draftTree[time.Time]
+	losses      draftTree[time.Time]
+	braked      bool
+
+	unknown       map[TaskID]TaskStatus // of tasks that the cluster says it does not know
+	agentsCounted int
 
 	effects Effects
 	unsaved map[recordID]bool   // what Persist has to hold
@@ -123,6 +130,7 @@ func (c *Core) begin(now time.Time) *work {
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
+		losses: s.losses.draft(), braked: s.braked, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 	}
 }
@@ -146,6 +154,7 @@ func (w *work) commit() *State {
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
+		losses: w.losses.commit(), braked: w.braked,
 	}
 }
 
@@ -175,6 +184,8 @@ func (w *work) handle(e Event) {
 		w.reply(w.cancelDeployment(e))
 	case ResetDelay:
 		w.reply(nil, w.resetDelay(e.App))
+	case ConfirmLosses:
+		w.reply(w.confirmLosses(), nil)
 	}
 }
 
@@ -191,11 +202,14 @@ func (w *work) registered(e Registered) {
 	if w.frameworkID != e.FrameworkID {
 		w.frameworkID = e.FrameworkID
 		w.save(KindMeta, metaFramework)
-		w.notify(NoticeRegistered, SchedulerRegistered(e))
+		w.notify(NoticeRegistered, SchedulerRegistered{FrameworkID: e.FrameworkID, Master: e.Master})
 	} else {
 		w.notify(NoticeReregistered, SchedulerRegistered{Master: e.Master})
 	}
 	w.master, w.connected = e.Master, true
+	if e.Anew {
+		w.endAll()
+	}
 	w.reconcile()
 	for _, i := range w.instances.under("") {
 		w.dirty[i.AppID] = true
@@ -210,6 +224,16 @@ func (w *work) registered(e Registered) {
 		}
 	}
 	w.revive = true
+}
+
+// endAll gives up the tasks of a framework that is no more.
+func (w *work) endAll() {
+	for _, i := range w.instances.under("") {
+		if i.Condition.Active() {
+			w.follow(i, TaskStatus{TaskID: i.TaskID(), AgentID: i.AgentID, State: TaskGone, Timestamp: w.now,
+				Message: "the framework was removed, and its tasks with it"}, TaskGone)
+		}
+	}
 }
 
 // resume sets the timers of an instance and repeats calls that the engine may have missed. Time that passed while

@@ -21,6 +21,7 @@ func (w *work) offered(o Offer) {
 		w.agents.put(string(o.AgentID), a)
 	}
 	w.offers.put(string(o.ID), o)
+	w.found(o.AgentID)
 }
 
 // match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, so that

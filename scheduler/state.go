@@ -30,6 +30,8 @@ type State struct {
 	offers      tree[Offer]
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[time.Time] // by subject: when its timer is due
+	losses      tree[time.Time] // by agent: since when it is not heard of
+	braked      bool            // replacement waits
 }
 
 // Agent is a machine that has made an offer.

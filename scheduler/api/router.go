@@ -182,6 +182,10 @@ func (a *API) routeOwn(s []string) methods {
 	switch {
 	case len(s) == 1 && s[0] == "agents":
 		return methods{http.MethodGet: a.listAgents}
+	case len(s) == 1 && s[0] == "losses":
+		return methods{http.MethodGet: a.getLosses}
+	case len(s) == 2 && s[0] == "losses" && s[1] == "confirm":
+		return methods{http.MethodPost: a.confirmLosses}
 	case len(s) == 1 && s[0] == "dns":
 		return methods{http.MethodGet: a.lookUp}
 	case len(s) > 3 && s[0] == "tasks" && s[2] == "files":

@@ -29,6 +29,7 @@ type session struct {
 	events chan<- scheduler.Event
 
 	id     string // of the framework; "" before the first registration ever
+	anew   bool   // the master gave the id
 	began  bool   // the master has registered us
 	at     string // the master that the stream comes from, "host:port"
 	stream string // Mesos-Stream-Id
@@ -94,6 +95,7 @@ func (s *session) subscribe(ctx context.Context) error {
 		return fmt.Errorf("the master registered framework %q as %q", s.id, id)
 	}
 	s.quiet.allow(missedHeartbeats * first.Subscribed.heartbeat())
+	s.anew = s.id == ""
 	s.id, s.began = id, true
 	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)
 	s.region = first.Subscribed.Master.Domain.region()
@@ -110,7 +112,7 @@ func (s *session) serve(ctx context.Context, records *RecordReader, response *ht
 	defer s.setSession(nil)
 	s.options.Logger.Info("registered with the Mesos master", "master", s.at, "framework", s.id)
 	s.options.Registered(s.id)
-	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.id, Master: s.at}) {
+	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.id, Master: s.at, Anew: s.anew}) {
 		return ctx.Err()
 	}
 	group, inner := errgroup.WithContext(ctx)
