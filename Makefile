@@ -48,7 +48,11 @@ golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against 
 
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
+
+.PHONY: bench-cluster
+bench-cluster: build ## 5,000 simulated Mesos agents and 100,000 tasks (CLUSTER_AGENTS=, CLUSTER_TASKS=): times and memory
+	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -run '^$$' -bench '^BenchmarkCluster$$' -benchtime 1x -timeout 60m ./integration/
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME

@@ -51,6 +51,9 @@ func (s *server) openMesos() error {
 		led: make(chan struct{}), next: make(chan *mesosFollowing),
 	}
 	source.others = &mesos.Except{Next: source.cluster}
+	if c := s.config.Scheduler; c != nil && c.Engine == engineMesos && c.ZK != "" {
+		source.others.Named = c.Framework // whose id the leader alone knows
+	}
 	source.sink = mesos.NewRetainer(source.others, s.log)
 	var err error
 	if source.way, err = source.newFollowing(m); err != nil {
