@@ -40,7 +40,8 @@ type replayMaster struct {
 	state   []byte     // of /master/state; nil: 404
 	summary []byte     // of /master/state-summary
 	events  []string   // of the operator API; nil: 404
-	asked   int        // for the state
+	asked   int        // for the state, or whatever else while there is a fault
+	fault   http.HandlerFunc
 }
 
 // newReplayMaster serves on an address of this machine.
@@ -87,6 +88,15 @@ func (m *replayMaster) play(upTo int, events ...string) {
 	m.more.Broadcast()
 }
 
+// spoil has all questions answered by a fault from now on, streams that there are ended first; nil mends it.
+func (m *replayMaster) spoil(fault http.HandlerFunc) {
+	m.mu.Lock()
+	m.fault = fault
+	m.mu.Unlock()
+	m.CloseClientConnections()
+	m.play(0)
+}
+
 // questions counts those for the state.
 func (m *replayMaster) questions() int {
 	m.mu.Lock()
@@ -97,6 +107,12 @@ func (m *replayMaster) questions() int {
 func (m *replayMaster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	m.mu.Lock()
+	if fault := m.fault; fault != nil {
+		m.asked++
+		m.mu.Unlock()
+		fault(w, r)
+		return
+	}
 	defer m.mu.Unlock()
 	switch {
 	case r.URL.Path == "/master/state" && m.state != nil:

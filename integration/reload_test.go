@@ -46,7 +46,9 @@ func TestReload(t *testing.T) {
 	d.eventually("the task is known", func() bool { return len(d.addresses(name)) == 1 })
 	missing := watchName(d, name)
 
-	answer := func(args ...string) string { return strings.Join(d.dig(append([]string{"+noall", "+answer"}, args...)...), " ") }
+	answer := func(args ...string) string {
+		return strings.Join(d.dig(append([]string{"+noall", "+answer"}, args...)...), " ")
+	}
 	if got := answer(name); !strings.Contains(got, name+". 60 IN A") {
 		t.Fatal(got)
 	}
@@ -109,7 +111,7 @@ func linesWith(text, part string) []string {
 	return out
 }
 
-func httpGet(t *testing.T, url string) (status int, body []byte) {
+func httpGet(t testing.TB, url string) (status int, body []byte) {
 	t.Helper()
 	response, err := http.Get(url)
 	if err != nil {

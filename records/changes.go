@@ -8,6 +8,8 @@ type changes struct {
 	names []changedName
 	index map[name]int32 // in names; texts of names that are only listed end in a dot, names in a zero octet
 
+	claims map[claim]int32 // more or fewer
+
 	tasks   int // more or fewer published
 	skipped int // more or fewer that are only listed
 }
@@ -27,7 +29,27 @@ type linkedChange struct {
 const fewChanges = 32
 
 func newChanges() *changes {
-	return &changes{list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges)}
+	return &changes{list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges),
+		claims: make(map[claim]int32)}
+}
+
+// task adds (times is 1) or takes back (-1) the records of a published task.
+func (c *changes) task(n *namer, t *Task, a *Agent, times int32) {
+	c.tasks += int(times)
+	n.task(t, a, c.giver(t.Health, times))
+	by := taskClaimant(t)
+	n.taskOwners(t, func(owner string) { c.claims[claim{owner, by}] += times })
+}
+
+// giverFor is giver for what is no task and has no health.
+func (c *changes) giverFor(by claimant, times int32) func(record) {
+	give := c.giver(HealthUnknown, times)
+	return func(r record) {
+		give(r)
+		if !r.isSRV() && !r.outside {
+			c.claims[claim{r.owner, by}] += times
+		}
+	}
 }
 
 // each calls f with the net changes of each name that has any. The slice is f's until it returns.

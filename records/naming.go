@@ -59,20 +59,45 @@ func agentSuffix(id string) string {
 
 // task gives the records of a task that runs on the agent.
 func (n *namer) task(t *Task, a *Agent, emit func(record)) {
-	if !t.isDiscoverable() {
-		n.taskAs(n.rule.label(t.Name), t, a, emit)
-		return
+	label, verbatim := n.taskNames(t)
+	if verbatim != "" {
+		n.taskAs(verbatim, t, a, emit)
 	}
-	// Mesos-DNS once took the name as it is and never gave that up; users rely on either.
-	verbatim, label := t.Discovery.Name, n.rule.label(t.Discovery.Name)
-	n.taskAs(verbatim, t, a, emit)
-	if label != verbatim {
-		n.taskAs(label, t, a, emit)
+	n.taskAs(label, t, a, emit)
+}
+
+// taskNames are the names that a task goes by. Of one with DiscoveryInfo Mesos-DNS once took the name as it is, and
+// never gave that up; users rely on either. verbatim is "" where there is none but the label.
+func (n *namer) taskNames(t *Task) (label, verbatim string) {
+	name := t.sourceName()
+	if label = n.rule.label(name); t.isDiscoverable() && label != name {
+		verbatim = name
+	}
+	return label, verbatim
+}
+
+// taskOwners gives the names that a task shares with those that are called the same, and ought to share with no other.
+func (n *namer) taskOwners(t *Task, emit func(owner string)) {
+	tail := "." + n.rule.fragment(t.Framework) + "." + n.domain
+	label, verbatim := n.taskNames(t)
+	if verbatim != "" {
+		emit(verbatim + tail)
+	}
+	if label != "" {
+		emit(label + tail)
 	}
 }
 
 // isDiscoverable reports whether a task is named by its DiscoveryInfo.
 func (t *Task) isDiscoverable() bool { return t.Discovery != nil && t.Discovery.Name != "" }
+
+// sourceName is the name that a task is named by.
+func (t *Task) sourceName() string {
+	if t.isDiscoverable() {
+		return t.Discovery.Name
+	}
+	return t.Name
+}
 
 // taskAs gives the records of a task under one of its names.
 func (n *namer) taskAs(name string, t *Task, a *Agent, emit func(record)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,23 @@ type Options struct {
 	ListenAddrs   []netip.Addr // addresses of SOA.MName when it lies under Domain
 	AllUnhealthy  AllUnhealthy // what a name answers when each of its tasks is known to be unhealthy
 	Serial        uint32       // the first serial; later ones only grow. 0 means 1
+
+	// Collided is told of names that have come to collide, or got one more that they collide between, by each Update in
+	// which some have; nil: nobody is told. It is called from any goroutine that updates the zone, after the update.
+	Collided func([]Collision)
+}
+
+// equal reports whether two options name everything alike.
+func (o Options) equal(p *Options) bool {
+	q := *p
+	o.Serial, q.Serial, o.Collided, q.Collided = 0, 0, nil, nil
+	return reflect.DeepEqual(o, q)
+}
+
+func (o *Options) tell(collisions []Collision) {
+	if o.Collided != nil && len(collisions) > 0 {
+		o.Collided(collisions)
+	}
 }
 
 // AllUnhealthy says what to answer for a name all of whose tasks are known to be unhealthy.

@@ -88,6 +88,8 @@ type Stats struct {
 	Tasks   int // published
 	Names   int // with RRsets
 	Records int
-	Skipped int       // records that are only listed
-	Changed time.Time // when the content last changed; zero for never
+	Skipped int // records that are only listed
+	// Collisions counts names that several give records to which do not know of each other; see Collision.
+	Collisions int
+	Changed    time.Time // when the content last changed; zero for never
 }

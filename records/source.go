@@ -23,19 +23,18 @@ func newSource() *source {
 
 // give gives the records of everything that the source has said.
 func (s *source) give(n *namer, c *changes) {
-	n.masters(&s.masters, c.giver(HealthUnknown, +1))
+	n.masters(&s.masters, c.giverFor(claimant{}, +1))
 	for _, f := range s.frameworks {
-		n.framework(&f.framework, c.giver(HealthUnknown, +1))
+		n.framework(&f.framework, c.giverFor(f.framework.claimant(), +1))
 	}
 	for _, a := range s.agents {
 		if a.agent != nil {
-			n.agent(a.agent, c.giver(HealthUnknown, +1))
+			n.agent(a.agent, c.giverFor(claimant{}, +1))
 		}
 	}
 	for _, t := range s.tasks {
 		if t.published {
-			c.tasks++
-			n.task(t.task, t.agent.agent, c.giver(t.task.Health, +1))
+			c.task(n, t.task, t.agent.agent, +1)
 		}
 	}
 }
@@ -80,9 +79,9 @@ func (s *source) update(z *Zone, u Update, c *changes) {
 	w.updateTasks(u)
 	w.updateAgents(u)
 	if u.Masters != nil && !s.masters.equal(u.Masters) {
-		z.namer.masters(&s.masters, c.giver(HealthUnknown, -1))
+		z.namer.masters(&s.masters, c.giverFor(claimant{}, -1))
 		s.masters = *u.Masters
-		z.namer.masters(&s.masters, c.giver(HealthUnknown, +1))
+		z.namer.masters(&s.masters, c.giverFor(claimant{}, +1))
 	}
 	for _, t := range w.touched {
 		t.pending = false
@@ -190,11 +189,11 @@ func (w *updater) setAgent(a *heldAgent, agent *Agent) {
 		w.touch(t)
 	}
 	if a.agent != nil {
-		w.zone.namer.agent(a.agent, w.changes.giver(HealthUnknown, -1))
+		w.zone.namer.agent(a.agent, w.changes.giverFor(claimant{}, -1))
 	}
 	a.agent = agent
 	if agent != nil {
-		w.zone.namer.agent(agent, w.changes.giver(HealthUnknown, +1))
+		w.zone.namer.agent(agent, w.changes.giverFor(claimant{}, +1))
 	}
 }
 
@@ -205,7 +204,7 @@ func (w *updater) updateFrameworks(u Update) {
 	}
 	for _, key := range u.FrameworksGone {
 		if f := w.frameworks[key]; f != nil && !stay[key] {
-			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, -1))
+			w.zone.namer.framework(&f.framework, w.changes.giverFor(f.framework.claimant(), -1))
 			delete(w.frameworks, key)
 		}
 	}
@@ -218,10 +217,10 @@ func (w *updater) updateFrameworks(u Update) {
 		} else if f.framework.equal(&framework) {
 			continue
 		} else {
-			w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, -1))
+			w.zone.namer.framework(&f.framework, w.changes.giverFor(f.framework.claimant(), -1))
 		}
 		f.framework = framework
-		w.zone.namer.framework(&f.framework, w.changes.giver(HealthUnknown, +1))
+		w.zone.namer.framework(&f.framework, w.changes.giverFor(f.framework.claimant(), +1))
 	}
 }
 
@@ -234,8 +233,7 @@ func (w *updater) touch(t *heldTask) {
 	w.touched = append(w.touched, t)
 	if t.published {
 		t.published = false
-		w.changes.tasks--
-		w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, -1))
+		w.changes.task(&w.zone.namer, t.task, t.agent.agent, -1)
 	}
 }
 
@@ -245,6 +243,5 @@ func (w *updater) publish(t *heldTask) {
 		return
 	}
 	t.published = true
-	w.changes.tasks++
-	w.zone.namer.task(t.task, t.agent.agent, w.changes.giver(t.task.Health, +1))
+	w.changes.task(&w.zone.namer, t.task, t.agent.agent, +1)
 }

@@ -2,7 +2,6 @@ package records
 
 import (
 	"fmt"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +17,7 @@ type Zone struct {
 	mu       sync.Mutex // for what follows, and to publish
 	options  *Options   // never changed, only replaced
 	namer    namer
+	claims   *claims
 	sources  map[string]*source
 	expected map[string]bool // of the sources expected: whether it is still waited for
 	edition  uint64
@@ -46,21 +46,25 @@ func New(o Options) (*Zone, error) {
 
 		subscribers: make(map[string]map[uint64]func(Update)),
 	}
-	z.current.Store(z.build().snapshot(o.Serial, time.Time{}))
+	r, _ := z.build()
+	z.current.Store(r.snapshot(o.Serial, time.Time{}))
 	return z, nil
 }
 
 // build starts a snapshot from nothing: the fixed names, and what all sources have said.
-func (z *Zone) build() *rebuilder {
+func (z *Zone) build() (*rebuilder, []Collision) {
 	r := z.rebuild(&Snapshot{domain: z.apex.text(), names: newTrie(), listed: newTrie()})
 	r.start()
 	c := newChanges()
-	z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, c.giver(HealthUnknown, +1))
+	z.namer.server(z.options.SOA.MName, z.options.ListenAddrs, c.giverFor(claimant{}, +1))
 	for _, s := range z.sources {
 		s.give(&z.namer, c)
 	}
 	r.apply(c)
-	return r
+	z.claims = newClaims()
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
+	return r, collisions
 }
 
 // Reconfigure names everything anew by other options. All of it becomes visible at once, under the next serial; with
@@ -72,15 +76,19 @@ func (z *Zone) Reconfigure(o Options) error {
 		return err
 	}
 	z.mu.Lock()
-	defer z.mu.Unlock()
 	if o.Domain != z.options.Domain {
+		defer z.mu.Unlock()
 		return fmt.Errorf("options: Domain is %q and cannot become %q", z.options.Domain, o.Domain)
 	}
-	if o.Serial = z.options.Serial; reflect.DeepEqual(o, *z.options) {
-		return nil
+	var collisions []Collision
+	if !o.equal(z.options) {
+		z.options, z.namer = &o, newNamer(o)
+		var r *rebuilder
+		r, collisions = z.build()
+		z.current.Store(r.snapshot(nextSerial(z.current.Load().serial), time.Now()))
 	}
-	z.options, z.namer = &o, newNamer(o)
-	z.current.Store(z.build().snapshot(nextSerial(z.current.Load().serial), time.Now()))
+	z.mu.Unlock()
+	o.tell(collisions)
 	return nil
 }
 
@@ -89,10 +97,9 @@ func (z *Zone) Reconfigure(o Options) error {
 // again as it was said before costs a comparison.
 func (z *Zone) Update(source string, u Update) {
 	z.mu.Lock()
-	defer z.mu.Unlock()
 	c := newChanges()
 	z.sourceNamed(source).update(z, u, c)
-	z.publish(c)
+	collisions := z.publish(c)
 	for _, tell := range z.subscribers[source] {
 		tell(u)
 	}
@@ -100,6 +107,9 @@ func (z *Zone) Update(source string, u Update) {
 		z.expected[source] = false
 		z.waiting.Add(-1)
 	}
+	o := z.options
+	z.mu.Unlock()
+	o.tell(collisions)
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -112,8 +122,8 @@ func (z *Zone) sourceNamed(name string) *source {
 }
 
 // publish makes the changes visible. The serial moves when an answer does: when records came or went, or names
-// without records did.
-func (z *Zone) publish(c *changes) {
+// without records did. It returns the names that have come to collide.
+func (z *Zone) publish(c *changes) []Collision {
 	old := z.current.Load()
 	r := z.rebuild(old)
 	r.apply(c)
@@ -121,7 +131,10 @@ func (z *Zone) publish(c *changes) {
 	if r.changed {
 		serial, changed = nextSerial(serial), time.Now()
 	}
+	collisions := z.claims.apply(c.claims)
+	r.stats.Collisions = len(z.claims.shared)
 	z.current.Store(r.snapshot(serial, changed))
+	return collisions
 }
 
 func (z *Zone) rebuild(old *Snapshot) *rebuilder {

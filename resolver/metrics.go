@@ -19,6 +19,7 @@ import (
 //	rollcall_dns_zone_names                        gauge: names with records
 //	rollcall_dns_zone_tasks                        gauge: tasks that are published
 //	rollcall_dns_zone_skipped                      gauge: records that cannot be published
+//	rollcall_dns_zone_collisions                   gauge: names with records of several that do not know of each other
 //	rollcall_dns_zone_serial                       gauge: serial of the SOA record
 //	rollcall_dns_zone_ready                        gauge: 1 when all sources of names have spoken, else 0
 //	rollcall_dns_zone_changed_timestamp_seconds    gauge: when the zone last changed, Unix time; 0 for never
@@ -79,6 +80,8 @@ func zoneGauges(zone Zone) []prometheus.Collector {
 			func() float64 { return float64(zone.Snapshot().Stats().Tasks) }),
 		gauge("skipped", "Records that cannot be published, as no DNS message can carry them.",
 			func() float64 { return float64(zone.Snapshot().Stats().Skipped) }),
+		gauge("collisions", "Names with records of several tasks or frameworks that do not know of each other.",
+			func() float64 { return float64(zone.Snapshot().Stats().Collisions) }),
 		gauge("serial", "Serial of the zone's SOA record.",
 			func() float64 { return float64(zone.Snapshot().Serial()) }),
 		gauge("ready", "1 when all sources of names have spoken, else 0.", func() float64 {

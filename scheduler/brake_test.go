@@ -22,18 +22,12 @@ func onMaster(t *testing.T, agents int, strategy UnreachableStrategy) *cluster {
 	return c
 }
 
-// loseAgents has the master tell that agents cannot be reached.
+func agentNumber(n int) AgentID { return AgentID(fmt.Sprintf("agent-S%03d", n)) }
+
+// loseAgents has agents leave.
 func (c *cluster) loseAgents(from, to int) {
 	for n := from; n < to; n++ {
-		agent := AgentID(fmt.Sprintf("agent-S%03d", n))
-		delete(c.agents, agent)
-		for id, task := range c.tasks {
-			if task.info.AgentID == agent {
-				task.state = TaskUnreachable
-				c.send(StatusReceived{TaskStatus{TaskID: id, AgentID: task.info.AgentID, State: TaskUnreachable, Timestamp: c.now,
-					Reason: "REASON_AGENT_REMOVED"}})
-			}
-		}
+		c.leave(c.agents[agentNumber(n)])
 	}
 }
 
@@ -97,13 +91,8 @@ func TestMassLossEndsWhenAgentsAreBack(t *testing.T) {
 	c := onMaster(t, 10, UnreachableStrategy{})
 	c.loseAgents(0, 3)
 	c.settle()
-	var back []Event
-	for id, task := range c.tasks {
-		if task.info.AgentID == "agent-S000" {
-			back = append(back, StatusReceived{TaskStatus{TaskID: id, AgentID: task.info.AgentID, State: TaskRunning, Timestamp: c.now}})
-		}
-	}
-	c.step(back...)
+	c.comeBack(c.agents[agentNumber(0)], false)
+	c.step()
 	if c.core.State().Braked() != 0 {
 		t.Error("replacement still waits with two of ten agents lost")
 	}

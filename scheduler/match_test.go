@@ -56,8 +56,8 @@ func TestOffersThatAppsMayUse(t *testing.T) {
 			for _, k := range a.Constraints {
 				matchers = append(matchers, newMatcher(k, 1))
 			}
-			if got, _ := w.refuse(a, a.Ports(), matchers, &c.offer); !slices.Equal(got, c.reasons) {
-				t.Fatalf("refused for %v, not %v", got, c.reasons)
+			if got, _ := w.refuse(a, a.Ports(), matchers, &c.offer); !slices.Equal(got.reasons, c.reasons) {
+				t.Fatalf("refused for %v, not %v", got.reasons, c.reasons)
 			}
 			if c.reasons != nil {
 				return

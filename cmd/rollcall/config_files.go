@@ -109,7 +109,8 @@ func readZKFile(path string) (zkURL, error) {
 	if !isMasterDetector(text) || strings.HasPrefix(text, "file:") {
 		return "", fmt.Errorf("%s does not hold text of the form zk://host1:2181,host2:2181/path", path)
 	}
-	return zkURL(text), nil
+	usable, _ := usableZK(zkURL(text))
+	return usable, nil
 }
 
 // readAtMost reads a file that has no business being larger than limit.

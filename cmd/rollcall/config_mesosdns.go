@@ -256,13 +256,16 @@ func (o *mesosDNSOptions) soaName(r *report, key, name, instead string) string {
 	return absolute
 }
 
+// maxDomain leaves room for the mailbox of the zone, root.ns1 below it, within the 253 characters of a name.
+const maxDomain = 253 - len("root.ns1.")
+
 // askableDomain cuts a domain down to what can be asked for.
 func askableDomain(domain string) string {
 	labels := strings.Split(domain, ".")
 	for i, l := range labels {
 		labels[i] = l[:min(len(l), 63)]
 	}
-	for len(strings.Join(labels, ".")) > 253 {
+	for len(strings.Join(labels, ".")) > maxDomain {
 		labels = labels[1:]
 	}
 	return strings.Join(labels, ".")
@@ -301,7 +304,7 @@ func (o *mesosDNSOptions) dnsServer(r *report) dnsConfig {
 }
 
 func (o *mesosDNSOptions) httpServer(r *report) httpConfig {
-	if o.HTTPOn && !isHost(o.HTTPListener) && !r.blames("httplistener") {
+	if o.HTTPOn && o.HTTPListener != "" && !isHost(o.HTTPListener) && !r.blames("httplistener") {
 		r.problem("httplistener", "%s is not an IP address or a host name", quoteBrief(o.HTTPListener))
 	}
 	return httpConfig{

@@ -2,12 +2,17 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"rollcall/records"
 )
 
 // sharedTestdata returns the path of a file of the reference data that lies next to the module.
@@ -176,6 +181,44 @@ func TestEffective(t *testing.T) {
 	for _, member := range []string{`"Masters":null`, `"Resolvers":[]`, `"Secret":""`} {
 		if !strings.Contains(string(got), member) {
 			t.Errorf("no %s in %s", member, got)
+		}
+	}
+}
+
+// What Mesos-DNS starts with and nobody can use is left out, with a warning.
+func TestUselessPartsAreLeftOut(t *testing.T) {
+	for _, tt := range []struct {
+		text, warned string
+		get          func(config) string
+		want         string
+	}{
+		{`{"zk": "zk://user@a:1,b/mesos"}`, "zk", func(c config) string { return string(c.Mesos.ZK) }, "zk://a:1,b/mesos"},
+		{`{"zk": "zk://u:p@a//x///y/"}`, "zk", func(c config) string { return string(c.Mesos.ZK) }, "zk://u:p@a/x/y"},
+		{`{"zk": "zk://[::1]/mesos"}`, "", func(c config) string { return string(c.Mesos.ZK) }, "zk://[::1]/mesos"},
+		{`{"masters": ["a:1"], "httplistener": ""}`, "", func(c config) string { return c.HTTP.Listener }, ""},
+		{`{"masters": ["a:1"], "resolvers": [], "zoneResolvers": {"A": ["192.0.2.1"], "a": ["192.0.2.2"], "MESOS": ["192.0.2.3"]}}`,
+			"zoneResolvers.A", func(c config) string { return fmt.Sprint(c.Forward.ZoneResolvers) }, "map[a:[192.0.2.2:53]]"},
+		{`{"masters": ["a:1"], "domain": "` + strings.Repeat("abcdefghi.", 30) + `x"}`, "domain",
+			func(c config) string { return fmt.Sprint(len(c.Zone.Domain) <= maxDomain) }, "true"},
+	} {
+		c, warnings, err := parseConfig([]byte(tt.text), "config.json")
+		if err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+			continue
+		}
+		if got := tt.get(c); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.text, got, tt.want)
+		}
+		warned := slices.ContainsFunc(warnings, func(w warning) bool { return w.Key == tt.warned })
+		if (tt.warned != "") != warned {
+			t.Errorf("%s: warnings %v", tt.text, warnings)
+		}
+		s := &server{collisions: newCollisions(slog.New(slog.DiscardHandler))}
+		if _, err := records.New(s.zoneOptions(c)); err != nil {
+			t.Errorf("%s: %v", tt.text, err)
+		}
+		if _, _, err := newDetector(c.Mesos, slog.New(slog.DiscardHandler)); err != nil {
+			t.Errorf("%s: %v", tt.text, err)
 		}
 	}
 }

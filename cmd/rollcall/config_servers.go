@@ -5,6 +5,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	pathpkg "path"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,11 @@ func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
 			continue
 		}
 		lower := strings.ToLower(zone)
+		if _, exact := o.ZoneResolvers[lower]; lower != zone && (exact || lower == o.Domain) {
+			// Mesos-DNS never finds a zone with capitals, and so knows of no conflict.
+			r.warning(path, "not used: %q goes before it", lower)
+			continue
+		}
 		if other, taken := written[lower]; taken {
 			r.problem(path, "the same zone as %s", other)
 			continue
@@ -103,10 +109,14 @@ func (o *mesosDNSOptions) mesos(r *report) mesosConfig {
 	if o.Zk != "" && !isMasterDetector(string(o.Zk)) {
 		r.problem("zk", "%q is not of the form zk://host1:2181,host2:2181/path, file:///path or host:port", o.Zk)
 	}
+	zk, ignored := usableZK(o.Zk)
+	if ignored != "" {
+		r.warning("zk", "%s", ignored)
+	}
 	o.checkAuthentication(r)
 	return mesosConfig{
 		Masters:          o.masters(r),
-		ZK:               o.Zk,
+		ZK:               zk,
 		DetectionTimeout: seconds(max(o.ZkDetectionTimeout, 0)),
 		Refresh:          seconds(o.RefreshSeconds),
 		StateTimeout:     seconds(o.StateTimeoutSeconds),
@@ -214,11 +224,30 @@ func isZooKeeper(text string) bool {
 	hosts, _, _ := strings.Cut(rest, "/")
 	hosts = hosts[strings.LastIndexByte(hosts, '@')+1:]
 	for host := range strings.SplitSeq(hosts, ",") {
-		if _, ok := parseHostPort(host); !ok && !isHost(host) {
+		_, withPort := parseHostPort(host)
+		inBrackets, bracketed := strings.CutPrefix(strings.TrimSuffix(host, "]"), "[")
+		if _, err := netip.ParseAddr(inBrackets); !withPort && !isHost(host) && (!bracketed || err != nil) {
 			return false
 		}
 	}
 	return true
+}
+
+// usableZK is a ZooKeeper URL without what Mesos-DNS accepts and nobody can use, and says what that was.
+func usableZK(z zkURL) (_ zkURL, ignored string) {
+	rest, ok := strings.CutPrefix(string(z), "zk://")
+	if !ok {
+		return z, ""
+	}
+	servers, path, _ := strings.Cut(rest, "/")
+	if at := strings.LastIndexByte(servers, '@'); at >= 0 && !strings.Contains(servers[:at], ":") {
+		servers, ignored = servers[at+1:], "what stands before the @ is not of the form user:password; it is not used"
+	}
+	if strings.Contains(path, "//") {
+		ignored = "slashes in a row count as one"
+		path = strings.TrimPrefix(pathpkg.Clean("/"+path), "/")
+	}
+	return zkURL("zk://" + servers + "/" + path), ignored
 }
 
 // isHost says whether text is an IP address or can be a host name.

@@ -21,12 +21,12 @@ func (s *server) reload(ctx context.Context) {
 	for _, w := range warnings {
 		log.Warn("something in the configuration is probably not meant", "warning", w.String())
 	}
-	change := changeConfig(s.config, next)
+	change := changeConfig(s.inForce, next)
 	if err := s.follow(ctx, change); err != nil {
 		log.Error("the new configuration cannot be followed; the last good one stays in force", "error", err)
 		return
 	}
-	s.config = change.inForce
+	s.inForce = change.inForce
 	log.Info("the configuration was read again", "took_effect", keyList(change.live))
 	if len(change.restart) > 0 {
 		log.Warn("some of the configuration takes effect at the next start only", "keys", keyList(change.restart))
@@ -51,12 +51,12 @@ func (s *server) follow(ctx context.Context, change configChange) error {
 			return err
 		}
 	}
-	if err := s.zone.Reconfigure(zoneOptions(c)); err != nil {
+	if err := s.zone.Reconfigure(s.zoneOptions(c)); err != nil {
 		return fmt.Errorf("naming anew: %w", err)
 	}
 	if s.dns != nil {
 		if err := s.dns.Reconfigure(answers); err != nil {
-			return errors.Join(fmt.Errorf("answering anew: %w", err), s.zone.Reconfigure(zoneOptions(s.config)))
+			return errors.Join(fmt.Errorf("answering anew: %w", err), s.zone.Reconfigure(s.zoneOptions(s.inForce)))
 		}
 	}
 	if masters != nil {

@@ -44,7 +44,8 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	loop.Observe(journal{s.log})
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(), Role: c.appRole(),
+		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
+		Domain: s.config.Zone.Domain, Role: c.appRole(),
 	}
 	if sandboxes, ok := engine.(api.Sandboxes); ok {
 		o.Sandboxes = sandboxes

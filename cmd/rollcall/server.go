@@ -24,11 +24,13 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config config // that is in force; changed by reload only
-	log    *slog.Logger
-	zone   *records.Zone
-	dns    *resolver.Server // nil: off
-	mesos  *mesosSource     // nil: no Mesos cluster is followed
+	config     config // at the start
+	inForce    config // since the file was last read again; reload's alone
+	log        *slog.Logger
+	zone       *records.Zone
+	collisions *collisions
+	dns        *resolver.Server // nil: off
+	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
 	// The scheduler and its API; nil: DNS only.
 	scheduling  atomic.Pointer[scheduling] // nil as well while another rollcall leads
@@ -44,13 +46,13 @@ type server struct {
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, log: log}
+	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if s.zone, err = records.New(zoneOptions(c)); err != nil {
+	if s.zone, err = records.New(s.zoneOptions(c)); err != nil {
 		return nil, fmt.Errorf("making the zone: %w", err)
 	}
 	if c.followsMesos() {
@@ -71,13 +73,13 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 
 // zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
 // over restarts.
-func zoneOptions(c config) records.Options {
+func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		Serial: uint32(time.Now().Unix()),
+		Serial: uint32(time.Now().Unix()), Collided: s.collisions.tell,
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone

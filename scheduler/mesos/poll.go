@@ -32,6 +32,7 @@ type Poller struct {
 	mu      sync.Mutex
 	masters Masters
 	status  Status
+	outage  outage
 }
 
 // Status is how the reading of the state goes.
@@ -111,7 +112,7 @@ func (p *Poller) note(state State, err error) {
 	defer p.mu.Unlock()
 	log, was := p.options.Logger, p.status
 	switch {
-	case err != nil && (was.Err == nil || was.Err == errNotRead):
+	case err != nil && p.outage.news(err):
 		log.Warn("the state of the Mesos cluster cannot be read; the names stay as they are", "error", err)
 	case err != nil:
 		log.Debug("the state of the Mesos cluster still cannot be read", "error", err)
@@ -125,6 +126,7 @@ func (p *Poller) note(state State, err error) {
 		p.status.Err = fmt.Errorf("the state cannot be read: %w", err)
 		return
 	}
+	p.outage.over()
 	if !state.Broken.equal(was.Broken) {
 		if state.Broken.Count > 0 {
 			log.Warn("the state of the Mesos cluster has items that cannot be read; all others are used", "broken", state.Broken)

@@ -49,6 +49,7 @@ type Subscriber struct {
 
 	mu     sync.Mutex
 	status Status
+	outage outage
 
 	known map[string]Endpoint // the frameworks' pids, as they were last fetched
 }
@@ -113,11 +114,11 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	}
 }
 
-// failed keeps and tells of what is wrong: once, until there is a stream again.
+// failed keeps and tells of what is wrong: each thing once, until there is a stream again.
 func (s *Subscriber) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.status.Err == nil || s.status.Err == errNotRead {
+	if s.outage.news(err) {
 		s.options.Logger.Warn("no events from the Mesos masters; the names stay as they are", "error", err)
 	} else {
 		s.options.Logger.Debug("still no events from the Mesos masters", "error", err)
@@ -138,6 +139,7 @@ func (s *Subscriber) subscribed(state *State) {
 			"broken", state.Broken)
 	}
 	s.status = Status{Read: time.Now(), Broken: state.Broken}
+	s.outage.over()
 }
 
 // heard notes that an event has come.

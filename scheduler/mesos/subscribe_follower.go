@@ -80,6 +80,10 @@ func (f *Follower) Status() Status {
 // Run follows the cluster until ctx ends, from the first SetMasters on.
 func (f *Follower) Run(ctx context.Context) error {
 	for {
+		select {
+		case <-f.kick: // from before: the subscriber asks for the masters itself
+		default:
+		}
 		err := f.subscriber.Run(ctx)
 		if ctx.Err() != nil {
 			return nil
@@ -97,14 +101,11 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// poll polls for a while, or until another master leads.
+// poll polls for a while, or until another master leads. One that leads since the subscriber was told that there is no
+// stream ends it at once.
 func (f *Follower) poll(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pollAtLeast)
 	defer cancel()
-	select {
-	case <-f.kick: // from before
-	default:
-	}
 	f.mu.Lock()
 	f.polling = true
 	masters := f.masters
