@@ -427,3 +427,48 @@ func TestMassLossOnMesos(t *testing.T) {
 		t.Error("the brake is still on")
 	}
 }
+
+// Two rollcalls with a shared state: when the one that leads is killed, the other registers as the same framework, and
+// no task is touched. The follower has the names all the time.
+func TestRollcallsOnMesos(t *testing.T) {
+	require(t, "dig")
+	z := startZooKeeper(t)
+	c := newMesosCluster(t, mesosmaster.Options{})
+	defer registerMaster(t, z, c.Leader()).Close()
+	book := filepath.Join(t.TempDir(), "ledger")
+	rollcall := func() *daemon {
+		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
+		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+		return start(t, conf)
+	}
+	first := rollcall()
+	first.eventually("it leads", func() bool { return len(c.Frameworks()) == 1 })
+	second := rollcall()
+	second.eventually("it follows", func() bool { return strings.Contains(second.output(), "another rollcall leads") })
+	first.must(http.StatusCreated, http.MethodPost, "/v2/apps", ledgerApp("/a", book, 3))
+	first.running("/a", 3)
+	first.eventually("the deployment ends", func() bool { return first.deployments() == 0 })
+	names := func() []string { return slices.Sorted(slices.Values(second.addresses("a.marathon.mesos"))) }
+	second.eventually("the follower has the names", func() bool { return len(names()) == 3 })
+	want, framework, pids := names(), c.Frameworks(), c.PIDs()
+
+	first.kill()
+	second.eventually("the other leads", func() bool { return strings.Contains(second.output(), "registered with the Mesos master") })
+	if got := names(); !slices.Equal(got, want) {
+		t.Errorf("DNS has %v, and %v before", got, want)
+	}
+	second.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"instances": 4}`)
+	second.running("/a", 4)
+	if got := c.Frameworks(); !slices.Equal(got, framework) {
+		t.Errorf("the framework was %v and is %v", framework, got)
+	}
+	now := c.PIDs()
+	maps.DeleteFunc(now, func(id string, _ int) bool { return pids[id] == 0 })
+	if !maps.Equal(pids, now) {
+		t.Errorf("tasks were %v and are %v", pids, now)
+	}
+	if ids, _ := ledger(t, book); len(ids) != 4 {
+		t.Errorf("started: %v", ids)
+	}
+}

@@ -115,10 +115,15 @@ func (s *server) openScheduler() (err error) {
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
 func marathonConfig(c *schedulerConfig) map[string]any {
-	return map[string]any{
+	out := map[string]any{
 		"framework_name": c.Framework, "hostname": c.Hostname, "http_port": c.Port, "ha": false, "checkpoint": true,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 	}
+	if c.Engine == engineMesos {
+		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
+		out["checkpoint"], out["failover_timeout"] = c.Mesos.Checkpoint, int(c.Mesos.FailoverTimeout.Seconds())
+	}
+	return out
 }
 
 // apiHosts are the names by which the API may be addressed: on loopback only those that cannot be anybody else's.
