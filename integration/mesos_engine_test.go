@@ -472,3 +472,24 @@ func TestRollcallsOnMesos(t *testing.T) {
 		t.Errorf("started: %v", ids)
 	}
 }
+
+// Where that is wished, a framework that was removed comes back as another one, with all of its apps.
+func TestFrameworkRegistersAnewOnMesos(t *testing.T) {
+	c := newMesosCluster(t, mesosmaster.Options{})
+	conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+	conf["scheduler"].(map[string]any)["mesos"] = map[string]any{"frameworkRemoved": "reregister"}
+	d := start(t, conf)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 2}`)
+	before := taskIDs(d.running("/a", 2))
+	old := c.Frameworks()
+	c.Teardown()
+	d.eventually("the apps run again", func() bool { return len(c.Tasks()) == 2 && len(d.tasks("/a")) == 2 })
+	if now := c.Frameworks(); len(now) != 1 || slices.Equal(now, old) {
+		t.Errorf("the framework was %v and is %v", old, now)
+	}
+	for _, task := range d.tasks("/a") {
+		if slices.Contains(before, task.ID) {
+			t.Errorf("%s is one of the framework that was removed", task.ID)
+		}
+	}
+}

@@ -167,8 +167,8 @@ func TestRecordedStreamCutAtEveryByte(t *testing.T) {
 		t.Errorf("byte by byte: %d events, %v", len(got), err)
 	}
 	head := bytes.Index(data, []byte("\r\n\r\n")) + 4
-	// As many bytes as hold one of each kind of event; all of them would take long.
-	for cut := head; cut < min(len(data), head+8000); cut++ {
+	// As many bytes as hold events of several kinds; all of them would take long.
+	for cut := head; cut < min(len(data), head+4000); cut++ {
 		got, err := rawStream(io.MultiReader(bytes.NewReader(data[:cut]), iotest.ErrReader(errCut)))
 		if !errors.Is(err, errCut) {
 			t.Fatalf("cut at %d: %v", cut, err)
