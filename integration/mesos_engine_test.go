@@ -17,17 +17,17 @@ import (
 	"rollcall/integration/mesosmaster"
 )
 
-// mesosCluster is a stand-in Mesos cluster of one leading master and three agents, 127.0.0.1 to 127.0.0.3, on racks r1
+// standInCluster is a stand-in Mesos cluster of one leading master and three agents, 127.0.0.1 to 127.0.0.3, on racks r1
 // to r3, whose tasks are processes.
-type mesosCluster struct {
+type standInCluster struct {
 	*mesosmaster.Cluster
 	agents []*mesosmaster.Agent
 }
 
-func newMesosCluster(t *testing.T, o mesosmaster.Options) *mesosCluster {
+func newStandIn(t *testing.T, o mesosmaster.Options) *standInCluster {
 	t.Helper()
 	o.Processes, o.Dir = true, t.TempDir()
-	c := &mesosCluster{Cluster: mesosmaster.NewCluster(o)}
+	c := &standInCluster{Cluster: mesosmaster.NewCluster(o)}
 	t.Cleanup(c.Close)
 	c.Elect(c.master(t, "127.0.0.11"))
 	for n := range 3 {
@@ -37,7 +37,7 @@ func newMesosCluster(t *testing.T, o mesosmaster.Options) *mesosCluster {
 	return c
 }
 
-func (c *mesosCluster) master(t *testing.T, ip string) *mesosmaster.Master {
+func (c *standInCluster) master(t *testing.T, ip string) *mesosmaster.Master {
 	t.Helper()
 	m, err := c.StartMaster(ip)
 	if err != nil {
@@ -55,7 +55,7 @@ func newMesosConfig(dir string, masters ...string) config {
 }
 
 // startOnMesos runs a rollcall on a cluster.
-func startOnMesos(t *testing.T, c *mesosCluster) *daemon {
+func startOnMesos(t *testing.T, c *standInCluster) *daemon {
 	t.Helper()
 	return start(t, newMesosConfig(t.TempDir(), c.Leader().Address()))
 }
@@ -76,7 +76,7 @@ func (d *daemon) running(app string, instances int) []task {
 // Apps run on Mesos as they do on one machine.
 func TestAppsOnMesos(t *testing.T) {
 	require(t, "dig", "busybox")
-	c := newMesosCluster(t, mesosmaster.Options{Cut: 7})
+	c := newStandIn(t, mesosmaster.Options{Cut: 7})
 	d := startOnMesos(t, c)
 
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", webApp("/shop/web", 3, `,
@@ -141,7 +141,7 @@ func TestAppsOnMesos(t *testing.T) {
 // Checks that the executor makes decide, and a task that will not end is killed after its grace.
 func TestChecksByTheExecutorOnMesos(t *testing.T) {
 	require(t, "dig", "busybox")
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	d := startOnMesos(t, c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", webApp("/web", 1, `, "taskKillGracePeriodSeconds": 1,
 		"healthChecks": [{"protocol": "MESOS_HTTP", "path": "/", "gracePeriodSeconds": 5, "intervalSeconds": 1, "delaySeconds": 0, "timeoutSeconds": 1}]`))
@@ -166,7 +166,7 @@ func TestChecksByTheExecutorOnMesos(t *testing.T) {
 // scaled.
 func TestMasterFailover(t *testing.T) {
 	require(t, "dig")
-	c := newMesosCluster(t, mesosmaster.Options{Recovery: 300 * time.Millisecond})
+	c := newStandIn(t, mesosmaster.Options{Recovery: 300 * time.Millisecond})
 	first, second := c.Leader(), c.master(t, "127.0.0.12")
 	book := filepath.Join(t.TempDir(), "ledger")
 	d := start(t, newMesosConfig(t.TempDir(), first.Address(), second.Address()))
@@ -214,7 +214,7 @@ func TestMasterFailover(t *testing.T) {
 // rollcall is killed and started again: the same framework, the same tasks.
 func TestKilledOnMesos(t *testing.T) {
 	require(t, "dig")
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	book := filepath.Join(t.TempDir(), "ledger")
 	d := startOnMesos(t, c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", ledgerApp("/a", book, 4))
@@ -242,7 +242,7 @@ func TestKilledOnMesos(t *testing.T) {
 // Agents that are lost have their tasks replaced; one that comes back does not run a task too many for long.
 func TestAgentsLostOnMesos(t *testing.T) {
 	require(t, "dig")
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	d := startOnMesos(t, c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 3,
 		"constraints": [["hostname", "MAX_PER", "2"]]}`)
@@ -267,7 +267,7 @@ func TestAgentsLostOnMesos(t *testing.T) {
 
 // A framework that was removed is not registered anew while its tasks may be somewhere.
 func TestFrameworkRemovedOnMesos(t *testing.T) {
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	d := startOnMesos(t, c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32}`)
 	d.running("/a", 1)
@@ -290,7 +290,7 @@ func TestFrameworkRemovedOnMesos(t *testing.T) {
 func TestMasterFailoverThroughZooKeeper(t *testing.T) {
 	require(t, "dig")
 	z := startZooKeeper(t)
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	first, second := c.Leader(), c.master(t, "127.0.0.12")
 	session, standby := registerMaster(t, z, first), registerMaster(t, z, second)
 	defer standby.Close()
@@ -353,7 +353,7 @@ func TestRolesAndMaintenanceOnMesos(t *testing.T) {
 
 // Two rollcalls with one framework id do not take turns: the one that was first gives up.
 func TestFrameworkTakenOverOnMesos(t *testing.T) {
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	first := startOnMesos(t, c)
 	first.eventually("it has registered", func() bool { return len(c.Frameworks()) == 1 })
 	data, err := os.ReadFile(filepath.Join(first.dir, "data", "state.db"))
@@ -405,7 +405,7 @@ func registerMaster(t *testing.T, z *zooKeeperEnsemble, m *mesosmaster.Master) *
 
 // Where many agents are lost at once, their tasks are not replaced before somebody says that they are gone.
 func TestMassLossOnMesos(t *testing.T) {
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	d := startOnMesos(t, c)
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 6}`)
 	d.running("/a", 6) // two on each agent, since they are spread
@@ -433,7 +433,7 @@ func TestMassLossOnMesos(t *testing.T) {
 func TestRollcallsOnMesos(t *testing.T) {
 	require(t, "dig")
 	z := startZooKeeper(t)
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	defer registerMaster(t, z, c.Leader()).Close()
 	book := filepath.Join(t.TempDir(), "ledger")
 	rollcall := func() *daemon {
@@ -475,7 +475,7 @@ func TestRollcallsOnMesos(t *testing.T) {
 
 // Where that is wished, a framework that was removed comes back as another one, with all of its apps.
 func TestFrameworkRegistersAnewOnMesos(t *testing.T) {
-	c := newMesosCluster(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{})
 	conf := newMesosConfig(t.TempDir(), c.Leader().Address())
 	conf["scheduler"].(map[string]any)["mesos"] = map[string]any{"frameworkRemoved": "reregister"}
 	d := start(t, conf)
