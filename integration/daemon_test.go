@@ -47,7 +47,7 @@ func testMain(m *testing.M) int {
 const patience = 60 * time.Second
 
 // require skips a test loudly where a program is missing; in CI a missing program is a failure.
-func require(t *testing.T, programs ...string) {
+func require(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
@@ -61,7 +61,7 @@ func require(t *testing.T, programs ...string) {
 
 // daemon is a running rollcall.
 type daemon struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string // holds config.json and the data
 	process *exec.Cmd
 	exited  chan struct{}
@@ -91,7 +91,7 @@ func newConfig(dir string) config {
 }
 
 // start runs rollcall with a configuration and waits until it serves. The test's end stops it and its tasks.
-func start(t *testing.T, c config) *daemon {
+func start(t testing.TB, c config) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: filepath.Dir(c["scheduler"].(map[string]any)["dataDir"].(string))}
 	d.write(c)
@@ -288,7 +288,7 @@ func (d *daemon) eventually(what string, holds func() bool) {
 
 // eventually waits until a condition holds: it is looked at again and again, because what it looks at lies in other
 // processes.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

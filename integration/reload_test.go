@@ -111,7 +111,7 @@ func linesWith(text, part string) []string {
 	return out
 }
 
-func httpGet(t *testing.T, url string) (status int, body []byte) {
+func httpGet(t testing.TB, url string) (status int, body []byte) {
 	t.Helper()
 	response, err := http.Get(url)
 	if err != nil {

@@ -45,6 +45,7 @@ func knownFields() map[string][]field {
 		"scheduler.taskPolicy":   scheduler.API.TaskPolicy.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
 		"scheduler.local.agents": (&agentConfig{}).fields(),
+		"scheduler.mesos":        scheduler.Mesos.fields(),
 	}
 }
 

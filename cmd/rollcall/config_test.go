@@ -123,6 +123,7 @@ func TestSchedulerDefaults(t *testing.T) {
 			Cgroups: "auto", FetchTimeout: 10 * time.Minute, PullTimeout: 10 * time.Minute, DNS: "auto", SandboxMaxAge: 168 * time.Hour,
 			SandboxMaxBytes: 10240 << 20, LogMaxBytes: 10 << 20, LogFiles: 2,
 		},
+		Mesos: frameworkConfig{Roles: []string{"*"}, FailoverTimeout: 168 * time.Hour, Checkpoint: true, Removed: "stop"},
 	}
 	for _, text := range []string{
 		`{"scheduler": {}}`,

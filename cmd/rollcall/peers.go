@@ -19,6 +19,7 @@ import (
 	"rollcall/resolver/replica"
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
+	"rollcall/scheduler/mesos"
 	"rollcall/scheduler/store"
 	"rollcall/scheduler/zookeeper"
 )
@@ -136,7 +137,12 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 		case <-leading.Done():
 		}
 	}()
-	return scheduling.loop.Run(leading)
+	err = scheduling.loop.Run(leading)
+	if errors.Is(err, mesos.ErrFailedOver) {
+		s.log.Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
+		return nil
+	}
+	return err
 }
 
 // isPeer says whether a request comes from a rollcall that can read in ZooKeeper what this one wrote there.

@@ -142,6 +142,7 @@ func configKeys() []configKey {
 	scheduler(anyoneKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Anyone })
 	scheduler(unencryptedKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Unencrypted })
 	scheduler("local", effectRestart, func(s *schedulerConfig) any { return &s.Local })
+	scheduler("mesos", effectRestart, func(s *schedulerConfig) any { return &s.Mesos })
 	return keys
 }
 

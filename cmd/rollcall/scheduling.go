@@ -4,15 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
-	"rollcall/scheduler/local"
 )
 
 // scheduling is the scheduler over a state that it alone may write: for as long as the program runs, or for the time
@@ -30,12 +26,10 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if err != nil {
 		return nil, err
 	}
-	engine, err := s.newEngine()
+	engine, limits, err := s.openEngine(state)
 	if err != nil {
 		return nil, err
 	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
 	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
@@ -52,7 +46,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
-		Domain:  s.config.Zone.Domain,
+		Domain: s.config.Zone.Domain, Role: c.appRole(),
 		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
 		Policy: c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,
 	}
@@ -69,17 +63,6 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		o.Resolver = ownResolver{s.dnsAddr}
 	}
 	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
-}
-
-// newEngine is the engine of the configuration.
-func (s *server) newEngine() (scheduler.Engine, error) {
-	options := localOptions(s.config.Scheduler, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the local engine: %w", err)
-	}
-	return engine, nil
 }
 
 // withSecrets has an engine give tasks their secrets.
@@ -125,14 +108,4 @@ func steadyClock() func() time.Time {
 	start := time.Now()
 	wall := start.Round(0)
 	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, Networks: c.Local.Networks, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -21,7 +20,6 @@ import (
 	"rollcall/records"
 	"rollcall/resolver"
 	"rollcall/scheduler/api"
-	"rollcall/scheduler/local"
 	"rollcall/scheduler/store"
 )
 
@@ -59,22 +57,19 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if err := supported(c); err != nil {
-		return nil, err
-	}
 	if err := s.openStore(); err != nil {
 		return nil, err
 	}
 	if err := s.openZone(); err != nil {
 		return nil, err
 	}
-	if c.Scheduler != nil {
-		if err := s.openScheduler(); err != nil {
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
 			return nil, err
 		}
 	}
-	if c.followsMesos() {
-		if err := s.openMesos(); err != nil {
+	if c.Scheduler != nil {
+		if err := s.openScheduler(); err != nil {
 			return nil, err
 		}
 	}
@@ -82,14 +77,6 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// supported refuses a configuration whose parts this rollcall does not have.
-func supported(c config) error {
-	if c.Scheduler != nil && c.Scheduler.Engine != engineLocal {
-		return fmt.Errorf("scheduler.engine is %q: this rollcall has the engine \"local\" only", c.Scheduler.Engine)
-	}
-	return nil
 }
 
 // openZone makes the zone. The store has to be open: it makes sure that nobody else uses the data directory.
@@ -178,23 +165,18 @@ func (s *server) secure() (err error) {
 	return err
 }
 
-// containerDNS is where containers look up names: here, if DNS is served and they are to.
-func (s *server) containerDNS() local.ContainerDNS {
-	c := s.config
-	if !c.DNS.On || c.Scheduler.Local.DNS == "off" {
-		return local.ContainerDNS{}
-	}
-	return local.ContainerDNS{Server: netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port),
-		Search: []string{s.zone.FrameworkDomain(c.Scheduler.Framework)}}
-}
-
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
 func marathonConfig(c *schedulerConfig) map[string]any {
-	return map[string]any{
+	out := map[string]any{
 		"framework_name": c.Framework, "hostname": c.Hostname, "ha": c.ZK != "", "checkpoint": true, "executor": "//cmd",
 		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 	}
+	if c.Engine == engineMesos {
+		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
+		out["checkpoint"], out["failover_timeout"] = c.Mesos.Checkpoint, int(c.Mesos.FailoverTimeout.Seconds())
+	}
+	return out
 }
 
 // apiHosts are the names by which the API may be addressed. On loopback those are only names that cannot be anybody

@@ -167,6 +167,8 @@ func ownEndpoints() []endpoint {
 		{"GET", "/rollcall/about", roleKnown, "what a page has to know to explain names", nil, nil, 200, aboutView{}, just((*API).about)},
 		{"GET", "/rollcall/agents", roleKnown, "agents that have made offers", nil, nil, 200, named{"agents": []agentView{}}, just((*API).listAgents)},
 		{"GET", "/rollcall/dns", roleKnown, "what the DNS server here answers", []string{"name", "type"}, nil, 200, Lookup{}, just((*API).lookUp)},
+		{"GET", "/rollcall/losses", roleKnown, "whether tasks of agents lost at once wait to be replaced", nil, nil, 200, lossesView{}, just((*API).getLosses)},
+		{"POST", "/rollcall/losses/confirm", roleAdmin, "has the tasks of agents lost at once replaced", nil, nil, 200, lossesView{}, just((*API).confirmLosses)},
 		{"GET", "/rollcall/tasks/{task}/files/{file}", roleKnown, "a part of a file in the sandbox of a task", []string{"offset", "length"}, nil, 200, fileView{}, func(a *API, t target) handler { return a.readSandbox(scheduler.TaskID(t.last), t.file) }},
 	}
 }
