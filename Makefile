@@ -15,6 +15,8 @@ HTTP_PORT ?= 8123
 DATA_DIR  ?= rollcall-data
 
 FUZZTIME  ?= 60s
+SIMULATIONS   ?= 10000
+SIMULATE_FROM ?= 0
 BENCHTIME ?= 300ms
 
 .DEFAULT_GOAL := help
@@ -45,6 +47,10 @@ integration: build ## black-box tests of the built binary, with real dig and cur
 .PHONY: golden
 golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against the built binary
 	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m -v -run '^TestMesosDNS' ./integration/
+
+.PHONY: simulate
+simulate: ## SIMULATIONS seeded random histories of the scheduler's core, from seed SIMULATE_FROM on
+	$(GO) test -count=1 -timeout 2h -run '^TestSimulation$$' ./scheduler -simulations $(SIMULATIONS) -simulate-from $(SIMULATE_FROM)
 
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each

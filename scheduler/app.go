@@ -19,7 +19,9 @@ type App struct {
 	Container             *Container          `json:"container,omitempty"`
 	CPUs                  float64             `json:"cpus"`
 	Dependencies          []PathID            `json:"dependencies,omitempty"`
-	Disk                  float64             `json:"disk"` // MiB
+	DeploymentTimeout     int                 `json:"deploymentTimeoutSeconds,omitempty"` // 0: none
+	Disk                  float64             `json:"disk"`                               // MiB
+	DrainSeconds          int                 `json:"drainSeconds,omitempty"`             // between leaving DNS and SIGTERM
 	Env                   map[string]string   `json:"env,omitempty"`
 	Executor              string              `json:"executor"`
 	ExecutorResources     json.RawMessage     `json:"executorResources,omitempty"` // accepted, without effect
@@ -32,10 +34,12 @@ type App struct {
 	MaxLaunchDelaySeconds float64             `json:"maxLaunchDelaySeconds"`
 	Mem                   float64             `json:"mem"` // MiB
 	Networks              []Network           `json:"networks"`
+	OnePerAgent           bool                `json:"onePerAgent,omitempty"`    // Instances follow the agents; 0 stops all
 	PortDefinitions       []PortDefinition    `json:"portDefinitions,omitzero"` // host networking only; empty: no ports
 	ReadinessChecks       []ReadinessCheck    `json:"readinessChecks,omitempty"`
 	RequirePorts          bool                `json:"requirePorts"`
 	ResourceLimits        json.RawMessage     `json:"resourceLimits,omitempty"` // accepted, without effect
+	RestartPolicy         RestartPolicy       `json:"restartPolicy,omitempty"`
 	Role                  string              `json:"role"`
 	TaskKillGracePeriod   *int                `json:"taskKillGracePeriodSeconds,omitempty"` // seconds
 	TTY                   *bool               `json:"tty,omitempty"`

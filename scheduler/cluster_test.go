@@ -2,15 +2,12 @@ package scheduler
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"math/rand/v2"
-	"net/netip"
 	"slices"
 	"time"
 )
 
-// failer is a *testing.T, a *testing.B or a *rapid.T.
+// failer is a *testing.T, a *testing.B, a *rapid.T or a simulation.
 type failer interface {
 	Helper()
 	Fatal(args ...any)
@@ -18,56 +15,67 @@ type failer interface {
 	Errorf(format string, args ...any)
 }
 
-// cluster is a model of everything around a core: an engine with agents and tasks, and a store, in virtual time.
-// After each step it checks what must always hold.
+// cluster is a model of everything around a core: an engine with agents and tasks (modelengine_test.go), a store, and
+// who reads what is published, in virtual time. After each step it checks the safety sentences (safety_test.go).
 type cluster struct {
-	t       failer
-	core    *Core
-	limits  Limits
-	now     time.Time
-	random  *rand.Rand
-	records map[recordID][]byte
-	agents  map[AgentID]*modelAgent
-	tasks   map[TaskID]*modelTask
-	offers  map[OfferID]Offer
-	serial  int
+	t         failer
+	core      *Core
+	limits    Limits
+	now       time.Time
+	random    *rand.Rand
+	records   map[recordID][]byte
+	published *State
+	discovery map[TaskID]bool // who is answered for
+
+	agents map[AgentID]*modelAgent
+	tasks  map[TaskID]*modelTask
+	offers map[OfferID]Offer
+	serial int
+
 	pending []Event
 	wake    time.Time
 	notices []Notice
 	probes  []Probe
-	started []TaskID // every task ever launched, in order
-	gone    map[InstanceID]bool
-	stall   bool // new tasks stay staging
-	unwell  map[PathID]bool
+	started []TaskID         // every task that ever began, in order
+	said    []StatusReceived // every status that was ever sent
+	held    []StatusReceived
+
+	stall    bool            // new tasks stay staging
+	stubborn bool            // tasks take their time to end
+	unwell   map[PathID]bool // whose health checks fail
+	mute     bool            // probes are not answered
+	hold     bool            // statuses are kept back
+	cut      bool            // the engine is not connected
+	deaf     int             // so many calls are lost
+	full     int             // so many commits are refused
+	crash    crash
+	crashed  bool // in the last step
 }
 
-type modelAgent struct {
-	offer    Offer // what it has, with no offer id
-	declined bool
-	offered  OfferID
-}
+// crash says that the process is to die in the next step that has something to store.
+type crash uint8
 
-type modelTask struct {
-	info  TaskInfo
-	state TaskState
-}
+const (
+	crashNot crash = iota
+	crashBeforeCommit
+	crashAfterCommit // before any call is made
+	crashAfterCalls  // before anything is published, and before replies
+)
 
 func newCluster(t failer, seed uint64, agents int) *cluster {
-	c := &cluster{t: t, limits: DefaultLimits(), now: time.Unix(1_700_000_000, 0), random: rand.New(rand.NewPCG(seed, 1)),
-		records: map[recordID][]byte{}, agents: map[AgentID]*modelAgent{}, tasks: map[TaskID]*modelTask{},
-		offers: map[OfferID]Offer{}, gone: map[InstanceID]bool{}, unwell: map[PathID]bool{}}
-	for n := range agents {
-		id := AgentID(fmt.Sprintf("agent-S%03d", n))
-		c.agents[id] = &modelAgent{offer: Offer{AgentID: id, Hostname: fmt.Sprintf("host%d", n),
-			Address:    netip.AddrFrom4([4]byte{10, 0, byte(n >> 8), byte(n)}),
-			Attributes: map[string]string{"rack": fmt.Sprintf("rack-%d", n%3)}, Zone: fmt.Sprintf("z%d", n%2),
-			Resources: Resources{CPUs: 8, Mem: 8192, Disk: 8192, Ports: PortRange{{31000, 31099}, {9000, 9010}}}}}
-	}
+	c := emptyCluster(t, seed)
+	c.addAgents(agents, Resources{CPUs: 8, Mem: 8192, Disk: 8192, Ports: PortRange{{9000, 9010}, {31000, 31099}}})
 	c.boot(seed)
 	return c
 }
 
-// boot starts a core from what the store holds, as after a crash.
+func emptyCluster(t failer, seed uint64) *cluster {
+	return &cluster{t: t, limits: DefaultLimits(), now: time.Unix(1_700_000_000, 0), random: rand.New(rand.NewPCG(seed, 1)),
+		records: map[recordID][]byte{}, agents: map[AgentID]*modelAgent{}, tasks: map[TaskID]*modelTask{},
+		offers: map[OfferID]Offer{}, unwell: map[PathID]bool{}}
+}
+
+// boot starts a core from what the store holds, as after a crash or on another leader.
 func (c *cluster) boot(seed uint64) {
 	var s [32]byte
 	s[0], s[1], s[2] = byte(seed), byte(seed>>8), byte(seed>>16)
@@ -76,9 +84,14 @@ func (c *cluster) boot(seed uint64) {
 		c.t.Fatal(err)
 	}
 	c.core = NewCore(c.limits, state, s)
-	c.pending, c.offers, c.probes = nil, map[OfferID]Offer{}, nil
-	for _, a := range c.agents {
-		a.offered, a.declined = "", false
+	c.pending, c.probes, c.wake = nil, nil, time.Time{}
+	c.withdrawOffers()
+	c.published, c.discovery = state, map[TaskID]bool{}
+	for i := range state.AllInstances() {
+		c.publish(i)
+	}
+	if c.cut {
+		return
 	}
 	framework := state.FrameworkID
 	if framework == "" {
@@ -101,6 +114,10 @@ func (c *cluster) Load(_ context.Context, yield func(Record) error) error {
 }
 
 func (c *cluster) Commit(_ context.Context, records []Record) error {
+	if c.full > 0 && len(records) > 0 {
+		c.full--
+		return ErrFull
+	}
 	for _, r := range records {
 		if r.Value == nil {
 			delete(c.records, recordID{r.Kind, r.Key})
@@ -111,170 +128,72 @@ func (c *cluster) Commit(_ context.Context, records []Record) error {
 	return nil
 }
 
-// Run and the methods after it make the cluster an Engine.
-func (c *cluster) Run(context.Context, string, chan<- Event) error { return nil }
-
-func (c *cluster) Accept(id OfferID, tasks []TaskInfo) {
-	offer, ok := c.offers[id]
-	delete(c.offers, id)
-	agent := c.agents[offer.AgentID]
-	for _, task := range tasks {
-		if c.tasks[task.ID] != nil {
-			c.t.Fatalf("%s was launched twice", task.ID)
-		}
-		if c.records[recordID{KindInstance, string(InstanceIDOf(task.ID))}] == nil {
-			c.t.Fatalf("%s was launched before its instance was stored", task.ID)
-		}
-		if !ok || agent == nil {
-			c.status(task.ID, offer.AgentID, TaskDropped)
-			continue
-		}
-		c.tasks[task.ID] = &modelTask{task, TaskStaging}
-		c.started = append(c.started, task.ID)
-		c.status(task.ID, task.AgentID, TaskStaging)
-		if !c.stall {
-			c.move(task.ID, TaskRunning)
-		}
-	}
-	if agent != nil {
-		c.checkRoom(agent)
-		agent.offered, agent.declined = "", false
-		c.offerAll()
-	}
-}
-
-func (c *cluster) Decline(id OfferID, _ time.Duration) {
-	if a := c.agents[c.offers[id].AgentID]; a != nil && a.offered == id {
-		a.offered, a.declined = "", true
-	}
-	delete(c.offers, id)
-}
-
-func (c *cluster) Revive() {
-	for _, a := range c.agents {
-		a.declined = false
-	}
-	c.offerAll()
-}
-
-func (c *cluster) Kill(ref TaskRef) {
-	i := c.core.State().Instance(InstanceIDOf(ref.TaskID))
-	if i != nil && i.TaskID() == ref.TaskID && i.Serving() {
-		c.t.Fatalf("%s is killed while it is in discovery", ref.TaskID)
-	}
-	if c.tasks[ref.TaskID] == nil {
-		c.status(ref.TaskID, ref.AgentID, TaskUnknown)
-		return
-	}
-	c.move(ref.TaskID, TaskKilled)
-}
-
-func (c *cluster) Reconcile(refs []TaskRef) {
-	for _, ref := range refs {
-		if task := c.tasks[ref.TaskID]; task != nil {
-			c.status(ref.TaskID, ref.AgentID, task.state)
-		} else {
-			c.status(ref.TaskID, ref.AgentID, TaskUnknown)
-		}
-	}
-}
-
-func (c *cluster) Acknowledge(TaskStatus) {}
-
-func (c *cluster) status(id TaskID, agent AgentID, state TaskState) {
-	c.send(StatusReceived{TaskStatus{TaskID: id, AgentID: agent, State: state, Timestamp: c.now, Ack: "x"}})
-}
-
-// move changes a task's state; a task that ended frees its resources.
-func (c *cluster) move(id TaskID, state TaskState) {
-	task := c.tasks[id]
-	task.state = state
-	c.status(id, task.info.AgentID, state)
-	if state.Terminal() {
-		delete(c.tasks, id)
-		if a := c.agents[task.info.AgentID]; a != nil {
-			a.declined = false
-		}
-		c.offerAll()
-	}
-}
-
-func (c *cluster) free(a *modelAgent) Resources {
-	r := a.offer.Resources
-	for _, task := range c.tasks {
-		if task.info.AgentID == a.offer.AgentID {
-			r.CPUs -= task.info.Resources.CPUs
-			r.Mem -= task.info.Resources.Mem
-			r.Disk -= task.info.Resources.Disk
-			for _, p := range task.info.Resources.Ports {
-				for port := p.Begin; port <= p.End; port++ {
-					r.Ports = r.Ports.Without(port)
-				}
-			}
-		}
-	}
-	return r
-}
-
-func (c *cluster) offerAll() {
-	var offers []Offer
-	for _, id := range slices.Sorted(maps.Keys(c.agents)) {
-		a := c.agents[id]
-		if a.offered != "" || a.declined {
-			continue
-		}
-		o := a.offer
-		c.serial++
-		o.ID, o.Resources = OfferID(fmt.Sprintf("offer-%d", c.serial)), c.free(a)
-		a.offered, c.offers[o.ID] = o.ID, o
-		offers = append(offers, o)
-	}
-	if len(offers) > 0 {
-		c.send(OffersReceived{offers})
-	}
-}
-
-// checkRoom fails when an agent's resources are given out twice.
-func (c *cluster) checkRoom(a *modelAgent) {
-	r := a.offer.Resources
-	taken := map[int]TaskID{}
-	for id, task := range c.tasks {
-		if task.info.AgentID != a.offer.AgentID {
-			continue
-		}
-		r.CPUs -= task.info.Resources.CPUs
-		r.Mem -= task.info.Resources.Mem
-		for _, p := range task.info.Resources.Ports {
-			for port := p.Begin; port <= p.End; port++ {
-				if taken[port] != "" {
-					c.t.Fatalf("port %d of %s is given to %s and %s", port, a.offer.AgentID, taken[port], id)
-				}
-				taken[port] = id
-			}
-		}
-	}
-	if r.CPUs < -slack || r.Mem < -slack {
-		c.t.Fatalf("%s is overbooked: %v left", a.offer.AgentID, r)
-	}
-}
-
-// step lets the core handle what is pending, and carries its effects out in their order.
-func (c *cluster) step(events ...Event) Effects {
+// step lets the core handle what is pending, and carries its effects out in their order, as Loop does.
+func (c *cluster) step(requests ...Event) Effects {
 	c.now = c.now.Add(time.Millisecond)
-	batch := append(c.pending, events...)
-	c.pending = nil
+	c.offerAll()
+	before, held := c.core.State(), c.pending
+	c.pending, c.crashed = nil, false
+	batch := append(slices.Clip(held), requests...)
 	e := c.core.Step(c.now, batch...)
+	dies := crashNot
+	if len(e.Persist) > 0 {
+		dies, c.crash = c.crash, crashNot
+	}
+	if dies == crashBeforeCommit {
+		c.die()
+		return e
+	}
 	if err := c.Commit(context.Background(), e.Persist); err != nil {
-		c.t.Fatal(err)
+		c.core.Restore(before)
+		c.pending, c.wake = append(held, c.pending...), c.now.Add(commitRetry)
+		for n := range e.Replies {
+			e.Replies[n] = Reply{Err: ErrNotDurable}
+		}
+		return e
+	}
+	if dies == crashAfterCommit {
+		c.die()
+		return e
+	}
+	for _, id := range e.Withdrawn {
+		if i := before.Instance(id); i != nil {
+			delete(c.discovery, i.TaskID())
+		}
 	}
 	for _, call := range e.Calls {
 		call.call(c)
 	}
+	if dies == crashAfterCalls {
+		c.die()
+		return e
+	}
+	for _, id := range e.Changed {
+		if i := c.published.Instance(id); i != nil {
+			delete(c.discovery, i.TaskID())
+		}
+		if i := e.State.Instance(id); i != nil {
+			c.publish(i)
+		}
+	}
+	c.published = e.State
 	c.notices = append(c.notices, e.Notices...)
 	c.probes = append(c.probes, e.Probes...)
 	c.wake = e.Wake
-	c.check(e.State)
+	c.checkStep(before, e, batch)
 	return e
+}
+
+func (c *cluster) publish(i *Instance) {
+	if i.Serving() {
+		c.discovery[i.TaskID()] = true
+	}
+}
+
+// die ends the process and starts another.
+func (c *cluster) die() {
+	c.crashed = true
+	c.boot(c.random.Uint64())
 }
 
 // settle steps until nothing is pending.
@@ -289,6 +208,9 @@ func (c *cluster) settle() {
 }
 
 func (c *cluster) answerProbes() {
+	if c.mute {
+		return
+	}
 	for _, p := range c.probes {
 		i := c.core.State().Instance(p.Instance)
 		if i == nil {
@@ -317,7 +239,9 @@ func (c *cluster) advance(d time.Duration) {
 		c.step()
 		c.answerProbes()
 	}
-	c.now = end
+	if c.now.Before(end) {
+		c.now = end
+	}
 	c.step()
 	c.settle()
 }
@@ -362,36 +286,6 @@ func app(id PathID, instances int, change ...func(*App)) *App {
 		f(a)
 	}
 	return a
-}
-
-// check fails when a state breaks what must always hold.
-func (c *cluster) check(s *State) {
-	perHost := map[string]InstanceID{}
-	for i := range s.AllInstances() {
-		if i.App == nil {
-			c.t.Fatalf("%s has no definition", i.ID)
-		}
-		a := s.App(i.AppID)
-		if a == nil || !i.Condition.Active() || i.Condition == UnreachableInactive || outdated(i, a) {
-			continue
-		}
-		for _, k := range a.Constraints {
-			if k.Operator == Unique && k.Field == "hostname" {
-				key := string(i.AppID) + "|" + i.Hostname
-				if other := perHost[key]; other != "" {
-					c.t.Fatalf("%s and %s are both on %s in spite of UNIQUE", other, i.ID, i.Hostname)
-				}
-				perHost[key] = i.ID
-			}
-		}
-	}
-	for d := range s.Deployments() {
-		for _, id := range d.Plan.AffectedApps() {
-			if s.DeploymentOf(id) != d.Plan.ID {
-				c.t.Fatalf("deployment %s does not hold %s", d.Plan.ID, id)
-			}
-		}
-	}
 }
 
 // running lists an app's instances that serve, by id.

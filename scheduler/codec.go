@@ -123,7 +123,7 @@ func (l *loader) load() error {
 }
 
 func (l *loader) loadApps() error {
-	apps := l.state.apps.draft()
+	apps, followers := l.state.apps.draft(), l.state.followers.draft()
 	for key, value := range l.byKind[KindApp] {
 		var v Timestamp
 		if err := v.UnmarshalText(value); err != nil {
@@ -134,7 +134,11 @@ func (l *loader) loadApps() error {
 			return damaged(KindApp, key, fmt.Errorf("its definition of %s is missing", v))
 		}
 		apps.put(key, a)
+		if a.OnePerAgent {
+			followers.put(key, a.ID)
+		}
 	}
+	l.state.followers = followers.commit()
 	l.state.apps = apps.commit()
 	return nil
 }

@@ -7,18 +7,22 @@ import (
 
 // place is where an instance runs or would run, as constraints see it.
 type place struct {
+	agent                  AgentID
 	hostname, region, zone string
 	attributes             map[string]string
 }
 
-func (i *Instance) place() place { return place{i.Hostname, i.Region, i.Zone, i.Attributes} }
-func (o *Offer) place() place    { return place{o.Hostname, o.Region, o.Zone, o.Attributes} }
+func (i *Instance) place() place { return place{i.AgentID, i.Hostname, i.Region, i.Zone, i.Attributes} }
+func (o *Offer) place() place    { return place{o.AgentID, o.Hostname, o.Region, o.Zone, o.Attributes} }
+func (a *Agent) place() place    { return place{a.ID, a.Hostname, a.Region, a.Zone, a.Attributes} }
 
 // field is the value of a constraint's field; false when the place lacks it.
 func (p place) field(name string) (string, bool) {
 	switch name {
 	case "hostname", "@hostname":
 		return p.hostname, true
+	case agentField:
+		return string(p.agent), true
 	case "@region":
 		return p.region, p.region != ""
 	case "@zone":

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -50,8 +51,9 @@ func NewState() *State {
 	s := &State{
 		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
-		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](),
-		agents: newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
+		breakers: newTree[*Breaker](),
+		agents:   newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -85,6 +87,7 @@ type work struct {
 	ts  Timestamp
 
 	frameworkID string
+	refused     string
 	master      string
 	connected   bool
 	version     Timestamp
@@ -97,8 +100,11 @@ type work struct {
 	queue       draftTree[*launchQueue]
 	delays      draftTree[*delay]
 	locks       draftTree[DeploymentID]
+	followers   draftTree[PathID]
 	agents      draftTree[*Agent]
 	offers      draftTree[Offer]
+	breakers    draftTree[*Breaker]
+	tally       tally
 	timers      draftTree[timer]
 	deadlines   draftTree[time.Time]
 
@@ -107,6 +113,10 @@ type work struct {
 	changed map[InstanceID]bool // what Changed has to hold
 	dirty   map[PathID]bool     // apps that settle has to look at
 	revive  bool                // something new waits for an offer
+	turn    int                 // which offer is looked at next
+
+	moreAgents bool            // an agent is new, or not as it was
+	reweighed  map[PathID]bool // apps whose breaker is to be looked at
 }
 
 type recordID struct {
@@ -118,12 +128,13 @@ func (c *Core) begin(now time.Time) *work {
 	s := c.state
 	return &work{
 		Core: c, now: now, ts: TimestampOf(now),
-		frameworkID: s.FrameworkID, master: s.Master, connected: s.Connected, version: s.Version,
+		frameworkID: s.FrameworkID, refused: s.Refused, master: s.Master, connected: s.Connected, version: s.Version,
 		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
-		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), agents: s.agents.draft(),
+		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
+		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
 	}
 }
 
@@ -141,15 +152,19 @@ func (w *work) finish() Effects {
 // commit freezes the work done so far into a State. Work may go on afterwards.
 func (w *work) commit() *State {
 	return &State{
-		FrameworkID: w.frameworkID, Master: w.master, Connected: w.connected, Version: w.version,
+		FrameworkID: w.frameworkID, Refused: w.refused, Master: w.master, Connected: w.connected, Version: w.version,
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
-		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), agents: w.agents.commit(),
+		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
+		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
 	}
 }
 
 func (w *work) handle(e Event) {
+	if w.refused != "" && fromEngine(e) {
+		return
+	}
 	switch e := e.(type) {
 	case Registered:
 		w.registered(e)
@@ -165,6 +180,7 @@ func (w *work) handle(e Event) {
 		w.status(e.Status)
 	case AgentLost:
 		w.agents.remove(string(e.Agent))
+		w.agentsChanged()
 	case Probed:
 		w.probed(e)
 	case Update:
@@ -178,6 +194,16 @@ func (w *work) handle(e Event) {
 	}
 }
 
+// fromEngine says whether an event is an engine's word on a cluster, which is nothing to go by while the engine speaks
+// for another framework.
+func fromEngine(e Event) bool {
+	switch e.(type) {
+	case OffersReceived, OfferRescinded, StatusReceived, AgentLost:
+		return true
+	}
+	return false
+}
+
 func (w *work) reply(value any, err error) {
 	if err != nil {
 		value = nil
@@ -187,7 +213,17 @@ func (w *work) reply(value any, err error) {
 
 // registered begins to work with the engine: whatever was under way is taken up again. Tasks are reconciled before
 // anything is started anew: an instance that may have a task keeps waiting for word of it.
+//
+// A framework id other than the one that tasks were launched under is refused while there are instances: the engine
+// would not know their tasks, and each would be started a second time beside the first.
 func (w *work) registered(e Registered) {
+	if _, _, any := w.instances.first(); any && w.frameworkID != "" && w.frameworkID != e.FrameworkID {
+		w.disconnected()
+		w.refused = fmt.Sprintf("the engine registered as framework %s, but instances exist whose tasks belong to %s: "+
+			"let it register as that one again; to give those tasks up, start with an empty data directory", e.FrameworkID, w.frameworkID)
+		return
+	}
+	w.refused = ""
 	if w.frameworkID != e.FrameworkID {
 		w.frameworkID = e.FrameworkID
 		w.save(KindMeta, metaFramework)
@@ -205,6 +241,7 @@ func (w *work) registered(e Registered) {
 		w.dirty[a.ID] = true
 	}
 	for _, d := range w.deployments.under("") {
+		w.limitTime(d, w.now.Add(w.limits.LaunchTimeout))
 		for _, app := range d.Plan.AffectedApps() {
 			w.dirty[app] = true
 		}
@@ -224,7 +261,10 @@ func (w *work) resume(i *Instance) {
 	case Unreachable, UnreachableInactive:
 		w.setUnreachableTimers(i, patience)
 	}
-	if i.Condition == Killing || i.Condition.Active() && i.Goal == GoalDecommissioned {
+	switch {
+	case i.Condition == Killing && i.App.DrainSeconds > 0 && w.now.Before(i.drained()):
+		w.setTimer(timerKill, string(i.ID), 0, i.drained())
+	case i.Condition == Killing || i.Condition.Active() && i.Goal == GoalDecommissioned:
 		w.callKill(i)
 	}
 }
@@ -250,6 +290,9 @@ func (w *work) disconnected() {
 
 // settle brings every app that events touched nearer to what is wanted of it, and uses up the offers at hand.
 func (w *work) settle() {
+	if w.moreAgents {
+		w.agentsChanged()
+	}
 	for len(w.dirty) > 0 {
 		apps := sortedKeys(w.dirty)
 		clear(w.dirty)
@@ -258,6 +301,9 @@ func (w *work) settle() {
 		}
 	}
 	w.match()
+	for _, app := range sortedKeys(w.reweighed) {
+		w.weighHealth(app)
+	}
 	if w.revive && w.connected {
 		w.effects.Calls = append(w.effects.Calls, reviveCall{})
 	}

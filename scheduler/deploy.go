@@ -6,8 +6,8 @@ import (
 )
 
 // startDeployment begins to carry a plan out. One without steps is over at once.
-func (w *work) startDeployment(p *Plan) {
-	d := &Deployment{Plan: p, Started: w.ts}
+func (w *work) startDeployment(p *Plan, rollback bool) {
+	d := &Deployment{Plan: p, Started: w.ts, Rollback: rollback}
 	if len(p.Steps) == 0 {
 		w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: p.ID, Plan: p.summary()})
 		return
@@ -18,6 +18,7 @@ func (w *work) startDeployment(p *Plan) {
 	}
 	w.putDeployment(d)
 	w.save(KindDeployment, string(d.Plan.ID))
+	w.limitTime(d, w.now)
 	w.enterStep(d, 0)
 }
 
@@ -92,6 +93,7 @@ func (w *work) replacing(app *App) bool {
 // endDeployment lets go of a deployment's apps.
 func (w *work) endDeployment(d *Deployment) {
 	w.deployments.remove(string(d.Plan.ID))
+	w.clearTimer(timerDeployment, string(d.Plan.ID), 0)
 	w.save(KindDeployment, string(d.Plan.ID))
 	for _, app := range d.Plan.AffectedApps() {
 		w.locks.remove(string(app))
@@ -183,22 +185,25 @@ func (w *work) scale(app *App) bool {
 		case i.Goal == GoalDecommissioned:
 			return false
 		case i.Condition == UnreachableInactive:
-		case !i.satisfies(app):
+		case !i.done():
 			return false
 		default:
 			count++
 		}
 	}
-	return count == app.Instances
+	return count == w.size(app)
 }
 
-// satisfies says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far
-// as its app has checks.
-func (i *Instance) satisfies(app *App) bool {
+// done says whether a deployment need wait for an instance no longer: it runs, and is healthy and ready as far as the
+// definition that it runs has checks. One that is meant to end has ended.
+func (i *Instance) done() bool {
+	if i.App != nil && i.App.OneShot() {
+		return i.Condition.Over()
+	}
 	if i.Condition != Running || !i.Ready {
 		return false
 	}
-	if len(app.HealthChecks) == 0 || i.App == nil || len(i.App.HealthChecks) == 0 {
+	if i.App == nil || len(i.App.HealthChecks) == 0 {
 		return true
 	}
 	h := i.Healthy()
@@ -208,7 +213,7 @@ func (i *Instance) satisfies(app *App) bool {
 // adjust starts what is missing of an app and ends what is too much.
 func (w *work) adjust(app *App) {
 	present := wanted(w.instancesOf(app.ID))
-	switch surplusCount := len(present) - app.Instances; {
+	switch surplusCount := len(present) - w.size(app); {
 	case surplusCount < 0:
 		w.schedule(app, -surplusCount)
 	case surplusCount > 0:
@@ -291,6 +296,10 @@ func (w *work) killTasks(k KillTasks) (any, error) {
 		deployed, err := w.update(Update{Force: k.Force, Change: func(d *Draft) error {
 			for app, count := range perApp {
 				if a := d.App(app); a != nil {
+					if a.OnePerAgent {
+						return &InvalidError{[]Problem{{Path: "/instances", Errors: []string{fmt.Sprintf(
+							"%s has onePerAgent: its instances follow the agents and cannot be lowered", app)}}}}
+					}
 					n := *a
 					n.Instances = max(0, n.Instances-count)
 					d.PutApp(&n)

@@ -53,6 +53,8 @@ func (p *Plan) AffectedApps() []PathID {
 type Deployment struct {
 	Plan    *Plan     `json:"plan"`
 	Started Timestamp `json:"started"`
+	// Rollback says that it undoes one that did not end in time. It has no time limit itself.
+	Rollback bool `json:"rollback,omitempty"`
 
 	// Not persisted: a restarted deployment begins at its first step, and what is done already is done at once.
 

@@ -215,3 +215,38 @@ func TestLateStagingChangesNothing(t *testing.T) {
 		t.Error("late word took a running instance out of discovery")
 	}
 }
+
+// A framework id other than the tasks' own is refused while there are instances: none of them is started again.
+func TestAnotherFrameworkIDIsRefused(t *testing.T) {
+	c := newCluster(t, 31, 2)
+	c.must(put(app("/a", 2)))
+	c.settle()
+	launched := len(c.started)
+	c.send(Registered{FrameworkID: "framework-2"})
+	for id := range c.tasks { // what that framework's master knows of them
+		c.status(id, "", TaskUnknown)
+	}
+	c.offerAll()
+	c.settle()
+	c.advance(time.Hour)
+	s := c.core.State()
+	if s.Refused == "" || s.Connected || s.FrameworkID != "framework-1" {
+		t.Errorf("refused %q, connected %v, framework %s", s.Refused, s.Connected, s.FrameworkID)
+	}
+	if len(c.started) != launched || len(c.running("/a")) != 2 {
+		t.Errorf("%d launched, %d run", len(c.started)-launched, len(c.running("/a")))
+	}
+	c.send(Registered{FrameworkID: "framework-1"})
+	c.settle()
+	if s := c.core.State(); s.Refused != "" || !s.Connected || len(c.running("/a")) != 2 {
+		t.Errorf("after its own id: refused %q, connected %v, %d run", s.Refused, s.Connected, len(c.running("/a")))
+	}
+	// Where nothing runs, another id is as good as the first.
+	c = newCluster(t, 32, 1)
+	c.settle()
+	c.send(Registered{FrameworkID: "framework-2"})
+	c.settle()
+	if s := c.core.State(); s.Refused != "" || s.FrameworkID != "framework-2" {
+		t.Errorf("refused %q, framework %s", s.Refused, s.FrameworkID)
+	}
+}

@@ -28,7 +28,8 @@ type Engine interface {
 	// terminal status.
 	Kill(task TaskRef)
 	// Reconcile asks for the present status of each task: StatusReceived follows for each, TASK_UNKNOWN for
-	// tasks that the engine does not know.
+	// tasks that the engine does not know. It follows also for tasks of this framework that are not listed: the
+	// core has forgotten those, and kills them.
 	Reconcile(tasks []TaskRef)
 	// Acknowledge says that a status is durable here (TaskStatus.Ack).
 	Acknowledge(status TaskStatus)

@@ -58,6 +58,8 @@ type Update struct {
 	Change func(*Draft) error
 	Force  bool // cancel deployments that hold an app which this update changes
 	DryRun bool // answer the plan and change nothing
+
+	rollback bool // undoes a deployment that did not end in time
 }
 
 // Deployed is what an accepted Update started.

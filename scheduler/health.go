@@ -192,8 +192,9 @@ func (w *work) health(i *Instance, n int, healthy bool, cause string) {
 		w.notifyHealth(&next, n)
 	}
 
+	w.weighHealth(i.AppID)
 	tooMany := !healthy && c.MaxConsecutiveFailures > 0 && failuresBefore >= c.MaxConsecutiveFailures
-	if tooMany && !c.Protocol.ByAgent() {
+	if tooMany && !c.Protocol.ByAgent() && w.mayKillUnhealthy(&next) {
 		w.notify(NoticeUnhealthyKill, UnhealthyKill{AppID: i.AppID, TaskID: i.TaskID(), InstanceID: i.ID,
 			Version: i.AppVersion, Reason: cause, Host: i.Hostname, SlaveID: i.AgentID})
 		w.kill(&next, cause)

@@ -43,32 +43,40 @@ const (
 	Killing             Condition = "Killing"
 	Unreachable         Condition = "Unreachable"
 	UnreachableInactive Condition = "UnreachableInactive" // unreachable for so long that it is replaced
+	Finished            Condition = "Finished"            // it ran, and its app's RestartPolicy wants no more
+	Failed              Condition = "Failed"              // so too, but its task failed
 )
 
 // Active says whether a task exists, or may.
-func (c Condition) Active() bool { return c != Scheduled }
+func (c Condition) Active() bool { return c != Scheduled && !c.Over() }
+
+// Over says whether an instance of a one-shot app has run.
+func (c Condition) Over() bool { return c == Finished || c == Failed }
 
 // Instance is one of an app's instances. Instances are immutable once they are part of a State.
 type Instance struct {
-	ID          InstanceID        `json:"id"`
-	AppID       PathID            `json:"appId"`
-	AppVersion  Timestamp         `json:"appVersion"` // of the definition it runs, or will run
-	Goal        Goal              `json:"goal"`
-	Condition   Condition         `json:"condition"`
-	Since       Timestamp         `json:"since"` // of the condition
-	Incarnation int               `json:"incarnation"`
-	AgentID     AgentID           `json:"agentId,omitempty"`
-	Hostname    string            `json:"hostname,omitempty"`
-	Address     netip.Addr        `json:"address,omitzero"` // the agent's
-	Attributes  map[string]string `json:"attributes,omitempty"`
-	Region      string            `json:"region,omitempty"`
-	Zone        string            `json:"zone,omitempty"`
-	HostPorts   []int             `json:"hostPorts,omitempty"` // by the app's ports; 0 where a port has none
-	Generated   []int             `json:"generated,omitempty"` // container ports made up, by the app's ports; 0 where given
-	Addresses   []netip.Addr      `json:"addresses,omitempty"` // the task's own
-	StagedAt    Timestamp         `json:"stagedAt,omitzero"`
-	StartedAt   Timestamp         `json:"startedAt,omitzero"`
-	Ready       bool              `json:"ready,omitempty"` // passed the readiness check, or there is none
+	ID          InstanceID `json:"id"`
+	AppID       PathID     `json:"appId"`
+	AppVersion  Timestamp  `json:"appVersion"` // of the definition it runs, or will run
+	Goal        Goal       `json:"goal"`
+	Condition   Condition  `json:"condition"`
+	Since       Timestamp  `json:"since"` // of the condition
+	Incarnation int        `json:"incarnation"`
+	// Index is the smallest number that no other instance of the app's present config had when the first task was
+	// launched. It is kept over the instance's tasks, and means nothing before the first.
+	Index      int               `json:"index,omitempty"`
+	AgentID    AgentID           `json:"agentId,omitempty"`
+	Hostname   string            `json:"hostname,omitempty"`
+	Address    netip.Addr        `json:"address,omitzero"` // the agent's
+	Attributes map[string]string `json:"attributes,omitempty"`
+	Region     string            `json:"region,omitempty"`
+	Zone       string            `json:"zone,omitempty"`
+	HostPorts  []int             `json:"hostPorts,omitempty"` // by the app's ports; 0 where a port has none
+	Generated  []int             `json:"generated,omitempty"` // container ports made up, by the app's ports; 0 where given
+	Addresses  []netip.Addr      `json:"addresses,omitempty"` // the task's own
+	StagedAt   Timestamp         `json:"stagedAt,omitzero"`
+	StartedAt  Timestamp         `json:"startedAt,omitzero"`
+	Ready      bool              `json:"ready,omitempty"` // passed the readiness check, or there is none
 
 	// Not persisted: after a restart they are unknown until the next result.
 
@@ -126,6 +134,10 @@ func (i *Instance) TaskState() TaskState {
 		return TaskKilling
 	case Unreachable, UnreachableInactive:
 		return TaskUnreachable
+	case Finished:
+		return TaskFinished
+	case Failed:
+		return TaskFailed
 	}
 	return TaskStaging
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // instancesOf lists an app's instances, by id.
@@ -19,16 +20,26 @@ func (w *work) putInstance(i *Instance) {
 }
 
 func (w *work) touchInstance(i *Instance) {
+	w.reweigh(w.instances.get(string(i.ID)), i)
 	w.instances.put(string(i.ID), i)
 	w.changed[i.ID] = true
 }
 
 func (w *work) removeInstance(i *Instance) {
 	w.clearInstanceTimers(i)
+	w.reweigh(w.instances.get(string(i.ID)), nil)
 	w.instances.remove(string(i.ID))
 	w.changed[i.ID] = true
 	w.save(KindInstance, string(i.ID))
 	w.dirty[i.AppID] = true
+	w.makesRoom(i.AppID)
+}
+
+// makesRoom asks for offers because an app that waits may have been kept from launching by an instance that is gone.
+func (w *work) makesRoom(app PathID) {
+	if w.queue.get(string(app)) != nil && !w.delayed(app) {
+		w.revive = true
+	}
 }
 
 // schedule adds instances of an app that wait for offers.
@@ -48,7 +59,7 @@ func (w *work) schedule(app *App, count int) {
 // reschedule has an instance whose task is over wait for another one, under the app's present definition.
 func (w *work) reschedule(i *Instance, app *App) {
 	n := &Instance{ID: i.ID, AppID: i.AppID, AppVersion: app.Version, App: app, Goal: GoalRunning,
-		Condition: Scheduled, Since: w.ts, Incarnation: i.Incarnation}
+		Condition: Scheduled, Since: w.ts, Incarnation: i.Incarnation, Index: i.Index}
 	w.putInstance(n)
 	w.enqueue(app)
 }
@@ -64,8 +75,8 @@ func (w *work) enqueue(app *App) {
 
 // decommission ends an instance for good: its task is killed first if it has one.
 func (w *work) decommission(i *Instance, why string) {
-	if i.Condition == Scheduled || i.Condition == UnreachableInactive {
-		w.removeInstance(i)
+	if !i.Condition.Active() || i.Condition == UnreachableInactive || i.waitsForEver() {
+		w.removeInstance(i) // should a task of it be heard of again, it is killed
 		return
 	}
 	if i.Goal == GoalDecommissioned {
@@ -78,7 +89,11 @@ func (w *work) decommission(i *Instance, why string) {
 
 // kill ends an instance's task. The instance leaves discovery before the engine hears of it.
 func (w *work) kill(i *Instance, why string) {
-	if i.Condition == Scheduled {
+	if !i.Condition.Active() {
+		return
+	}
+	if i.Condition == Killing {
+		w.putInstance(i) // it is told to end already; what is left is repeated by its timer
 		return
 	}
 	n := *i
@@ -91,10 +106,24 @@ func (w *work) kill(i *Instance, why string) {
 	}
 	w.putInstance(&n)
 	w.effects.Withdrawn = append(w.effects.Withdrawn, n.ID)
-	w.callKill(&n)
+	if h := i.Healthy(); i.Condition == Running && i.Ready && n.Condition == Killing && i.App.DrainSeconds > 0 && (h == nil || *h) {
+		w.setTimer(timerKill, string(n.ID), 0, n.drained())
+	} else {
+		w.callKill(&n)
+	}
 	if i.Condition != n.Condition {
 		w.notifyInstance(&n)
 	}
+}
+
+// drained is when an instance that is being ended has been out of discovery for long enough to get SIGTERM.
+func (i *Instance) drained() time.Time {
+	return i.Since.Time().Add(seconds(float64(i.App.DrainSeconds)))
+}
+
+// waitsForEver says whether an instance is on a lost agent and not to be replaced, however long that lasts.
+func (i *Instance) waitsForEver() bool {
+	return i.Condition == Unreachable && i.App.UnreachableStrategy.Disabled
 }
 
 // callKill tells the engine to kill, now and again until the task's end shows.
@@ -117,7 +146,8 @@ func surplus(app *App, instances []*Instance, count int) []*Instance {
 		switch {
 		case outdated(i, app):
 			return 0
-		case i.Condition == UnreachableInactive, i.Condition == Unreachable, i.Condition == Killing:
+		case !i.Condition.Active() && i.Condition != Scheduled, i.Condition == UnreachableInactive,
+			i.Condition == Unreachable, i.Condition == Killing:
 			return 1
 		case i.Condition == Scheduled:
 			return 2

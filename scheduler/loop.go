@@ -196,6 +196,10 @@ func (l *Loop) step(ctx context.Context, events []Event, requests []request) tim
 			observer.Withdraw(effects.State, effects.Withdrawn)
 		}
 	}
+	if refused := effects.State.Refused; refused != "" && refused != before.Refused {
+		l.o.Logger.Error("the engine is not used: tasks and names go on, nothing is started or ended", "reason", refused)
+	}
+	l.logBreakers(effects.Notices)
 	for _, c := range effects.Calls {
 		c.call(l.o.Engine)
 	}
@@ -210,6 +214,22 @@ func (l *Loop) step(ctx context.Context, events []Event, requests []request) tim
 		l.probe(ctx, p)
 	}
 	return effects.Wake
+}
+
+// logBreakers tells the operator that health checks are not trusted, and that they are again.
+func (l *Loop) logBreakers(notices []Notice) {
+	for _, n := range notices {
+		b, ok := n.Body.(Breaker)
+		if !ok {
+			continue
+		}
+		attrs := []any{"app", b.App, "checked", b.Checked, "unhealthy", b.Unhealthy}
+		if n.Type == NoticeBreakerOpened {
+			l.o.Logger.Warn("most instances turned unhealthy at once: none is killed for its health, the checks may be at fault", attrs...)
+		} else {
+			l.o.Logger.Info("health checks are trusted again", attrs...)
+		}
+	}
 }
 
 // commit stores what the step changed, and says once that the store fails and once that it works again.

@@ -19,12 +19,13 @@ func (w *work) offered(o Offer) {
 	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone}
 	if known := w.agents.get(string(o.AgentID)); known == nil || !known.equal(a) {
 		w.agents.put(string(o.AgentID), a)
+		w.moreAgents = true
 	}
 	w.offers.put(string(o.ID), o)
 }
 
-// match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, so that
-// they spread; what is left is declined.
+// match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, beginning
+// where the app before it ended, so that they spread; what is left is declined.
 func (w *work) match() {
 	offers := w.offers.under("")
 	if len(offers) == 0 {
@@ -54,14 +55,20 @@ func (w *work) match() {
 func (w *work) place(app *App, bids []*bid) {
 	var waiting []*Instance
 	matchers := make([]*matcher, len(app.Constraints))
+	size := w.size(app)
 	for n, c := range app.Constraints {
-		matchers[n] = newMatcher(c, app.Instances)
+		matchers[n] = newMatcher(c, size)
 	}
-	for _, i := range w.instancesOf(app.ID) {
+	if app.OnePerAgent {
+		matchers = append(matchers, newMatcher(Constraint{agentField, Unique, ""}, size))
+	}
+	instances := w.instancesOf(app.ID)
+	free := newIndexes(app, instances)
+	for _, i := range instances {
 		switch {
 		case i.Condition == Scheduled:
 			waiting = append(waiting, i)
-		case i.Condition != UnreachableInactive && !outdated(i, app):
+		case (i.Condition.Active() || app.OnePerAgent && i.Condition.Over()) && !outdated(i, app):
 			for _, m := range matchers {
 				if m != nil {
 					m.add(i.place())
@@ -69,32 +76,44 @@ func (w *work) place(app *App, bids []*bid) {
 			}
 		}
 	}
+	waiting = waiting[:min(len(waiting), room(app, size, instances))]
 	if len(waiting) == 0 {
 		return
 	}
 	lq := w.queue.get(string(app.ID)).clone()
 	ports := app.Ports()
-	candidates := slices.Clone(bids)
-	for len(waiting) > 0 && len(candidates) > 0 {
-		candidates = slices.DeleteFunc(candidates, func(b *bid) bool {
-			if len(waiting) == 0 {
-				return true
+	var again []*bid // those that were used: the next round begins with them
+	try := func(b *bid) {
+		refused, hostPorts := w.refuse(app, ports, matchers, &b.offer)
+		lq.processed++
+		if len(refused.reasons) > 0 {
+			lq.refused(b.offer, refused, w.ts)
+			return
+		}
+		lq.lastUsed = w.ts
+		delete(lq.newest, b.offer.AgentID)
+		w.launch(free.give(waiting[0]), app, ports, hostPorts, b)
+		for _, m := range matchers {
+			m.add(b.offer.place())
+		}
+		waiting = waiting[1:]
+		again = append(again, b)
+	}
+	for range bids {
+		if len(waiting) == 0 {
+			break
+		}
+		try(bids[w.turn%len(bids)])
+		w.turn++
+	}
+	for len(waiting) > 0 && len(again) > 0 {
+		round := again
+		again = nil
+		for _, b := range round {
+			if len(waiting) > 0 {
+				try(b)
 			}
-			reasons, hostPorts := w.refuse(app, ports, matchers, &b.offer)
-			lq.processed++
-			if len(reasons) > 0 {
-				lq.refused(b.offer, reasons, w.ts)
-				return true
-			}
-			lq.lastUsed = w.ts
-			delete(lq.newest, b.offer.AgentID)
-			w.launch(waiting[0], app, ports, hostPorts, b)
-			for _, m := range matchers {
-				m.add(b.offer.place())
-			}
-			waiting = waiting[1:]
-			return false
-		})
+		}
 	}
 	if len(waiting) == 0 {
 		w.queue.remove(string(app.ID))
@@ -103,16 +122,48 @@ func (w *work) place(app *App, bids []*bid) {
 	}
 }
 
-// refuse says why an offer does not do for an app, in the order of Reasons; none means that it does, with the host
-// ports to use.
-func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]Reason, []int) {
+// room is how many tasks more an app may have now. Those that are being ended count until they have ended, so that
+// there are never more than the instances and what maximumOverCapacity adds; lost ones count until they are given up.
+func room(app *App, size int, instances []*Instance) int {
+	present, healthy, old := 0, 0, false
+	for _, i := range instances {
+		if !i.Condition.Active() || i.Condition == UnreachableInactive {
+			continue
+		}
+		present++
+		old = old || outdated(i, app)
+		if i.done() {
+			healthy++
+		}
+	}
+	most := restartCapacity(size, app.UpgradeStrategy, -1).most
+	if old {
+		most = restartCapacity(size, app.UpgradeStrategy, healthy).most
+	}
+	return max(0, most-present)
+}
+
+// refusal is why an offer does not do, in the order of Reasons.
+type refusal struct {
+	reasons    []Reason
+	constraint Constraint // the one that is not fulfilled
+}
+
+// refuse says why an offer does not do for an app; no reasons mean that it does, with the host ports to use.
+func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) (refusal, []int) {
 	var reasons []Reason
+	var constraint Constraint
 	if len(app.AcceptedResourceRoles) > 0 && !slices.Contains(app.AcceptedResourceRoles, "*") {
 		reasons = append(reasons, UnfulfilledRole)
 	}
-	for _, m := range matchers {
+	for n, m := range matchers {
 		if m == nil || !m.accepts(o.place()) {
 			reasons = append(reasons, UnfulfilledConstraint)
+			if m != nil {
+				constraint = m.Constraint
+			} else {
+				constraint = app.Constraints[n]
+			}
 			break
 		}
 	}
@@ -129,16 +180,16 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) ([]
 		reasons = append(reasons, InsufficientGpus)
 	}
 	if len(reasons) > 0 {
-		return reasons, nil
+		return refusal{reasons, constraint}, nil
 	}
 	hostPorts, ok := assignHostPorts(ports, o.Resources.Ports, w.random)
 	if !ok {
-		return []Reason{InsufficientPorts}, nil
+		return refusal{reasons: []Reason{InsufficientPorts}}, nil
 	}
 	if o.NoContainers != "" && app.Image() != "" {
-		return []Reason{ContainerEngineUnavailable}, nil
+		return refusal{reasons: []Reason{ContainerEngineUnavailable}}, nil
 	}
-	return nil, hostPorts
+	return refusal{}, hostPorts
 }
 
 // launch gives an instance a task on an offer.

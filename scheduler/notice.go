@@ -32,6 +32,16 @@ const (
 	NoticeDisconnected        = "scheduler_disconnected_event"
 )
 
+// Notices that Marathon does not have. A client gets them only if it asks for them: python-marathon fails on events that
+// it does not know.
+const (
+	NoticeBreakerOpened = "health_breaker_opened_event" // Breaker
+	NoticeBreakerClosed = "health_breaker_closed_event" // Breaker
+)
+
+// OwnNotice says whether Marathon has no such events.
+func OwnNotice(kind string) bool { return kind == NoticeBreakerOpened || kind == NoticeBreakerClosed }
+
 // Address is an address of a task, as Marathon writes it.
 type Address struct {
 	IPAddress string `json:"ipAddress"`

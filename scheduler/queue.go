@@ -50,9 +50,10 @@ type Queued struct {
 
 // UnusedOffer is an offer that was refused, and why.
 type UnusedOffer struct {
-	Offer   Offer
-	Reasons []Reason
-	At      Timestamp
+	Offer      Offer
+	Reasons    []Reason
+	Constraint Constraint // the first that it does not fulfil, for UnfulfilledConstraint
+	At         Timestamp
 }
 
 // launchQueue is what is known of an app that waits to be launched.
@@ -116,11 +117,11 @@ func (q *launchQueue) clone() *launchQueue {
 }
 
 // refused remembers an offer that did not do.
-func (q *launchQueue) refused(o Offer, reasons []Reason, at Timestamp) {
+func (q *launchQueue) refused(o Offer, r refusal, at Timestamp) {
 	q.unused++
 	q.lastUnused = at
-	q.rejected[reasons[0]]++
+	q.rejected[r.reasons[0]]++
 	if _, known := q.newest[o.AgentID]; known || len(q.newest) < unusedOffersKept {
-		q.newest[o.AgentID] = UnusedOffer{o, reasons, at}
+		q.newest[o.AgentID] = UnusedOffer{o, r.reasons, r.constraint, at}
 	}
 }

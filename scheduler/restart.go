@@ -25,7 +25,7 @@ func restartCapacity(instances int, u UpgradeStrategy, healthy int) capacity {
 // replace brings the instances of an app from older definitions to its present one, within the bounds of its upgrade
 // strategy, and says whether none of the old is left.
 func (w *work) replace(app *App) bool {
-	all := w.instancesOf(app.ID)
+	all, size := w.instancesOf(app.ID), w.size(app)
 	var fresh, old []*Instance
 	healthy, satisfied := 0, 0
 	for _, i := range all {
@@ -34,35 +34,37 @@ func (w *work) replace(app *App) bool {
 		}
 	}
 	for _, i := range wanted(all) {
-		if i.satisfies(app) {
+		if i.done() {
 			healthy++
 		}
 		switch {
 		case !outdated(i, app):
 			fresh = append(fresh, i)
-			if i.satisfies(app) {
+			if i.done() {
 				satisfied++
 			}
-		case i.Condition == Scheduled:
+		case i.Condition == Scheduled || i.Condition.Over():
 			w.removeInstance(i)
+		case i.waitsForEver():
+			// A second one beside it is what it was told never to have.
 		default:
 			old = append(old, i)
 		}
 	}
-	if excess := len(fresh) - app.Instances; excess > 0 {
+	if excess := len(fresh) - size; excess > 0 {
 		for _, i := range surplus(app, fresh, excess) {
 			w.decommission(i, "Scaled down")
 		}
 		return false
 	}
-	bounds := restartCapacity(app.Instances, app.UpgradeStrategy, healthy)
+	bounds := restartCapacity(size, app.UpgradeStrategy, healthy)
 	// Old instances go as far as enough healthy ones stay, and as new ones have taken their place.
-	kill := max(0, healthy-bounds.minHealthy, len(old)-(app.Instances-satisfied))
-	for _, i := range unhealthyFirst(app, old, min(kill, len(old))) {
+	kill := max(0, healthy-bounds.minHealthy, len(old)-(size-satisfied))
+	for _, i := range unhealthyFirst(old, min(kill, len(old))) {
 		w.decommission(i, "Replaced by a newer version")
 	}
-	if len(fresh) < app.Instances && len(all) >= bounds.most {
-		w.makeRoom(old, app.Instances-len(fresh))
+	if len(fresh) < size && len(all) >= bounds.most {
+		w.makeRoom(old, size-len(fresh))
 	}
 	present := 0
 	for _, i := range w.instancesOf(app.ID) {
@@ -70,9 +72,9 @@ func (w *work) replace(app *App) bool {
 			present++
 		}
 	}
-	w.schedule(app, max(0, min(app.Instances-len(fresh), bounds.most-present)))
+	w.schedule(app, max(0, min(size-len(fresh), bounds.most-present)))
 	w.dequeue(app.ID)
-	return satisfied == app.Instances && present == app.Instances
+	return satisfied == size && present == size
 }
 
 // makeRoom ends up to count old instances that serve nobody: without room for new ones an app whose old version is
@@ -88,10 +90,10 @@ func (w *work) makeRoom(old []*Instance, count int) {
 }
 
 // unhealthyFirst chooses which old instances make room: those that serve nobody first.
-func unhealthyFirst(app *App, old []*Instance, count int) []*Instance {
+func unhealthyFirst(old []*Instance, count int) []*Instance {
 	pool := slices.Clone(old)
 	slices.SortStableFunc(pool, func(a, b *Instance) int {
-		return boolRank(a.satisfies(app)) - boolRank(b.satisfies(app))
+		return boolRank(a.done()) - boolRank(b.done())
 	})
 	return pool[:count]
 }

@@ -15,6 +15,7 @@ type State struct {
 	FrameworkID string    // "" before the engine first registered
 	Master      string    // of the engine, "" when it has none
 	Connected   bool      // the engine may be used
+	Refused     string    // why the engine's registration was not accepted, and what to do; "" when it was
 	Version     Timestamp // of the root group
 
 	apps        tree[*App]
@@ -26,8 +27,11 @@ type State struct {
 	queue       tree[*launchQueue] // by app
 	delays      tree[*delay]       // by app
 	locks       tree[DeploymentID] // by app
+	followers   tree[PathID]       // apps with OnePerAgent
 	agents      tree[*Agent]
 	offers      tree[Offer]
+	breakers    tree[*Breaker]  // by app, Root for all of them
+	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[time.Time] // by subject: when its timer is due
 }

@@ -38,12 +38,16 @@ func (w *work) status(s TaskStatus) {
 	}
 }
 
-// strangeStatus deals with a task that nobody wants: one that runs is killed.
+// strangeStatus deals with a task that nobody wants: one that runs is killed. Should that kill be lost, the next
+// reconciliation brings word of the task again.
 func (w *work) strangeStatus(s TaskStatus) {
-	if s.State == TaskUnreachable {
+	if s.State == TaskUnreachable || s.State == TaskKilling {
 		return
 	}
 	if !s.State.Terminal() {
+		if was := w.state.Instance(InstanceIDOf(s.TaskID)); was != nil && was.TaskID() == s.TaskID {
+			w.effects.Withdrawn = append(w.effects.Withdrawn, was.ID) // it ended in this very step
+		}
 		w.effects.Calls = append(w.effects.Calls, killCall{TaskRef{s.TaskID, s.AgentID}})
 		return
 	}
@@ -124,7 +128,7 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 func (w *work) ended(i *Instance, s TaskStatus, state TaskState) {
 	w.clearInstanceTimers(i)
 	unhealthy := diedUnhealthy(i, s)
-	failed := i.Goal == GoalRunning && (unhealthy || i.Condition != Killing && backsOff(state))
+	failed := i.Goal == GoalRunning && i.App.rests(state) == "" && (unhealthy || i.Condition != Killing && backsOff(state))
 	if unhealthy || i.Condition != Killing {
 		w.recordFailure(i, s, state, unhealthy)
 	}
@@ -134,6 +138,10 @@ func (w *work) ended(i *Instance, s TaskStatus, state TaskState) {
 	}
 	if i.Goal == GoalDecommissioned || app == nil || outdated(i, app) && w.replacing(app) {
 		w.removeInstance(i)
+		return
+	}
+	if as := i.App.rests(state); as != "" {
+		w.rest(i, as)
 		return
 	}
 	w.reschedule(i, app)
@@ -175,6 +183,11 @@ func (w *work) unreachable(i *Instance, s TaskStatus) {
 	}
 	n := *i
 	n.Condition, n.Since = Unreachable, w.ts
+	if n.Goal == GoalDecommissioned && n.waitsForEver() {
+		w.removeInstance(i) // its end was asked for: nobody waits for it, and should its task come back, it is killed
+		w.effects.Withdrawn = append(w.effects.Withdrawn, i.ID)
+		return
+	}
 	if !s.Timestamp.IsZero() && s.Timestamp.Before(w.now) {
 		n.Since = TimestampOf(s.Timestamp)
 	}
@@ -209,6 +222,7 @@ func (w *work) becomeInactive(i *Instance) {
 	n := *i
 	n.Condition = UnreachableInactive
 	w.putInstance(&n)
+	w.makesRoom(n.AppID)
 	w.notifyInstance(&n)
 }
 

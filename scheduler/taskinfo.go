@@ -106,6 +106,7 @@ func environment(i *Instance, app *App) map[string]string {
 		"MARATHON_APP_RESOURCE_MEM":  decimal(app.Mem),
 		"MARATHON_APP_RESOURCE_DISK": decimal(app.Disk),
 		"MARATHON_APP_RESOURCE_GPUS": strconv.Itoa(app.GPUs),
+		"MARATHON_APP_INDEX":         strconv.Itoa(i.Index),
 		"MESOS_TASK_ID":              string(i.TaskID()),
 		"HOST":                       i.Hostname,
 	}

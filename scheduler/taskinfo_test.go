@@ -29,7 +29,8 @@ func TestEnvironment(t *testing.T) {
 	}))
 	want := map[string]string{
 		"HOST": "host0", "MESOS_TASK_ID": string(task.ID),
-		"MARATHON_APP_ID": "/a/b", "MARATHON_APP_VERSION": i.AppVersion.String(),
+		"MARATHON_APP_INDEX": "0",
+		"MARATHON_APP_ID":    "/a/b", "MARATHON_APP_VERSION": i.AppVersion.String(),
 		"MARATHON_APP_RESOURCE_CPUS": "0.1", "MARATHON_APP_RESOURCE_MEM": "16.0", "MARATHON_APP_RESOURCE_DISK": "0.0",
 		"MARATHON_APP_RESOURCE_GPUS": "0", "MARATHON_APP_LABELS": "HAPROXY_GROUP TIER_1",
 		"MARATHON_APP_LABEL_TIER_1": "front", "MARATHON_APP_LABEL_HAPROXY_GROUP": "external",

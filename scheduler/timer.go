@@ -9,15 +9,16 @@ import (
 type timerKind uint8
 
 const (
-	timerLaunch    timerKind = iota // key: instance; it should be running by now
-	timerKill                       // key: instance; its kill should have shown effect by now
-	timerCheck                      // key: instance, n: health check to make
-	timerReadiness                  // key: instance; readiness check to make
-	timerInactive                   // key: instance; unreachable for long enough to be replaced
-	timerExpunge                    // key: instance; unreachable for long enough to be forgotten
-	timerDelay                      // key: app; its backoff is over
-	timerStable                     // key: app; it ran for so long that its backoff is forgotten
-	timerReconcile                  // all tasks
+	timerLaunch     timerKind = iota // key: instance; it should be running by now
+	timerKill                        // key: instance; its kill should have shown effect by now
+	timerCheck                       // key: instance, n: health check to make
+	timerReadiness                   // key: instance; readiness check to make
+	timerInactive                    // key: instance; unreachable for long enough to be replaced
+	timerExpunge                     // key: instance; unreachable for long enough to be forgotten
+	timerDelay                       // key: app; its backoff is over
+	timerStable                      // key: app; it ran for so long that its backoff is forgotten
+	timerReconcile                   // all tasks
+	timerDeployment                  // key: deployment; it should be done by now
 )
 
 // timer is something that becomes due. There is at most one for each subject (kind, key and n).
@@ -80,6 +81,9 @@ func (w *work) fire(t timer) {
 		return
 	case timerDelay:
 		w.revive = true
+		return
+	case timerDeployment:
+		w.timeOut(DeploymentID(t.key))
 		return
 	case timerStable:
 		w.delays.remove(t.key)

@@ -30,7 +30,7 @@ func (w *work) update(u Update) (*Deployed, error) {
 	}
 	w.adopt(d, plan)
 	w.notify(NoticeGroupSuccess, GroupChange{GroupID: d.changedGroup(), Version: d.version})
-	w.startDeployment(plan)
+	w.startDeployment(plan, u.rollback)
 	return &Deployed{Version: d.version, Deployment: plan.ID, Plan: plan}, nil
 }
 
@@ -168,6 +168,13 @@ func (w *work) adopt(d *Draft, p *Plan) {
 	w.version = d.version
 	w.save(KindMeta, metaVersion)
 	w.apps, w.groups = d.apps.commit().draft(), d.groups.commit().draft()
+	for _, id := range p.AffectedApps() {
+		if after := p.After[id]; after != nil && after.OnePerAgent {
+			w.followers.put(string(id), id)
+		} else {
+			w.followers.remove(string(id))
+		}
+	}
 	for id, after := range p.After {
 		w.versions.put(versionKey(id, after.Version), after)
 		w.save(KindVersion, versionKey(id, after.Version))

@@ -17,6 +17,15 @@ type ownResolver struct{ server func() netip.AddrPort }
 
 var _ api.Resolver = ownResolver{}
 
+// Address implements api.Resolver.
+func (o ownResolver) Address() netip.AddrPort {
+	server := o.server()
+	if server.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(machineAddrs()[0], server.Port())
+	}
+	return server
+}
+
 // LookUp implements api.Resolver. It asks by TCP, so that nothing is left out.
 func (o ownResolver) LookUp(ctx context.Context, name, recordType string) (*api.Lookup, error) {
 	t, ok := dns.StringToType[strings.ToUpper(recordType)]
@@ -26,10 +35,7 @@ func (o ownResolver) LookUp(ctx context.Context, name, recordType string) (*api.
 	if _, ok := dns.IsDomainName(name); !ok || name == "" {
 		return nil, &api.QuestionError{Reason: "'" + name + "' is no domain name"}
 	}
-	server := o.server()
-	if server.Addr().IsUnspecified() {
-		server = netip.AddrPortFrom(machineAddrs()[0], server.Port())
-	}
+	server := o.Address()
 	q := new(dns.Msg).SetQuestion(dns.Fqdn(name), t)
 	reply, _, err := (&dns.Client{Net: "tcp"}).ExchangeContext(ctx, q, server.String())
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 type schedulerCollector struct {
 	state                                           func() *scheduler.State
 	apps, instances, deployments, agents, connected *prometheus.Desc
+	breakers                                        *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*schedulerCollector)(nil)
@@ -28,13 +29,14 @@ func newSchedulerCollector(state func() *scheduler.State) *schedulerCollector {
 		instances:   desc("instances", "Instances, by condition.", "condition"),
 		deployments: desc("deployments", "Deployments that are under way."),
 		agents:      desc("agents", "Agents that have made offers."),
+		breakers:    desc("health_breakers_open", "Apps that are not killed for their health because most of them turned unhealthy at once; the cluster as a whole counts as one."),
 		connected:   desc("engine_connected", "1 when the engine may be used, else 0."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *schedulerCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.apps, c.instances, c.deployments, c.agents, c.connected} {
+	for _, d := range []*prometheus.Desc{c.apps, c.instances, c.deployments, c.agents, c.connected, c.breakers} {
 		out <- d
 	}
 }
@@ -73,6 +75,11 @@ func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
 		usable = 1
 	}
 	gauge(c.connected, usable)
+	breakers := 0
+	for range s.Breakers() {
+		breakers++
+	}
+	gauge(c.breakers, float64(breakers))
 }
 
 // mesosCollector tells Prometheus how old the state of the Mesos cluster is.

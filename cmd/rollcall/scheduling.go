@@ -51,6 +51,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
+		Domain: s.config.Zone.Domain,
 	}
 	if sandboxes, ok := engine.(api.Sandboxes); ok {
 		o.Sandboxes = sandboxes

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rollcall/scheduler"
+	"rollcall/scheduler/api/ui"
 )
 
 // Scheduler is what the API drives; scheduler.Loop is one.
@@ -48,6 +49,8 @@ type Options struct {
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
 
+	Domain string // of the names of tasks
+
 	Sandboxes Sandboxes // nil: the files of tasks cannot be read
 	Resolver  Resolver  // nil: DNS cannot be asked
 
@@ -65,6 +68,7 @@ type API struct {
 	o     Options
 	app   appSettings
 	cross *http.CrossOriginProtection
+	ui    http.Handler
 }
 
 var _ http.Handler = (*API)(nil)
@@ -93,6 +97,7 @@ func New(o Options) *API {
 		o:     o,
 		app:   appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role},
 		cross: http.NewCrossOriginProtection(),
+		ui:    ui.Handler(),
 	}
 }
 

@@ -101,6 +101,7 @@ func decodeApp(o *object, s appSettings) *appInput {
 	o.raw("check", &a.Check)
 	o.raw("executorResources", &a.ExecutorResources)
 	o.raw("resourceLimits", &a.ResourceLimits)
+	in.decodeExtensions(o)
 	in.decodeEnv(o)
 	in.decodeStrategies(o)
 	in.decodeFetch(o)

@@ -18,6 +18,7 @@ func (in *appInput) validate() {
 	in.validateHealthChecks()
 	in.validateReadinessChecks()
 	in.validateStrategies()
+	in.validateExtensions()
 	for i, d := range in.app.Dependencies {
 		if err := d.Validate(); err != nil {
 			in.r.refuse(fmt.Sprintf("%s(%d)", in.at("dependencies"), i), "%s", err)

@@ -34,7 +34,7 @@ type readinessView struct {
 }
 
 func viewApp(s *scheduler.State, app *scheduler.App, e embeds, now time.Time) appView {
-	v := appView{App: app}
+	v := appView{App: sized(s, app)}
 	if e.counts {
 		c := s.Counts(app.ID)
 		v.countsView = &countsView{c.Staged, c.Running, c.Healthy, c.Unhealthy}

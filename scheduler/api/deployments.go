@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"slices"
 
 	"rollcall/scheduler"
 )
@@ -22,13 +23,18 @@ type deploymentView struct {
 type actionView struct {
 	scheduler.Action
 	ReadinessCheckResults []readinessView `json:"readinessCheckResults"`
+	*progressView
 }
 
 // listDeployments answers GET /v2/deployments.
 func (a *API) listDeployments(w http.ResponseWriter, r *http.Request) error {
 	s, out := a.state(), []deploymentView{}
 	for d := range s.Deployments() {
-		out = append(out, viewDeployment(s, d))
+		v := viewDeployment(s, d)
+		if slices.Contains(embedded(r), "progress") {
+			v.addProgress(s.Progress(d, a.o.Now()))
+		}
+		out = append(out, v)
 	}
 	return respond(w, r, http.StatusOK, out)
 }
@@ -39,7 +45,7 @@ func viewDeployment(s *scheduler.State, d *scheduler.Deployment) deploymentView 
 		CurrentStep: min(d.Step+1, len(d.Plan.Steps)), TotalSteps: len(d.Plan.Steps)}
 	if d.Step < len(d.Plan.Steps) {
 		for _, action := range d.Plan.Steps[d.Step].Actions {
-			v.CurrentActions = append(v.CurrentActions, actionView{action, viewReadiness(s, action.App)})
+			v.CurrentActions = append(v.CurrentActions, actionView{Action: action, ReadinessCheckResults: viewReadiness(s, action.App)})
 		}
 	}
 	return v

@@ -63,10 +63,30 @@ func ping(w http.ResponseWriter, r *http.Request) error {
 	return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("pong"))
 }
 
-// front answers GET /.
-func (a *API) front(w http.ResponseWriter, r *http.Request) error {
-	return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("rollcall "+a.o.Version+
-		"\n\nMarathon API: /v2/apps /v2/groups /v2/tasks /v2/deployments /v2/queue /v2/info /v2/events\n"))
+// front answers GET /: the web page is elsewhere.
+func front(w http.ResponseWriter, r *http.Request) error {
+	http.Redirect(w, r, "/ui/", http.StatusFound)
+	return nil
+}
+
+// page answers GET /ui/ and what is below it.
+func (a *API) page(w http.ResponseWriter, r *http.Request) error {
+	a.ui.ServeHTTP(w, r)
+	return nil
+}
+
+// about answers GET /rollcall/about: what a page has to know to explain names.
+func (a *API) about(w http.ResponseWriter, r *http.Request) error {
+	dns := ""
+	if a.o.Resolver != nil {
+		dns = a.o.Resolver.Address().String()
+	}
+	return respond(w, r, http.StatusOK, struct {
+		Version   string `json:"version"`
+		Framework string `json:"framework"` // as a part of names
+		Domain    string `json:"domain"`
+		DNS       string `json:"dns"` // "host:port"; "" when it is off
+	}{a.o.Version, a.o.FrameworkName, a.o.Domain, dns})
 }
 
 func noSubscriptions(http.ResponseWriter, *http.Request) error {

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 )
 
 // Resolver asks this rollcall's own DNS server, as a client would.
 type Resolver interface {
+	// Address is where clients ask.
+	Address() netip.AddrPort
 	// LookUp asks for the records of a type ("A", "SRV", ...) at a name. It may be called from any goroutine. What is
 	// no question for DNS gives a *QuestionError.
 	LookUp(ctx context.Context, name, recordType string) (*Lookup, error)

@@ -47,6 +47,8 @@ type unusedOfferView struct {
 	Offer     offerView           `json:"offer"`
 	Timestamp scheduler.Timestamp `json:"timestamp"`
 	Reason    []scheduler.Reason  `json:"reason"`
+	// Explanation words each reason. It is rollcall's own.
+	Explanation []string `json:"explanation"`
 }
 
 type offerView struct {
@@ -84,7 +86,7 @@ func (a *API) listQueue(w http.ResponseWriter, r *http.Request) error {
 			item.Role = q.App.Role
 		}
 		if offers {
-			item.LastUnusedOffers = viewUnused(q.Offers)
+			item.LastUnusedOffers = viewUnused(q.App, q.Offers)
 		}
 		out = append(out, item)
 	}
@@ -109,7 +111,7 @@ func funnel(rejected map[scheduler.Reason]int, processed int) []rejection {
 	return out
 }
 
-func viewUnused(offers []scheduler.UnusedOffer) []unusedOfferView {
+func viewUnused(app *scheduler.App, offers []scheduler.UnusedOffer) []unusedOfferView {
 	out := []unusedOfferView{}
 	for _, u := range offers {
 		o := u.Offer
@@ -125,7 +127,7 @@ func viewUnused(offers []scheduler.UnusedOffer) []unusedOfferView {
 		for _, name := range slices.Sorted(maps.Keys(o.Attributes)) {
 			view.Attributes = append(view.Attributes, attributeView{name, o.Attributes[name]})
 		}
-		out = append(out, unusedOfferView{view, u.At, u.Reasons})
+		out = append(out, unusedOfferView{view, u.At, u.Reasons, u.Explain(app)})
 	}
 	return out
 }

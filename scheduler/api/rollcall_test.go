@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"io/fs"
+	"net/netip"
 	"testing"
 
 	"rollcall/scheduler"
@@ -24,6 +25,8 @@ func (sandboxes) ReadSandbox(_ context.Context, _ scheduler.TaskRef, file string
 }
 
 type oneName struct{}
+
+func (oneName) Address() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:53") }
 
 func (oneName) LookUp(_ context.Context, name, recordType string) (*Lookup, error) {
 	if name != "web.shop.marathon.mesos" {

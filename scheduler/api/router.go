@@ -19,10 +19,13 @@ func (m methods) allow() string { return strings.Join(slices.Sorted(maps.Keys(m)
 func (a *API) route(path string) methods {
 	segments := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 	if len(segments) == 0 {
-		return methods{http.MethodGet: a.front}
+		return methods{http.MethodGet: front}
 	}
 	if len(segments) == 1 && segments[0] == "ping" {
 		return methods{http.MethodGet: ping}
+	}
+	if segments[0] == "ui" {
+		return methods{http.MethodGet: a.page}
 	}
 	if segments[0] == "rollcall" {
 		return a.routeOwn(segments[1:])
@@ -180,6 +183,8 @@ func (a *API) routeServer(name string, rest []string) methods {
 // routeOwn finds what Marathon does not have.
 func (a *API) routeOwn(s []string) methods {
 	switch {
+	case len(s) == 1 && s[0] == "about":
+		return methods{http.MethodGet: a.about}
 	case len(s) == 1 && s[0] == "agents":
 		return methods{http.MethodGet: a.listAgents}
 	case len(s) == 1 && s[0] == "dns":

@@ -87,7 +87,7 @@ func (a *API) notifyStream(kind string, r *http.Request) {
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	wanted  map[string]bool // types of events; empty: all
+	wanted  map[string]bool // types of events; empty: all of Marathon's
 	next    uint64
 }
 
@@ -95,7 +95,7 @@ type stream struct {
 func (s *stream) send(entries []*entry) error {
 	var data []byte
 	for _, e := range entries {
-		if len(s.wanted) == 0 || s.wanted[e.kind] {
+		if s.wanted[e.kind] || len(s.wanted) == 0 && !scheduler.OwnNotice(e.kind) {
 			data = append(data, e.frame()...)
 		}
 	}

@@ -147,8 +147,15 @@ func (r *run) kill(ref scheduler.TaskRef) {
 }
 
 func (r *run) reconcile(refs []scheduler.TaskRef) {
+	listed := make(map[scheduler.TaskID]bool, len(refs))
 	for _, ref := range refs {
+		listed[ref.TaskID] = true
 		r.answer(ref)
+	}
+	for id, t := range r.tasks {
+		if !listed[id] && t.spoken {
+			r.send(scheduler.StatusReceived{Status: t.status})
+		}
 	}
 }
 

@@ -1,0 +1,93 @@
+// Requests to the API, and its event stream.
+
+export class Refused extends Error {
+  constructor(status, message, details) {
+    super(message);
+    this.status = status;
+    this.details = details; // of a 422: [{path, errors}]
+  }
+}
+
+export async function request(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: { Accept: 'application/json', ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Refused(0, 'rollcall cannot be reached');
+  }
+  const text = await response.text();
+  let answer = null;
+  try {
+    answer = text === '' ? null : JSON.parse(text);
+  } catch {
+    answer = { message: text };
+  }
+  if (!response.ok) {
+    const details = Array.isArray(answer?.details) ? answer.details : [];
+    const said = details.map((d) => `${d.path}: ${d.errors.join(', ')}`).join('; ');
+    const message = answer?.message ?? `${response.status} ${response.statusText}`;
+    throw new Refused(response.status, said ? `${message}: ${said}` : message, details);
+  }
+  return answer;
+}
+
+export const get = (path) => request('GET', path);
+export const post = (path, body) => request('POST', path, body);
+export const put = (path, body) => request('PUT', path, body);
+export const del = (path) => request('DELETE', path);
+
+// appPath is the path of an app in the API.
+export const appPath = (id, rest = '') => `/v2/apps/${id.split('/').filter(Boolean).map(encodeURIComponent).join('/')}${rest}`;
+
+const eventTypes = ['status_update_event', 'deployment_success', 'deployment_failed', 'deployment_info', 'deployment_step_success',
+  'deployment_step_failure', 'group_change_success', 'group_change_failed', 'api_post_event', 'app_terminated_event',
+  'health_status_changed_event', 'instance_changed_event', 'instance_health_changed_event', 'failed_health_check_event',
+  'unhealthy_instance_kill_event', 'unknown_instance_terminated_event'];
+
+// follow calls changed a moment after events came, many of them at a time, and linked with whether the stream is there.
+// While it is not, changed is called from time to time. A page that nobody looks at has no stream: browsers allow six
+// connections to a server, for all tabs together.
+export function follow(changed, linked) {
+  let source = null;
+  let soon = null;
+  let poll = null;
+  const call = () => {
+    soon ??= setTimeout(() => {
+      soon = null;
+      changed();
+    }, 250);
+  };
+  const close = () => {
+    source?.close();
+    source = null;
+    clearInterval(poll);
+    poll = null;
+  };
+  const open = () => {
+    close();
+    if (document.hidden) return;
+    source = new EventSource('/v2/events');
+    for (const type of eventTypes) source.addEventListener(type, call);
+    source.addEventListener('open', () => {
+      clearInterval(poll);
+      poll = null;
+      linked(true);
+      call();
+    });
+    source.addEventListener('error', () => {
+      linked(false);
+      poll ??= setInterval(() => {
+        if (source.readyState === EventSource.CLOSED) open();
+        changed();
+      }, 3000);
+    });
+  };
+  document.addEventListener('visibilitychange', open);
+  window.addEventListener('pagehide', close);
+  window.addEventListener('pageshow', (event) => event.persisted && open());
+  open();
+}
