@@ -48,10 +48,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // result is what a command left.
 type result struct {
-	code        int
-	out, err    string
-	asked       []string
-	environment map[string]string
+	code     int
+	out, err string
+	asked    []string
 }
 
 // runAgainst runs a command against a fake API.
