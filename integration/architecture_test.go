@@ -47,7 +47,7 @@ var mayImport = map[string]struct {
 	},
 	"cmd/rollcall/client": {nil, "a client sees the API only, as everybody else's does"},
 	"cmd/rollcall/cli":    {[]string{"cmd/rollcall/client"}, "commands that ask a server know what its API says, not how it is made"},
-	"integration": {nil, "integration sees the built binary only"},
+	"integration":         {nil, "integration sees the built binary only"},
 }
 
 // saysNothing are names of packages that could hold anything.

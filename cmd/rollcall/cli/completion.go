@@ -54,13 +54,13 @@ func Completion(shell string, all []Usage) string {
 			}
 			fmt.Fprintf(&b, "complete -c rollcall -n '%s' -a '%s'\n", condition, strings.Join(next[key], " "))
 		}
-		for noun, list := range idLists {
-			fmt.Fprintf(&b, "complete -c rollcall -n '__fish_seen_subcommand_from %s' -a '(rollcall %s -q 2>/dev/null)'\n", noun, list)
+		for _, noun := range withIDs {
+			fmt.Fprintf(&b, "complete -c rollcall -n '__fish_seen_subcommand_from %s' -a '(rollcall %s list -q 2>/dev/null)'\n", noun, noun)
 		}
 		return b.String()
 	}
 	if shell == "zsh" {
-		b.WriteString("#compdef rollcall\nautoload -U +X bashcompinit && bashcompinit\n")
+		b.WriteString("autoload -U +X bashcompinit && bashcompinit\n")
 	}
 	b.WriteString(bashHead)
 	for _, key := range keys {

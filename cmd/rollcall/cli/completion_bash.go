@@ -1,7 +1,7 @@
 package cli
 
-// idLists says for each noun which list has the ids that its commands take.
-var idLists = map[string]string{"app": "app list", "deployment": "deployment list", "group": "group list", "task": "task list"}
+// withIDs are the nouns whose commands take ids that their lists print.
+var withIDs = []string{"app", "deployment", "group", "task"}
 
 const bashHead = `# bash completion of rollcall
 _rollcall() {
