@@ -14,16 +14,21 @@ API_PORT  ?= 8080
 HTTP_PORT ?= 8123
 DATA_DIR  ?= rollcall-data
 
+CONTAINERS ?= 200
 FUZZTIME  ?= 60s
 SIMULATIONS   ?= 10000
 SIMULATE_FROM ?= 0
 BENCHTIME ?= 300ms
 
+# Of "make bench-dns": how often, and for how long each time.
+ROUNDS ?= 9
+LENGTH ?= 1s
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: build ## build, then run a small example on this machine (DNS_PORT=, API_PORT=, HTTP_PORT=, DATA_DIR=)
@@ -44,6 +49,10 @@ test: deps ## vet, unit tests with the race detector, integration tests; install
 integration: build ## black-box tests of the built binary, with real dig and curl
 	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m ./integration/...
 
+.PHONY: containers
+containers: build ## the integration tests with containers, with CONTAINERS (200) of them at once instead of 40
+	ROLLCALL_BINARY=$(abspath $(BINARY)) ROLLCALL_CONTAINERS=$(CONTAINERS) $(GO) test -count=1 -timeout 15m -v -run '^TestDocker' ./integration/
+
 .PHONY: golden
 golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against the built binary
 	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m -v -run '^TestMesosDNS' ./integration/
@@ -55,6 +64,11 @@ simulate: ## SIMULATIONS seeded random histories of the scheduler's core, from s
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+
+.PHONY: bench-dns
+bench-dns: build ## what a DNS question costs, beside NSD, Knot and Unbound (installs them); ROUNDS=, LENGTH=
+	@.ci/deps bench-dns
+	$(GO) run ./integration/dnsbench -rollcall $(BINARY) -rounds $(ROUNDS) -length $(LENGTH)
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZTIME

@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -218,7 +219,7 @@ func (d *daemon) processes(text string) []int {
 // request sends a body to the API and returns status and answer.
 func (d *daemon) request(method, path, body string) (int, http.Header, []byte) {
 	d.t.Helper()
-	r, err := http.NewRequestWithContext(d.t.Context(), method, d.api+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(context.WithoutCancel(d.t.Context()), method, d.api+path, strings.NewReader(body))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -275,10 +276,15 @@ func (d *daemon) tasks(app string) []task {
 	return out
 }
 
-// eventually waits until a condition holds: it is looked at again and again, because what it looks at lies in other
-// processes.
 func (d *daemon) eventually(what string, holds func() bool) {
 	d.t.Helper()
+	eventually(d.t, what, holds)
+}
+
+// eventually waits until a condition holds: it is looked at again and again, because what it looks at lies in other
+// processes.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
@@ -287,7 +293,7 @@ func (d *daemon) eventually(what string, holds func() bool) {
 		select {
 		case <-again.C:
 		case <-deadline.C:
-			d.t.Fatalf("it never happened that %s", what)
+			t.Fatalf("it never happened that %s", what)
 		}
 	}
 }
@@ -295,12 +301,21 @@ func (d *daemon) eventually(what string, holds func() bool) {
 // dig runs the real dig against rollcall and returns its output lines, sorted by dig as they came.
 func (d *daemon) dig(args ...string) []string {
 	d.t.Helper()
+	out, err := d.tryDig(args...)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out
+}
+
+// tryDig is dig where it may fail.
+func (d *daemon) tryDig(args ...string) ([]string, error) {
 	host, port, _ := strings.Cut(d.dns, ":")
 	out, err := exec.CommandContext(d.t.Context(), "dig", append([]string{"-p", port, "@" + host, "+tries=1", "+time=5"}, args...)...).Output()
 	if err != nil {
-		d.t.Fatalf("dig %v: %v\n%s", args, err, out)
+		return nil, fmt.Errorf("dig %v: %w\n%s", args, err, out)
 	}
-	return strings.Fields(strings.TrimSpace(string(out)))
+	return strings.Fields(strings.TrimSpace(string(out))), nil
 }
 
 // addresses is what dig +short answers for a name.

@@ -27,8 +27,8 @@ type zooKeeperEnsemble struct {
 	servers []*exec.Cmd
 }
 
-// startZooKeeper runs an ensemble until the test ends.
-func startZooKeeper(t *testing.T) *zooKeeperEnsemble {
+// requireZooKeeper is require for Debian's package.
+func requireZooKeeper(t *testing.T) {
 	t.Helper()
 	require(t, "java")
 	if _, err := os.Stat(zooKeeperJar); err != nil {
@@ -37,6 +37,12 @@ func startZooKeeper(t *testing.T) *zooKeeperEnsemble {
 		}
 		t.Skipf("SKIPPED: %v: make deps installs it", err)
 	}
+}
+
+// startZooKeeper runs an ensemble until the test ends.
+func startZooKeeper(t *testing.T) *zooKeeperEnsemble {
+	t.Helper()
+	requireZooKeeper(t)
 	z := &zooKeeperEnsemble{t: t, dir: t.TempDir()}
 	var members strings.Builder
 	const servers = 3

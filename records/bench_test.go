@@ -1,6 +1,7 @@
 package records
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -73,14 +74,45 @@ func BenchmarkLookup(b *testing.B) {
 	}
 }
 
+// BenchmarkLookupAll is many look-ups all over a large zone, at once and one after the other.
+func BenchmarkLookupAll(b *testing.B) {
+	z := newTestZone(b)
+	z.Update("s", crowd(100_000))
+	s := z.Snapshot()
+	var wires [][]byte
+	for i := range 10_000 {
+		wire, _ := wireName(fmt.Sprintf("web.app%d.prod.marathon.mesos.", i*7919%10_000))
+		wires = append(wires, []byte(wire))
+	}
+	nodes := make([]*Node, len(wires))
+	b.Run("at once", func(b *testing.B) {
+		for b.Loop() {
+			s.LookupAll(wires, nodes)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(wires)), "ns/name")
+	})
+	b.Run("one by one", func(b *testing.B) {
+		for b.Loop() {
+			for i, w := range wires {
+				nodes[i] = s.Lookup(w)
+			}
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(wires)), "ns/name")
+	})
+}
+
 func TestLookupDoesNotAllocate(t *testing.T) {
 	z := newTestZone(t)
 	z.Update("s", crowd(1000))
 	wire, _ := wireName("web.app50.prod.marathon.mesos.")
 	packet, text := []byte(wire), strings.ToUpper(wire.text())
+	packets, nodes := [][]byte{packet, []byte("\x04none\x00")}, make([]*Node, 2)
 	allocs := testing.AllocsPerRun(100, func() {
 		if z.Snapshot().Lookup(packet).RRset(TypeA) == nil || z.Snapshot().LookupName(text) == nil || !z.Ready() {
 			t.Fatal("not found")
+		}
+		if z.Snapshot().LookupAll(packets, nodes); nodes[0] == nil || nodes[1] != nil {
+			t.Fatal("not found, or found what is not there")
 		}
 	})
 	if allocs != 0 {

@@ -2,6 +2,8 @@ package records
 
 // changes are what one update does to the records, by name.
 type changes struct {
+	options *Options
+
 	// The changes of all names are in one list, those of one name linked from its last to its first: most updates are
 	// a dozen names with two changes each, which are not worth a slice for each name.
 	list  []linkedChange
@@ -28,25 +30,25 @@ type linkedChange struct {
 // fewChanges is room for the update of one task.
 const fewChanges = 32
 
-func newChanges() *changes {
-	return &changes{list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges),
+func newChanges(o *Options) *changes {
+	return &changes{options: o, list: make([]linkedChange, 0, fewChanges), index: make(map[name]int32, fewChanges),
 		claims: make(map[claim]int32)}
 }
 
 // task adds (times is 1) or takes back (-1) the records of a published task.
 func (c *changes) task(n *namer, t *Task, a *Agent, times int32) {
 	c.tasks += int(times)
-	n.task(t, a, c.giver(t.Health, times))
+	n.task(t, a, c.giver(t.Health, t.TTL, times))
 	by := taskClaimant(t)
 	n.taskOwners(t, func(owner string) { c.claims[claim{owner, by}] += times })
 }
 
 // giverFor is giver for what is no task and has no health.
 func (c *changes) giverFor(by claimant, times int32) func(record) {
-	give := c.giver(HealthUnknown, times)
+	give := c.giver(HealthUnknown, nil, times)
 	return func(r record) {
 		give(r)
-		if !r.isSRV() && !r.outside {
+		if !r.isSRV() && !r.ptr && !r.outside {
 			c.claims[claim{r.owner, by}] += times
 		}
 	}
@@ -67,8 +69,8 @@ func (c *changes) each(f func(changedName, []contribution)) {
 }
 
 // giver returns what a namer may emit to in order to add (times is 1) or to take back (-1) the records of a
-// contributor of that health.
-func (c *changes) giver(h Health, times int32) func(record) {
+// contributor of that health, which may want a TTL of its own.
+func (c *changes) giver(h Health, ttl *uint32, times int32) func(record) {
 	return func(r record) {
 		var buf [maxName]byte
 		owner, askable := appendWire(buf[:0], r.owner)
@@ -79,10 +81,16 @@ func (c *changes) giver(h Health, times int32) func(record) {
 		}
 		change := contribution{rdata: rdata{rrtype: TypeA, addr: r.addr}, givers: times, healthy: times}
 		switch {
+		case r.ptr:
+			change.rdata = rdata{rrtype: TypePTR, target: r.target}
 		case r.isSRV():
 			change.rdata = rdata{rrtype: TypeSRV, port: r.port, target: r.target}
 		case r.addr.Is6():
 			change.rrtype = TypeAAAA
+		}
+		change.ttl = c.options.ttl(change.rrtype)
+		if ttl != nil {
+			change.ttl = min(*ttl, maxTTL)
 		}
 		if h == Unhealthy {
 			change.healthy = 0

@@ -7,9 +7,11 @@ import (
 	"strings"
 )
 
-// rdata is what tells two records of one name apart: type and address, or type, target and port.
+// rdata is what tells two records of one name apart: type and address, or type, target and, for SRV, port.
+// Contributors may want different TTLs.
 type rdata struct {
 	rrtype uint16
+	ttl    uint32
 	port   int
 	addr   netip.Addr
 	target string // as it was worded
@@ -21,7 +23,14 @@ func (d rdata) compare(e rdata) int {
 		d.addr.Compare(e.addr),
 		strings.Compare(d.target, e.target),
 		cmp.Compare(d.port, e.port),
+		cmp.Compare(d.ttl, e.ttl),
 	)
+}
+
+// same reports whether two are the same record, whose TTL does not tell it from others.
+func (d rdata) same(e rdata) bool {
+	d.ttl = e.ttl
+	return d == e
 }
 
 // contribution is a record and how many contributors give it: several tasks on one agent give its address to one
@@ -45,7 +54,12 @@ func isOnceEach(list []contribution, data []rdata) bool {
 	if len(list) != len(data) {
 		return false
 	}
-	return !slices.ContainsFunc(list, func(c contribution) bool { return c.givers != 1 || c.healthy != 1 })
+	for i, c := range list {
+		if c.rdata != data[i] || c.givers != 1 || c.healthy != 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // net sorts changes and sums up those of one record; what cancels out is gone. It changes its argument.
@@ -89,7 +103,7 @@ func merge(list, changes []contribution) []contribution {
 }
 
 // publish picks the records to answer with out of a sorted list, type by type: those with a healthy giver, or when
-// there is none, all or none of them.
+// there is none, all or none of them. All have the smallest of their TTLs (RFC 2181, section 5.2).
 func publish(list []contribution, none AllUnhealthy) []rdata {
 	out := make([]rdata, 0, len(list))
 	for len(list) > 0 {
@@ -100,10 +114,18 @@ func publish(list []contribution, none AllUnhealthy) []rdata {
 		set := list[:end]
 		list = list[end:]
 		anyHealthy := slices.ContainsFunc(set, func(c contribution) bool { return c.healthy > 0 })
+		first := len(out)
 		for _, c := range set {
-			if c.healthy > 0 || !anyHealthy && none == AnswerAll {
+			if c.healthy <= 0 && (anyHealthy || none != AnswerAll) {
+				continue
+			}
+			if last := len(out) - 1; last < first || !out[last].same(c.rdata) {
 				out = append(out, c.rdata)
 			}
+			out[first].ttl = min(out[first].ttl, c.ttl)
+		}
+		for i := range out[first:] {
+			out[first+i].ttl = out[first].ttl
 		}
 	}
 	return out

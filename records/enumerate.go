@@ -31,7 +31,7 @@ func (z *Zone) Enumerate() []EnumeratedFramework {
 	var records []EnumeratedRecord
 	emit := func(r record) {
 		e := r.enumerated()
-		if r.added || seen[e] {
+		if r.added || r.ptr || seen[e] {
 			return
 		}
 		seen[e] = true

@@ -17,11 +17,12 @@ type record struct {
 	target string
 	port   int
 	added  bool // Mesos-DNS does not have it
+	ptr    bool // it is a PTR record, which has a target and no port
 	// outside says that the owner is not in the zone.
 	outside bool
 }
 
-func (r record) isSRV() bool { return r.target != "" }
+func (r record) isSRV() bool { return r.target != "" && !r.ptr }
 
 // namer says which records a task, an agent, a framework and the masters have. It is a pure function of its fields
 // and its arguments: asked again with the same arguments it gives the same records, which is how a zone takes back
@@ -30,10 +31,12 @@ type namer struct {
 	domain    string // with a dot at the end
 	rule      labelRule
 	ipSources []ipSource
+	reverse   []netip.Prefix // networks that have reverse zones
 }
 
 func newNamer(o Options) namer {
-	n := namer{domain: o.Domain + ".", rule: rfc1123, ipSources: ipSourcesNamed(o.IPSources)}
+	n := namer{domain: o.Domain + ".", rule: rfc1123, ipSources: ipSourcesNamed(o.IPSources),
+		reverse: o.ReverseZones}
 	if o.EnforceRFC952 {
 		n.rule = rfc952
 	}
@@ -64,6 +67,7 @@ func (n *namer) task(t *Task, a *Agent, emit func(record)) {
 		n.taskAs(verbatim, t, a, emit)
 	}
 	n.taskAs(label, t, a, emit)
+	n.taskPTR(label, t, a, emit)
 }
 
 // taskNames are the names that a task goes by. Of one with DiscoveryInfo Mesos-DNS once took the name as it is, and
@@ -88,6 +92,21 @@ func (n *namer) taskOwners(t *Task, emit func(owner string)) {
 	}
 }
 
+// taskPTR names the addresses that are a task's own by its canonical name. Those that it shares with everything else on
+// its agent are named as the agent's.
+func (n *namer) taskPTR(name string, t *Task, a *Agent, emit func(record)) {
+	addrs := n.taskAddrs(t, a)
+	if len(n.reverse) == 0 || name == "" || sameAddrs(addrs, usable(a.Addrs)) {
+		return
+	}
+	n.emitPTRs(addrs, n.instance(name, t)+"."+n.rule.fragment(t.Framework)+"."+n.domain, emit)
+}
+
+// instance is the label of one task among those of its name.
+func (n *namer) instance(name string, t *Task) string {
+	return name + "-" + taskHash(t.ID) + "-" + agentSuffix(t.AgentID)
+}
+
 // isDiscoverable reports whether a task is named by its DiscoveryInfo.
 func (t *Task) isDiscoverable() bool { return t.Discovery != nil && t.Discovery.Name != "" }
 
@@ -104,7 +123,7 @@ func (n *namer) taskAs(name string, t *Task, a *Agent, emit func(record)) {
 	var (
 		tail       = "." + n.rule.fragment(t.Framework) + "." + n.domain
 		slaveTail  = "." + n.rule.fragment(t.Framework) + ".slave." + n.domain
-		instance   = name + "-" + taskHash(t.ID) + "-" + agentSuffix(t.AgentID)
+		instance   = n.instance(name, t)
 		canonical  = instance + tail
 		slave      = instance + slaveTail
 		taskAddrs  = n.taskAddrs(t, a)
@@ -175,6 +194,7 @@ func (n *namer) protocols(text string) []protocol {
 func (n *namer) agent(a *Agent, emit func(record)) {
 	host := "slave." + n.domain
 	emitAddrs(host, usable(a.Addrs), emit)
+	n.emitPTRs(usable(a.Addrs), host, emit)
 	if a.Port != 0 {
 		emit(record{owner: "_slave._tcp." + n.domain, target: host, port: a.Port})
 	}

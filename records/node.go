@@ -7,8 +7,8 @@ import (
 
 // Node is one name. It is immutable but for the slots that cache renderings.
 type Node struct {
-	name name    // or the text of one that is only listed
-	sets []RRset // in ascending order of type
+	name name   // or the text of one that is only listed
+	sets *RRset // the first one, with the lowest type
 	// held is what the name's contributors gave, sorted. It is nil where that is exactly what sets publishes, each
 	// record given once by a contributor not known to be unhealthy, as it is at nearly every name: hence a pointer, as
 	// there are a million nodes.
@@ -18,39 +18,40 @@ type Node struct {
 
 // RRset returns the node's records of one type, nil if it has none.
 func (n *Node) RRset(t uint16) *RRset {
-	for i := range n.sets {
-		if n.sets[i].Type == t {
-			return &n.sets[i]
-		}
+	set := n.sets
+	for set != nil && set.Type != t {
+		set = set.next
 	}
-	return nil
+	return set
 }
 
 // RRsets yields all of the node's RRsets, in ascending order of type.
 func (n *Node) RRsets() iter.Seq[*RRset] {
 	return func(yield func(*RRset) bool) {
-		for i := range n.sets {
-			if !yield(&n.sets[i]) {
-				return
-			}
+		for set := n.sets; set != nil && yield(set); set = set.next {
 		}
 	}
 }
 
 // exists reports whether the name has a reason to exist: records, contributors whose records are withheld, or names
 // below it.
-func (n *Node) exists() bool { return len(n.sets) > 0 || n.held != nil || n.children > 0 }
+func (n *Node) exists() bool { return n.sets != nil || n.held != nil || n.children > 0 }
 
-// published gives the data of the node's A, AAAA and SRV records, sorted.
+// published gives the data of the node's A, PTR, AAAA and SRV records, sorted.
 func (n *Node) published() []rdata {
 	var out []rdata
 	for set := range n.RRsets() {
 		out = slices.Grow(out, set.Len())
 		for _, a := range set.Addrs {
-			out = append(out, rdata{rrtype: set.Type, addr: a})
+			out = append(out, rdata{rrtype: set.Type, ttl: set.TTL, addr: a})
+		}
+		for _, target := range set.Names() {
+			if set.Type == TypePTR {
+				out = append(out, rdata{rrtype: TypePTR, ttl: set.TTL, target: target})
+			}
 		}
 		for _, s := range set.SRV {
-			out = append(out, s.rdata())
+			out = append(out, s.rdata(set.TTL))
 		}
 	}
 	return out

@@ -13,16 +13,43 @@ type rebuilder struct {
 	trieEditor            // names
 	listed     trieEditor // names that are only listed
 	options    *Options
-	apex       name
-	domain     string
+	apexes     []Apex // with the serials of the snapshot before
+	changed    []bool // by apex: an answer is another one now
+	journal    journal
+	changes    []nodeChange // for the journal
+	fromNone   bool         // there is nothing before it that the journal could start from
 	stats      Stats
-	changed    bool // an answer is another one now
 }
 
-// start makes the apex, which the zone never loses.
+// start makes the apexes, which are never lost.
 func (r *rebuilder) start() {
-	r.put(&Node{name: r.apex, sets: r.rrsets(r.apex, nil)})
-	r.stats.Names, r.stats.Records = 1, 2
+	r.fromNone = true
+	for i, apex := range r.apexes {
+		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, nil)})
+		r.stats.Names++
+		r.stats.Records += 2
+		r.changed[i] = true
+	}
+}
+
+// note marks the zone of a name as changed.
+func (r *rebuilder) note(n name) {
+	for i := range r.apexes {
+		if n.within(r.apexes[i].wire) {
+			r.changed[i] = true
+			return
+		}
+	}
+}
+
+// apex is the apex of a name, nil if the name is none.
+func (r *rebuilder) apex(n name) *Apex {
+	for i := range r.apexes {
+		if r.apexes[i].wire == n {
+			return &r.apexes[i]
+		}
+	}
+	return nil
 }
 
 func (r *rebuilder) apply(c *changes) {
@@ -31,15 +58,29 @@ func (r *rebuilder) apply(c *changes) {
 	r.stats.Skipped += c.skipped
 }
 
-// snapshot finishes: the rebuilder must not be used afterwards. The SOA record is new with each serial, so that no
-// rendering of an older one is kept.
-func (r *rebuilder) snapshot(serial uint32, changed time.Time) *Snapshot {
-	if r.changed {
-		old := r.node(r.apex)
-		r.put(&Node{name: r.apex, sets: r.rrsets(r.apex, old.published()), held: old.held, children: old.children})
+// snapshot finishes: the rebuilder must not be used afterwards. next gives the serial of a zone that changed. The SOA
+// record is new with each serial, so that no rendering of an older one is kept.
+func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Snapshot {
+	if slices.Contains(r.changed, true) {
+		v := version{before: make([]uint32, len(r.apexes)), changes: r.changes}
+		for i, apex := range r.apexes {
+			v.before[i] = apex.Serial
+		}
+		if r.options.JournalSize > 0 && !r.fromNone {
+			r.journal = r.journal.add(v, r.options.JournalSize)
+		}
+		r.apexes = slices.Clone(r.apexes) // the snapshot before has the others
+		r.stats.Changed = now
 	}
-	r.stats.Changed = changed
-	return &Snapshot{domain: r.domain, names: r.trie, listed: r.listed.trie, serial: serial, stats: r.stats}
+	for i, apex := range r.apexes {
+		if !r.changed[i] {
+			continue
+		}
+		r.apexes[i].Serial = next(apex.Serial)
+		old := r.node(apex.wire)
+		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, old.published()), held: old.held, children: old.children})
+	}
+	return &Snapshot{apexes: r.apexes, names: r.trie, listed: r.listed.trie, journal: r.journal, stats: r.stats}
 }
 
 // change merges net changes into the node of a name.
@@ -62,7 +103,10 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 	}
 	if !slices.Equal(was, is) {
 		next.sets = r.rrsets(n.name, is)
-		r.changed = true
+		r.note(n.name)
+		if r.options.JournalSize > 0 {
+			r.changes = append(r.changes, nodeChange{old, next})
+		}
 		r.count(old, -1)
 		r.count(next, +1)
 	}
@@ -87,7 +131,7 @@ func (r *rebuilder) changeListed(n name, list []contribution) {
 }
 
 func (r *rebuilder) count(n *Node, times int) {
-	if len(n.sets) > 0 {
+	if n.sets != nil {
 		r.stats.Names += times
 		r.stats.Records += times * n.records()
 	}
@@ -99,11 +143,11 @@ func (r *rebuilder) replace(old, next *Node) {
 	case next.exists():
 		r.put(next)
 		if !existed {
-			r.changed = true
+			r.note(next.name)
 			r.countChild(next.name, +1)
 		}
 	case existed:
-		r.changed = true
+		r.note(old.name)
 		r.remove(old.name)
 		r.countChild(old.name, -1)
 	}
@@ -112,7 +156,7 @@ func (r *rebuilder) replace(old, next *Node) {
 // countChild tells the parent of a name that the name came or went. The parent comes and goes with its last child
 // when it has no records.
 func (r *rebuilder) countChild(n name, times int) {
-	if n == r.apex {
+	if r.apex(n) != nil {
 		return
 	}
 	old := r.node(n.parent())
@@ -122,15 +166,16 @@ func (r *rebuilder) countChild(n name, times int) {
 	r.replace(old, &Node{name: old.name, sets: old.sets, held: old.held, children: uint32(int(old.children) + times)})
 }
 
-// rrsets makes the RRsets of sorted data, and at the apex those that make it one.
-func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
+// rrsets makes the RRsets of sorted data, and at the apex those that make it one, and returns the first of them.
+func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 	var types []uint16
 	for _, d := range data {
 		if !slices.Contains(types, d.rrtype) {
 			types = append(types, d.rrtype)
 		}
 	}
-	if n == r.apex {
+	apex := r.apex(n)
+	if apex != nil {
 		types = append(types, TypeNS, TypeSOA)
 		slices.Sort(types)
 	}
@@ -140,16 +185,29 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 	sets := make([]RRset, len(types))
 	for i := range sets {
 		set := &sets[i]
-		set.Type, set.TTL = types[i], r.options.TTL
+		if i > 0 {
+			sets[i-1].next = set
+		}
+		set.Type, set.TTL = types[i], r.options.ttl(types[i])
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
 		if end < 0 {
 			end = len(data)
 		}
+		if end > 0 {
+			set.TTL = data[0].ttl
+		}
 		switch set.Type {
 		case TypeNS:
-			set.NS = []string{r.options.SOA.MName}
+			set.others = &otherData{names: []string{r.options.SOA.MName}}
 		case TypeSOA:
-			set.SOA = &r.options.SOA
+			soa := r.options.SOA
+			soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
+			set.others = &otherData{soa: &soa}
+		case TypePTR:
+			set.others = &otherData{names: make([]string, end)}
+			for j, d := range data[:end] {
+				set.others.names[j] = d.target
+			}
 		case TypeSRV:
 			set.SRV = make([]SRV, end)
 			for j, d := range data[:end] {
@@ -163,5 +221,5 @@ func (r *rebuilder) rrsets(n name, data []rdata) []RRset {
 		}
 		data = data[end:]
 	}
-	return sets
+	return &sets[0]
 }

@@ -10,22 +10,45 @@ const (
 	TypeA    uint16 = 1
 	TypeNS   uint16 = 2
 	TypeSOA  uint16 = 6
+	TypePTR  uint16 = 12
 	TypeAAAA uint16 = 28
 	TypeSRV  uint16 = 33
 )
 
-// RRset is the set of records of one type at one name. Exactly one of the value fields is filled, by type.
-// Addrs are in ascending order, SRV by target and port: a reader that wants another order makes its own.
-// It is immutable but for its rendering slot.
+// RRset is the set of records of one type at one name. Exactly one of Addrs, SRV, Names and SOA is filled, by type.
+// Addrs are in ascending order, Names as well, SRV by target and port: a reader that wants another order makes its own.
+// It is immutable but for its rendering slot. There are half a million of them: so what few have is apart.
 type RRset struct {
 	Type  uint16
 	TTL   uint32       // seconds
 	Addrs []netip.Addr // A, AAAA
 	SRV   []SRV
-	NS    []string // absolute, with a dot at the end
-	SOA   *SOA     // with the snapshot's Serial
 
+	others    *otherData // nil where Addrs or SRV is filled
 	rendering atomic.Pointer[[]byte]
+	next      *RRset // of the same name, with a higher type
+}
+
+// otherData is the data of the types that few names have.
+type otherData struct {
+	names []string
+	soa   *SOA
+}
+
+// Names is the data of an NS or PTR set: absolute, with a dot at the end.
+func (r *RRset) Names() []string {
+	if r.others == nil {
+		return nil
+	}
+	return r.others.names
+}
+
+// SOA is the data of an SOA set.
+func (r *RRset) SOA() *SOA {
+	if r.others == nil {
+		return nil
+	}
+	return r.others.soa
 }
 
 // SRV is the data of an SRV record (RFC 2782). Target is absolute, with a dot at the end, in presentation format.
@@ -67,9 +90,9 @@ func newSRV(weight uint16, d rdata) SRV {
 	return s
 }
 
-func (s *SRV) rdata() rdata {
+func (s *SRV) rdata(ttl uint32) rdata {
 	listed := s.AsListed()
-	return rdata{rrtype: TypeSRV, port: listed.Port, target: listed.Target}
+	return rdata{rrtype: TypeSRV, ttl: ttl, port: listed.Port, target: listed.Target}
 }
 
 // Rendering returns what SetRendering stored, or nil. It may be called from any goroutine.
@@ -87,8 +110,8 @@ func (r *RRset) SetRendering(wire []byte) { r.rendering.Store(&wire) }
 
 // Len is the number of records in the set.
 func (r *RRset) Len() int {
-	if r.SOA != nil {
+	if r.SOA() != nil {
 		return 1
 	}
-	return len(r.Addrs) + len(r.SRV) + len(r.NS)
+	return len(r.Addrs) + len(r.SRV) + len(r.Names())
 }

@@ -8,18 +8,31 @@ import (
 
 // Snapshot is the zone at one moment. It is immutable.
 type Snapshot struct {
-	domain string
+	apexes []Apex // the domain's first
 	names  trie
 	listed trie // names that are only listed, by text
-	serial uint32
 	stats  Stats
+
+	journal journal
 }
 
-// Serial is the SOA serial: two snapshots with equal content have the same one (RFC 1035, section 3.3.13; RFC 1982).
-func (s *Snapshot) Serial() uint32 { return s.serial }
+// Serial is the SOA serial of the domain: two snapshots with equal content have the same one (RFC 1035, section
+// 3.3.13; RFC 1982).
+func (s *Snapshot) Serial() uint32 { return s.apexes[0].Serial }
 
-// Domain is the zone's apex: lower case, with a dot at the end.
-func (s *Snapshot) Domain() string { return s.domain }
+// LastSerial is the latest of all zones' serials.
+func (s *Snapshot) LastSerial() uint32 {
+	last := s.apexes[0].Serial
+	for _, a := range s.apexes {
+		if Later(a.Serial, last) {
+			last = a.Serial
+		}
+	}
+	return last
+}
+
+// Domain is the domain's apex: lower case, with a dot at the end.
+func (s *Snapshot) Domain() string { return s.apexes[0].Name }
 
 // Lookup finds a name: in lower case, in wire format (RFC 1035, section 3.1: length octets, the zero octet at the
 // end), given as octets so that a caller can look up a name in its packet buffer without allocating.
@@ -38,13 +51,16 @@ func (s *Snapshot) LookupName(name string) *Node {
 	return s.names.get(wire)
 }
 
-// All yields each node that has RRsets, by name (text form) in canonical order (RFC 4034, section 6.1). It sorts the
-// names first: it is for zone transfers and listings.
-func (s *Snapshot) All() iter.Seq2[string, *Node] {
+// All yields each node of the domain that has RRsets: see AllIn.
+func (s *Snapshot) All() iter.Seq2[string, *Node] { return s.AllIn(&s.apexes[0]) }
+
+// AllIn yields each node of a zone that has RRsets, by name (text form) in canonical order (RFC 4034, section 6.1). It
+// sorts the names first: it is for zone transfers and listings.
+func (s *Snapshot) AllIn(apex *Apex) iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		nodes := make([]*Node, 0, s.stats.Names)
 		s.names.all(func(n *Node) bool {
-			if len(n.sets) > 0 {
+			if n.sets != nil && n.name.within(apex.wire) {
 				nodes = append(nodes, n)
 			}
 			return true

@@ -35,6 +35,9 @@ type Task struct {
 	Ports        []int // the host ports it holds (resources.ports), expanded, in order
 	Addresses    Addresses
 	Discovery    *Discovery // nil when the task has no DiscoveryInfo
+	// TTL is how many seconds its records may be kept, at most 2147483647; nil: as long as those of others. A name that
+	// several tasks have has the smallest.
+	TTL *uint32
 }
 
 // Addresses are a task's own addresses by where Mesos's state keeps them, each the name of an IPSource.
@@ -108,8 +111,10 @@ func (t *Task) equal(u *Task) bool {
 	return t.Key == u.Key && t.ID == u.ID && t.Name == u.Name && t.Framework == u.Framework &&
 		t.FrameworkKey == u.FrameworkKey && t.AgentID == u.AgentID &&
 		t.State == u.State && t.Health == u.Health && slices.Equal(t.Ports, u.Ports) &&
-		t.Addresses.equal(&u.Addresses) && t.Discovery.equal(u.Discovery)
+		t.Addresses.equal(&u.Addresses) && t.Discovery.equal(u.Discovery) && sameTTL(t.TTL, u.TTL)
 }
+
+func sameTTL(a, b *uint32) bool { return a == b || a != nil && b != nil && *a == *b }
 
 func (a *Addresses) equal(b *Addresses) bool {
 	return slices.Equal(a.NetInfo, b.NetInfo) && slices.Equal(a.Docker, b.Docker) && slices.Equal(a.Mesos, b.Mesos)

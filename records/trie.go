@@ -56,10 +56,16 @@ func (t *trie) get(wire []byte) *Node {
 		b = s.sub
 	}
 	if b != nil {
-		for i := range b.slots {
-			if b.slots[i].node.name.equal(wire) {
-				return b.slots[i].node
-			}
+		return b.search(wire)
+	}
+	return nil
+}
+
+// search finds a node in a branch where the hash has no bits left.
+func (b *branch) search(wire []byte) *Node {
+	for i := range b.slots {
+		if b.slots[i].node.name.equal(wire) {
+			return b.slots[i].node
 		}
 	}
 	return nil
@@ -134,7 +140,7 @@ func (e *trieEditor) putIn(b *branch, hash uint64, shift uint, n *Node) *branch 
 	i, used := b.index(hash >> shift)
 	switch {
 	case !used:
-		b.slots = slices.Insert(b.slots, i, slot{node: n})
+		b.slots = inserted(b.slots, i, slot{node: n})
 		b.bitmap |= 1 << (hash >> shift & (1<<fanoutBits - 1))
 	case b.slots[i].sub != nil:
 		b.slots[i].sub = e.putIn(b.slots[i].sub, hash, shift+fanoutBits, n)
@@ -146,6 +152,16 @@ func (e *trieEditor) putIn(b *branch, hash uint64, shift uint, n *Node) *branch 
 		b.slots[i] = slot{sub: e.putIn(sub, hash, shift+fanoutBits, n)}
 	}
 	return b
+}
+
+// inserted is slices with another one at i. It has no room for more: there are a hundred thousand branches, and most of
+// them never change again.
+func inserted(slots []slot, i int, s slot) []slot {
+	out := make([]slot, len(slots)+1)
+	copy(out, slots[:i])
+	out[i] = s
+	copy(out[i+1:], slots[i:])
+	return out
 }
 
 // removeFrom returns nil where nothing is left.

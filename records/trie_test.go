@@ -45,8 +45,17 @@ func TestTrieIsAPersistentMap(t *testing.T) {
 					if !maps.Equal(got, v.want) {
 						t.Fatalf("all yields %d nodes, want %d", len(got), len(v.want))
 					}
+					var wires [][]byte
+					for i := range 61 {
+						wires = append(wires, fmt.Appendf(nil, "\x03%03d\x00", i))
+					}
+					nodes := make([]*Node, len(wires))
+					(&Snapshot{names: v.trie}).LookupAll(wires, nodes)
 					for i := range 61 {
 						n := name(fmt.Sprintf("\x03%03d\x00", i))
+						if nodes[i] != v.want[n] {
+							t.Fatalf("LookupAll finds %v for %q, want %v", nodes[i], n, v.want[n])
+						}
 						if v.trie.get([]byte(n)) != v.want[n] {
 							t.Fatalf("get(%q) = %v, want %v", n, v.trie.get([]byte(n)), v.want[n])
 						}

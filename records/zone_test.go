@@ -89,10 +89,10 @@ func TestNewZoneHasItsApex(t *testing.T) {
 	if apex == nil {
 		t.Fatal("the apex does not exist")
 	}
-	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.NS, []string{"ns1.mesos."}) || ns.TTL != 60 {
+	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.Names(), []string{"ns1.mesos."}) || ns.TTL != 60 {
 		t.Errorf("NS: %+v", ns)
 	}
-	if soa := apex.RRset(TypeSOA); soa == nil || soa.SOA.RName != "root.ns1.mesos." {
+	if soa := apex.RRset(TypeSOA); soa == nil || soa.SOA().RName != "root.ns1.mesos." {
 		t.Errorf("SOA: %+v", soa)
 	}
 	if s.Serial() != 7 || s.Domain() != "mesos." || s.Stats() != (Stats{Names: 1, Records: 2}) {

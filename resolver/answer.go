@@ -34,9 +34,10 @@ type Answer struct {
 	Result Result
 	// Set are the records of a Success. Their owner is the name as it was asked, whatever its case (RFC 4343).
 	Set *records.RRset
-	// SOA is the zone's, for NoData and NameError. Its TTL is how long the answer may be kept (RFC 2308, section 3).
+	// SOA is that of the zone in which the name lies, for NoData and NameError. Its TTL is how long the answer may be kept (RFC 2308, section 3).
 	SOA *records.RRset
 
+	apex     *records.Apex // of the zone in which the name lies
 	snapshot *records.Snapshot
 }
 
@@ -46,9 +47,8 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 	if q.Class != dns.ClassINET || isMeta(q.Type) {
 		return Answer{Result: Refused}
 	}
-	var buf [maxName]byte
-	apex := apexOf(s, buf[:])
-	if !within(q.Name, apex) {
+	apex := s.ApexOf(q.Name)
+	if apex == nil {
 		return Answer{Result: Forward}
 	}
 	node := s.Lookup(q.Name)
@@ -71,15 +71,15 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 		// clients that ask for A and AAAA together drop both when one of them fails.
 		return negative(s, apex, ready || hasRecords(node), NoData)
 	}
-	return Answer{Result: Success, Set: set, snapshot: s}
+	return Answer{Result: Success, Set: set, apex: apex, snapshot: s}
 }
 
 // negative is the answer that something does not exist, if that is known.
-func negative(s *records.Snapshot, apex []byte, known bool, result Result) Answer {
+func negative(s *records.Snapshot, apex *records.Apex, known bool, result Result) Answer {
 	if !known {
 		return Answer{Result: ServerFailure}
 	}
-	return Answer{Result: result, SOA: s.Lookup(apex).RRset(records.TypeSOA), snapshot: s}
+	return Answer{Result: result, SOA: s.LookupName(apex.Name).RRset(records.TypeSOA), apex: apex, snapshot: s}
 }
 
 // isMeta reports whether a type asks for something other than the records at a name: transfers, which are not offered,
@@ -126,19 +126,18 @@ func lookupWithoutAsterisks(s *records.Snapshot, name []byte) *records.Node {
 	}
 }
 
-// Additional yields the addresses of the hosts that the records of a Success name, as far as they are in the zone: each
-// host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11). They save a question, nothing else:
-// a message without them is complete.
-func (a Answer) Additional() iter.Seq2[string, *records.RRset] {
+// Additional yields the addresses of the hosts that the chosen records of a Success name, as far as they are in the
+// zone: each host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11), once, in the order of the
+// chosen. They save a question, nothing else: a message without them is complete.
+func (a Answer) Additional(chosen []int) iter.Seq2[string, *records.RRset] {
 	return func(yield func(string, *records.RRset) bool) {
-		if a.Set == nil {
-			return
-		}
+		seen := make(map[string]bool)
 		host := func(name string) bool {
 			node := a.snapshot.LookupName(name)
-			if node == nil {
+			if node == nil || seen[name] {
 				return true
 			}
+			seen[name] = true
 			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 				if set := node.RRset(t); set != nil && !yield(name, set) {
 					return false
@@ -146,13 +145,11 @@ func (a Answer) Additional() iter.Seq2[string, *records.RRset] {
 			}
 			return true
 		}
-		for i, srv := range a.Set.SRV { // in order of targets
-			if (i == 0 || srv.Target != a.Set.SRV[i-1].Target) && !host(srv.Target) {
+		for _, i := range chosen {
+			switch {
+			case a.Set.SRV != nil && !host(a.Set.SRV[i].Target):
 				return
-			}
-		}
-		for _, name := range a.Set.NS {
-			if !host(name) {
+			case a.Set.Type == records.TypeNS && !host(a.Set.Names()[i]):
 				return
 			}
 		}

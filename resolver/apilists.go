@@ -112,7 +112,7 @@ func (a *api) axfr(w http.ResponseWriter) {
 		for set := range node.RRsets() {
 			switch set.Type {
 			case records.TypeSOA:
-				out.TTL, out.Mname, out.Rname = set.TTL, set.SOA.MName, set.SOA.RName
+				out.TTL, out.Mname, out.Rname = set.TTL, set.SOA().MName, set.SOA().RName
 			case records.TypeA:
 				out.Records.As[name] = values(set)
 			case records.TypeAAAA:

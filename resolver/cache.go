@@ -1,157 +1,138 @@
 package resolver
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
-	"math"
-	"strings"
+	"hash/maphash"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/miekg/dns"
 )
 
-// Limits on how long answers are kept, in seconds, whatever they say.
 const (
-	maxPositiveTTL = 24 * 60 * 60 // an address that was wrong for a day has been noticed
-	maxNegativeTTL = 3 * 60 * 60  // RFC 2308, section 5: one to three hours work well
+	// cacheShards is how many parts a cache has, so that readers on different processors seldom wait for each other. A
+	// cache of fewer than shardedSize answers has one.
+	cacheShards = 16
+	shardedSize = 1024
+
+	// averageKept is how many octets an answer may have on average, with what it costs to keep it: more than almost all
+	// have, so that it is the number of answers which counts, unless somebody fills the cache with large ones.
+	averageKept = 2048
+	keptCost    = 320 // octets, of an answer besides its wire format and its key
 )
 
-// cacheKey is what an answer depends on: the question, in lower case, how it came, and what the client said about
-// itself.
-type cacheKey struct {
-	name         string
-	qtype, class uint16
-	flags        [6]bool // UDP, RD, CD, AD, EDNS, DO
-}
-
-func keyOf(q *query) cacheKey {
-	asked := q.msg.Question[0]
-	return cacheKey{
-		name: string(q.question.Name), qtype: asked.Qtype, class: asked.Qclass,
-		flags: [6]bool{q.udp, q.msg.RecursionDesired, q.msg.CheckingDisabled, q.msg.AuthenticatedData,
-			q.opt != nil, q.opt != nil && q.opt.Do()},
-	}
-}
-
-// String is the key as text: different keys have different texts.
-func (k cacheKey) String() string {
-	return fmt.Sprintf("%q %d %d %v", k.name, k.qtype, k.class, k.flags)
-}
-
-// cache keeps answers of upstream servers, the least recently used ones go first.
+// cache keeps answers of upstream servers; the least recently used ones go first. It may be used by many goroutines at
+// once. nil is a cache without room.
 type cache struct {
-	entries *lru.Cache[cacheKey, cacheEntry]
+	seed     maphash.Seed // nobody can make keys that share a place
+	shards   []*cacheShard
+	maxStale uint32 // seconds that answers are kept after their time
 }
 
-// cacheEntry is an answer as it came. Its message is shared and not changed.
-type cacheEntry struct {
-	answer         *dns.Msg
-	stored, expiry time.Time
+type cacheShard struct {
+	answers  *lru.Cache[uint64, *kept] // by hash of the key
+	octets   atomic.Int64
+	capacity int64 // octets
 }
 
-// newCache returns nil for a cache without room.
-func newCache(size int) (*cache, error) {
+// newCache makes a cache for size answers; nil for none.
+func newCache(size int, maxStale time.Duration) (*cache, error) {
 	if size == 0 {
 		return nil, nil
 	}
-	entries, err := lru.New[cacheKey, cacheEntry](size)
-	if err != nil {
-		return nil, fmt.Errorf("making the cache: %w", err)
+	c := &cache{seed: maphash.MakeSeed(), maxStale: uint32(min(maxStale/time.Second, 1<<31))}
+	count := 1
+	if size >= shardedSize {
+		count = cacheShards
 	}
-	return &cache{entries: entries}, nil
+	for range count {
+		part := (size + count - 1) / count
+		s := &cacheShard{capacity: int64(part) * averageKept}
+		var err error
+		s.answers, err = lru.NewWithEvict(part, func(_ uint64, k *kept) { s.octets.Add(-k.size()) })
+		if err != nil {
+			return nil, fmt.Errorf("making the cache: %w", err)
+		}
+		c.shards = append(c.shards, s)
+	}
+	return c, nil
 }
+
+func (k *kept) size() int64 { return int64(len(k.wire) + len(k.key) + 8*len(k.ttls) + keptCost) }
+
+func (c *cache) shard(hash uint64) *cacheShard { return c.shards[hash>>32%uint64(len(c.shards))] }
 
 // put keeps an answer, if it may be kept at all.
-func (c *cache) put(key cacheKey, answer *dns.Msg, now time.Time) {
-	if seconds := lifetime(answer); seconds > 0 {
-		c.entries.Add(key, cacheEntry{answer: answer, stored: now, expiry: now.Add(time.Duration(seconds) * time.Second)})
+func (c *cache) put(k *kept) {
+	if c == nil || k.ttl == 0 {
+		return
+	}
+	hash := maphash.Bytes(c.seed, k.key)
+	s := c.shard(hash)
+	s.answers.Remove(hash) // so that what was there is counted as gone
+	s.octets.Add(k.size())
+	s.answers.Add(hash, k)
+	for s.octets.Load() > s.capacity {
+		if _, _, ok := s.answers.RemoveOldest(); !ok {
+			return
+		}
 	}
 }
 
-// get returns a copy of an answer, for a question that spells the name as given, with TTLs counted down by its age.
-// nil: there is none.
-func (c *cache) get(key cacheKey, name string, now time.Time) *dns.Msg {
-	entry, ok := c.entries.Get(key)
-	if !ok {
+// lookup finds the answer that is kept under a key, fresh or stale; nil: there is none. It does not allocate.
+func (c *cache) lookup(key []byte, now time.Time) *kept {
+	if c == nil {
 		return nil
 	}
-	if !now.Before(entry.expiry) {
-		c.entries.Remove(key)
+	hash := maphash.Bytes(c.seed, key)
+	k, ok := c.shard(hash).answers.Get(hash)
+	if !ok || !bytes.Equal(k.key, key) {
 		return nil
 	}
-	m := respelled(entry.answer, name)
-	m.Authoritative = false // RFC 1034, section 6.2.1
-	left := uint32(entry.expiry.Sub(now) / time.Second)
-	age := uint32(now.Sub(entry.stored) / time.Second)
-	negative := isNegative(m)
-	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			h := rr.Header()
-			h.Ttl -= min(h.Ttl, age)
-			if negative && h.Rrtype == dns.TypeSOA {
-				h.Ttl = min(h.Ttl, left) // RFC 2308, section 5
-			}
-		}
+	if age := k.age(now); age >= k.ttl && (k.isFailure() || age-k.ttl >= c.maxStale) {
+		return nil // the next answer takes its place
 	}
-	return m
+	return k
 }
 
-// respelled copies an answer and gives the records of the name that was asked the spelling of this question.
-func respelled(answer *dns.Msg, name string) *dns.Msg {
-	m := answer.Copy()
-	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			if h := rr.Header(); strings.EqualFold(h.Name, name) {
-				h.Name = name
-			}
+// len is how many answers are kept.
+func (c *cache) len() (n int) {
+	if c != nil {
+		for _, s := range c.shards {
+			n += s.answers.Len()
 		}
 	}
-	return m
+	return n
 }
 
-// lifetime is how many seconds an answer may be kept: until the first of its records expires. Only what is whole, and
-// says that something is there or is not, is kept at all.
-func lifetime(m *dns.Msg) uint32 {
-	if m.Truncated || m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError {
-		return 0
-	}
-	ttl := uint32(maxPositiveTTL)
-	negative := isNegative(m)
-	if negative {
-		ttl = maxNegativeTTL
-	}
-	bounded := false
-	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			own := rr.Header().Ttl
-			if own > math.MaxInt32 {
-				own = 0 // RFC 2181, section 8
-			}
-			soa, isSOA := rr.(*dns.SOA)
-			if negative && isSOA {
-				own = min(own, soa.Minttl) // RFC 2308, section 5
-			}
-			bounded = bounded || !negative || isSOA
-			ttl = min(ttl, own)
+// octets is how much memory they take, about.
+func (c *cache) octets() (n int64) {
+	if c != nil {
+		for _, s := range c.shards {
+			n += s.octets.Load()
 		}
 	}
-	if !bounded {
-		return 0 // nobody said how long: RFC 2308, section 5, for negative answers
-	}
-	return ttl
+	return n
 }
 
-// isNegative reports whether an answer says that the name, or its records of the type asked for, do not exist; an alias
-// on the way to that may be there (RFC 2308, section 2).
-func isNegative(m *dns.Msg) bool {
-	if m.Rcode == dns.RcodeNameError {
-		return true
-	}
-	for _, rr := range m.Answer {
-		t := rr.Header().Rrtype
-		if len(m.Question) == 1 && (t == m.Question[0].Qtype || m.Question[0].Qtype == dns.TypeANY) {
-			return false
-		}
-	}
-	return true
+// keyTail is what follows the name in a key: type and flags.
+const keyTail = 3
+
+// The flags of a key.
+const (
+	keyRD = 1 << iota
+	keyCD
+	keyDO
+	keyUDP  // the last two only where questions go on as they came
+	keyEDNS //
+)
+
+// appendKey appends what an answer depends on: the question's name in lower-case wire format, its type, and what of the
+// client's message goes upstream. The class is IN always.
+func appendKey(dst, name []byte, qtype uint16, flags byte) []byte {
+	dst = append(dst, name...)
+	dst = binary.BigEndian.AppendUint16(dst, qtype)
+	return append(dst, flags)
 }

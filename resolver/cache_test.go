@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,9 @@ func TestCache(t *testing.T) {
 		{"negative for three hours at most", answering(t, dns.RcodeNameError, "example.com. 90000 IN SOA a. b. 1 2 3 4 90000"), 3 * time.Hour, 2, ""},
 		{"NXDOMAIN without SOA is not kept", answering(t, dns.RcodeNameError), 0, 2, ""},
 		{"NODATA without SOA is not kept", answering(t, dns.RcodeSuccess), 0, 2, ""},
-		{"SERVFAIL is not kept", answering(t, dns.RcodeServerFailure), 0, 2, ""},
+		{"SERVFAIL for a few seconds", answering(t, dns.RcodeServerFailure), (failureTTL - 1) * time.Second, 1, ""},
+		{"SERVFAIL no longer", answering(t, dns.RcodeServerFailure), failureTTL * time.Second, 2, ""},
+		{"what is behind aliases in a circle likewise", answering(t, dns.RcodeSuccess, "example.com. 300 IN CNAME example.com."), time.Second, 1, ""},
 		{"REFUSED is not kept", answering(t, dns.RcodeRefused), 0, 2, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -49,7 +52,7 @@ func TestCache(t *testing.T) {
 			if first.Rcode != second.Rcode || len(first.Answer) != len(second.Answer) || len(first.Ns) != len(second.Ns) {
 				t.Errorf("first\n%v, then\n%v", first, second)
 			}
-			if !first.Authoritative || second.Authoritative != (tt.asked == 2) {
+			if first.Rcode != dns.RcodeServerFailure && (!first.Authoritative || second.Authoritative != (tt.asked == 2)) {
 				t.Errorf("AA %v, then %v: it is for what the server said itself", first.Authoritative, second.Authoritative)
 			}
 			if tt.want == "" {
@@ -74,8 +77,6 @@ func TestCacheKey(t *testing.T) {
 		func(m *dns.Msg) { m.Question[0].Name = "example.net." },
 		func(m *dns.Msg) { m.RecursionDesired = false },
 		func(m *dns.Msg) { m.CheckingDisabled = true },
-		func(m *dns.Msg) { m.AuthenticatedData = true },
-		func(m *dns.Msg) { m.SetEdns0(1232, false) },
 		func(m *dns.Msg) { m.SetEdns0(1232, true) },
 	}
 	u := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
@@ -93,34 +94,54 @@ func TestCacheKey(t *testing.T) {
 	}
 	same := newQuestion(t, "eXample.com. A")
 	same.Id++
+	same.AuthenticatedData = true
+	same.SetEdns0(1232, false)
 	wantAnswer(t, resolve(t, h, same, false), dns.RcodeSuccess, "eXample.com. 300 IN A 192.0.2.1")
 	if n := u.questions.Load(); n != int32(len(variants)) {
 		t.Errorf("%d questions upstream, want %d", n, len(variants))
 	}
 }
 
+// testKept is an answer for a name, of a size.
+func testKept(t testing.TB, name string, records int) *kept {
+	t.Helper()
+	m := newQuestion(t, name+" TXT")
+	for i := range records {
+		m.Answer = append(m.Answer, section(t, fmt.Sprintf("%s 300 IN TXT %d-%s", name, i, strings.Repeat("x", 200)))...)
+	}
+	wire := make([]byte, maxName)
+	n, err := dns.PackDomainName(name, wire, 0, nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := newKept(appendKey(nil, wire[:n], dns.TypeTXT, 0), name, dns.TypeTXT, m, extendedError{}, time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// A cache keeps as many answers as it was made for, the last ones, and fewer when they are large.
 func TestCacheIsBounded(t *testing.T) {
-	c, err := newCache(3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := newQuestion(t, "example.com. A")
-	rr, err := dns.NewRR("example.com. 300 IN A 192.0.2.7")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.Answer = []dns.RR{rr}
-	now := time.Unix(0, 0)
-	for i := range 10 {
-		c.put(cacheKey{name: fmt.Sprint(i)}, m, now)
-	}
-	kept := 0
-	for i := range 10 {
-		if c.get(cacheKey{name: fmt.Sprint(i)}, "example.com.", now) != nil {
-			kept++
+	for _, tt := range []struct{ size, records, atLeast, atMost int }{{3, 1, 3, 3}, {4000, 1, 3000, 4000 + cacheShards}, {100, 100, 1, 12}} {
+		c, err := newCache(tt.size, 0)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if kept != 3 || c.get(cacheKey{name: "9"}, "example.com.", now) == nil {
-		t.Errorf("%d answers are kept, want the last 3", kept)
+		var last *kept
+		for i := range tt.size * 2 {
+			last = testKept(t, fmt.Sprintf("n%d.example.", i), tt.records)
+			c.put(last)
+			c.put(last) // the same again is not counted twice
+		}
+		if n := c.len(); n < tt.atLeast || n > tt.atMost {
+			t.Errorf("of %d, with %d records each, %d are kept; want %d to %d", tt.size, tt.records, n, tt.atLeast, tt.atMost)
+		}
+		if want := int64(c.len()) * last.size(); c.octets() > want || c.octets() < want*9/10 {
+			t.Errorf("%d octets are counted, want about %d", c.octets(), want)
+		}
+		if c.lookup(last.key, last.stored) != last {
+			t.Error("the last answer is not kept")
+		}
 	}
 }

@@ -4,19 +4,24 @@
 // # From a packet to a reply
 //
 //	packet ─▶ fast path ─ plain question in the zone ─▶ reply, copied together from renderings kept with the records
+//	              │     └─ in the cache ─▶ reply, a copy of what is kept, with TTLs counted down
 //	              │ anything else
 //	              ▼
 //	          slow path ─▶ Decide ─ Success, NoData, NameError, ... ─▶ rendered by the DNS library
 //	                          │ Forward
 //	                          ▼
-//	                       cache ─▶ upstream servers, in a goroutine of its own
+//	                       cache ─▶ flight, one for each question ─▶ group of upstream servers, in goroutines of its own
 //
-// The fast path (fastpath.go) never allocates or locks. The slow path is the reference for it: both give the same
+// The fast path (fastpath.go, cachepath.go) never allocates. The slow path is the reference for it: both give the same
 // answers. Questions that are forwarded never keep those for the zone waiting.
+//
+// # From a question to an upstream server's answer
+//
+// A group (group.go) says in which order its servers are asked, an upstream (upstream.go) how it does. forward.go asks
+// one after the other, exchange.go and secure.go speak with one; what comes back is reduced to what belongs to the
+// question (bailiwick.go) and kept in wire format (kept.go, cache.go).
 //
 // # Which rules
 //
-// RFC 1034, 1035 and 2181 for answers, RFC 2308 for negative ones, RFC 4343 for the case of letters, RFC 6891 for
-// EDNS, RFC 7766 for TCP, RFC 8020 for empty non-terminals, RFC 8482 for ANY. Where Mesos-DNS did something else on the
-// wire, the RFCs win.
+// docs/dns.md lists the RFCs. Where Mesos-DNS did something else on the wire, the RFCs win.
 package resolver

@@ -2,8 +2,8 @@ package resolver
 
 // The fast path answers the plain questions for names in the zone. It may not allocate, lock, or wait.
 //
-//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN and
-//     type A, AAAA or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
+//   - It takes a question only when the whole packet is of one known form: opcode QUERY, one question of class IN, here of
+//     type A, AAAA, PTR or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
 //     FuzzFastPath compares the two.
@@ -35,77 +35,114 @@ const (
 	maskRcode  = 0x0F
 )
 
-// fast answers the packet in dst, whose content is overwritten, or returns nil. rotation chooses the record with which
-// the answer starts.
-func (h *handler) fast(dst, packet []byte, udp bool, rotation rotation) []byte {
+// plain is a plain question, read.
+type plain struct {
+	name   []byte // in lower case
+	qtype  uint16
+	from   client
+	limit  int // octets that the reply may have, without its OPT record
+	edns   bool
+	dnssec byte // the octet of the OPT record with the DO bit, and only that
+}
+
+// end is where the question ends in its packet.
+func (p *plain) end() int { return headerLen + len(p.name) + questionLen }
+
+// opt adds the OPT record of the reply to dst, if it has one.
+func (p *plain) opt(dst []byte) []byte {
+	if !p.edns {
+		return dst
+	}
+	return appendOPT(dst, p.dnssec)
+}
+
+// readPlain reads a packet. The name goes behind buf, which has room for maxName octets more. It reports false for what
+// is no plain question.
+func (h *handler) readPlain(packet, buf []byte, from client) (p plain, ok bool) {
 	if len(packet) < headerLen || packet[2]&^bitRD != 0 || packet[3]&^(bitAD|bitCD) != 0 ||
 		binary.BigEndian.Uint64(packet[4:])&^1 != 1<<48 { // one question, nothing else but perhaps an additional record
-		return nil
+		return p, false
 	}
-	var buf [maxName]byte
-	name, ok := readName(buf[:0], packet[headerLen:])
-	end := headerLen + len(name) + questionLen
-	if !ok || len(packet) < end || binary.BigEndian.Uint16(packet[end-2:]) != dns.ClassINET {
-		return nil
+	p.name, ok = readName(buf[len(buf):], packet[headerLen:])
+	if !ok || len(packet) < p.end() || binary.BigEndian.Uint16(packet[p.end()-2:]) != dns.ClassINET {
+		return p, false
 	}
-	qtype := binary.BigEndian.Uint16(packet[end-4:])
-	if qtype != records.TypeA && qtype != records.TypeAAAA && qtype != records.TypeSRV {
-		return nil
+	p.qtype = binary.BigEndian.Uint16(packet[p.end()-4:])
+	p.from = from
+	p.limit = maxTCPSize
+	if from.udp {
+		p.limit = minUDPSize
 	}
-	limit := maxTCPSize
-	if udp {
-		limit = minUDPSize
+	p.edns = packet[11] == 1
+	opt := packet[p.end():]
+	if !p.edns {
+		return p, len(opt) == 0
 	}
-	edns := packet[11] == 1
-	opt := packet[end:]
-	switch {
-	case !edns && len(opt) != 0:
-		return nil
-	case edns:
-		if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
-			opt[9]|opt[10] != 0 {
-			return nil
-		}
-		if udp {
-			limit = min(max(int(binary.BigEndian.Uint16(opt[3:])), minUDPSize), maxUDPSize)
-		}
-		limit -= optLen
+	if len(opt) != optLen || opt[0] != 0 || binary.BigEndian.Uint16(opt[1:]) != dns.TypeOPT || opt[6] != 0 ||
+		opt[9]|opt[10] != 0 {
+		return p, false
 	}
+	if from.udp {
+		p.limit = h.settings.Load().sizes.limit(from, int(binary.BigEndian.Uint16(opt[3:])))
+	}
+	p.limit -= optLen
+	p.dnssec = opt[7] & 0x80
+	return p, true
+}
 
-	ready := h.zone.Ready() // before the snapshot: see Decide
-	snapshot := h.zone.Snapshot()
-	node := snapshot.Lookup(name)
-	reply := append(dst[:0], packet[:end]...)
+// view is the zone as several questions see it.
+type view struct {
+	ready    bool // from before the snapshot: see Decide
+	snapshot *records.Snapshot
+}
+
+func (h *handler) view() view {
+	ready := h.zone.Ready()
+	return view{ready, h.zone.Snapshot()}
+}
+
+// fast answers a plain question in dst, whose content is overwritten, or returns nil. node is what the snapshot has at
+// the name. rotation chooses the record with which the answer starts.
+func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
+	if p.qtype != records.TypeA && p.qtype != records.TypeAAAA && p.qtype != records.TypeSRV && p.qtype != records.TypePTR {
+		return nil
+	}
+	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
 	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
 	var set *records.RRset
 	if node != nil {
-		set = node.RRset(qtype)
+		set = node.RRset(p.qtype)
 	}
 	if set == nil {
-		if !ready || !within(name, h.apex) || bytes.IndexByte(name, '*') >= 0 {
+		if !v.ready || !within(p.name, h.apex) || bytes.IndexByte(p.name, '*') >= 0 {
 			return nil
 		}
 		if node == nil {
 			reply[3] |= dns.RcodeNameError
 		}
-		if reply = h.appendSOA(reply, snapshot, len(name), limit); reply == nil {
+		if reply = h.appendSOA(reply, v.snapshot, len(p.name), p.limit); reply == nil {
 			return nil
 		}
-	} else if reply = h.appendAnswer(reply, snapshot, set, limit, rotation); reply == nil {
+	} else if reply = h.appendAnswer(reply, v.snapshot, set, p.limit, p.from, rotation); reply == nil {
 		return nil
 	}
-	if edns {
-		reply = append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, opt[7]&0x80, 0, 0, 0)
+	if p.edns {
+		reply = p.opt(reply)
 		binary.BigEndian.PutUint16(reply[10:], binary.BigEndian.Uint16(reply[10:])+1)
 	}
 	return reply
 }
 
+// appendOPT adds an OPT record without options.
+func appendOPT(reply []byte, dnssec byte) []byte {
+	return append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, dnssec, 0, 0, 0)
+}
+
 // appendSOA adds the zone's SOA record to the authority section of a reply that has no other records. nameLen is the
 // length of the question's name, which ends in the apex.
 func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit int) []byte {
-	wire := rendering(s, s.Lookup(h.apex).RRset(records.TypeSOA))
+	wire := rendering(s.Lookup(h.apex).RRset(records.TypeSOA))
 	if wire == nil || len(reply)+len(wire) > limit {
 		return nil
 	}
@@ -116,63 +153,104 @@ func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit in
 	return reply
 }
 
-// appendAnswer adds a set's records from the one that rotation chooses on, as many as fit. If they all do, the addresses
-// of SRV targets follow, as many of those sets as fit.
-func (h *handler) appendAnswer(reply []byte, s *records.Snapshot, set *records.RRset, limit int, rotation rotation) []byte {
-	wire := rendering(s, set)
-	if wire == nil {
+// appendAnswer adds a set's records, from the one that rotation chooses on. If not all of them fit, or may be answered,
+// it is a run of as many as do, which the selector describes. If none was left out because of its size, the addresses of
+// SRV targets follow, as many of those sets as fit.
+func (h *handler) appendAnswer(
+	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
+) []byte {
+	settings := h.settings.Load()
+	wire := rendering(set)
+	n := set.Len()
+	if wire == nil || n > 1 && !settings.selector.plain() {
 		return nil
 	}
-	count := set.Len()
-	first := 0 // where the first record of the answer starts within the rendering
-	for range rotation.start(count) {
-		first += recordEnd(wire[first:])
+	room := limit - len(reply)
+	begin, count := 0, settings.selector.most(n) // where the run begins within the rendering, and its length
+	cut := false
+	if count < n || len(wire) > room {
+		for range from.place(n) {
+			begin += recordEnd(wire[begin:])
+		}
+		if count, cut = fitting(wire, begin, count, room); count == 0 {
+			return nil
+		}
+	}
+	first := settings.selector.first(rotation, count)
+	at := begin
+	for range first {
+		at = after(wire, at)
 	}
 	answer := len(reply)
-	at := first
-	for i := range count {
-		end := at + recordEnd(wire[at:])
-		if len(reply)+end-at > limit {
-			reply[2] |= h.settings.Load().bitTC
-			setCounts(reply, i, 0, 0)
-			return reply
-		}
-		reply = append(reply, wire[at:end]...)
-		if at = end; at == len(wire) {
-			at = 0
+	if count == n { // which then begins at 0
+		reply = append(append(reply, wire[at:]...), wire[:at]...)
+	} else {
+		for i := range count {
+			if i == count-first {
+				at = begin
+			}
+			reply = append(reply, wire[at:at+recordEnd(wire[at:])]...)
+			at = after(wire, at)
 		}
 	}
-	if set.Type != records.TypeSRV {
-		setCounts(reply, count, 0, 0)
+	setCounts(reply, count, 0, 0)
+	if cut {
+		reply[2] |= settings.bitTC
 		return reply
 	}
-	reply, additional := h.appendTargets(reply, s, wire, answer, first, limit)
+	if set.Type != records.TypeSRV {
+		return reply
+	}
+	reply, additional := h.appendTargets(reply, s, answer, count, limit)
 	if reply != nil {
 		setCounts(reply, count, 0, additional)
 	}
 	return reply
 }
 
-// appendTargets adds the addresses of the targets of SRV records, each target once, in the order of the rendering. The
-// records stand in the reply from answer on, starting with the one at first in the rendering. Owners point to where the
-// targets stand in the answer. It returns nil when one of them is too far away for that.
-func (h *handler) appendTargets(reply []byte, s *records.Snapshot, wire []byte, answer, first, limit int) ([]byte, int) {
-	const targetAt = recordLen + 6 // after priority, weight and port
-	count := 0
-	var last []byte
-	for at := 0; at < len(wire); at += recordEnd(wire[at:]) {
-		target := wire[at+targetAt : at+recordEnd(wire[at:])]
-		if bytes.Equal(target, last) {
+// after is where the record after the one at a place stands in a rendering, of which the first follows the last.
+func after(wire []byte, at int) int {
+	if at += recordEnd(wire[at:]); at < len(wire) {
+		return at
+	}
+	return 0
+}
+
+// fitting is how many records of a rendering fit, of at most a number from a place on, and whether some do not.
+func fitting(wire []byte, at, most, room int) (count int, cut bool) {
+	for ; count < most; count++ {
+		if room -= recordEnd(wire[at:]); room < 0 {
+			return count, true
+		}
+		at = after(wire, at)
+	}
+	return count, false
+}
+
+// appendTargets adds the addresses of the targets of the SRV records that stand in the reply from answer on, each target
+// once, in the order of the answer. Owners point to where the targets stand there. It returns nil when one of them is
+// too far away for that.
+func (h *handler) appendTargets(reply []byte, s *records.Snapshot, answer, count, limit int) ([]byte, int) {
+	const targetAt = recordLen + srvLen
+	additional := 0
+	// Records with the same target follow each other, but for a run that started among them: then the last ones have
+	// the target of the first.
+	var first, last []byte
+	for at := answer; count > 0; count-- {
+		owner := at + targetAt
+		end := at + recordEnd(reply[at:])
+		target := reply[owner:end]
+		at = end
+		if bytes.Equal(target, last) || bytes.Equal(target, first) {
 			continue
 		}
 		last = target
+		if first == nil {
+			first = target
+		}
 		node := s.Lookup(target)
 		if node == nil {
 			continue
-		}
-		owner := answer + at - first + targetAt
-		if at < first {
-			owner += len(wire)
 		}
 		if owner > maxPointer {
 			return nil, 0
@@ -183,9 +261,9 @@ func (h *handler) appendTargets(reply []byte, s *records.Snapshot, wire []byte, 
 				continue
 			}
 			if len(reply)+set.Len()*(recordLen+addressLen(t)) > limit {
-				return reply, count
+				return reply, additional
 			}
-			addresses := rendering(s, set)
+			addresses := rendering(set)
 			if addresses == nil {
 				return nil, 0
 			}
@@ -193,11 +271,11 @@ func (h *handler) appendTargets(reply []byte, s *records.Snapshot, wire []byte, 
 			reply = append(reply, addresses...)
 			for ; from < len(reply); from += recordEnd(reply[from:]) {
 				binary.BigEndian.PutUint16(reply[from:], pointer|uint16(owner))
-				count++
+				additional++
 			}
 		}
 	}
-	return reply, count
+	return reply, additional
 }
 
 // setCounts fills in how many records the sections have.

@@ -3,6 +3,8 @@ package resolver
 import (
 	"encoding/binary"
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -28,12 +30,12 @@ func TestFastPathDoesNotAllocate(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := newRotation()
-			if h.fast(out, packet, true, r) == nil {
+			if h.quick(out, packet, overUDP, r) == nil {
 				t.Errorf("%s is not answered by the fast path", question)
 			}
 			allocs := testing.AllocsPerRun(100, func() {
 				r = r.next()
-				if got, q := h.handle(out, packet, true, r); got == nil || q != nil {
+				if got, q := h.handle(out, packet, overUDP, r); got == nil || q != nil {
 					t.Error("no reply")
 				}
 			})
@@ -69,19 +71,19 @@ type failer interface {
 }
 
 // checkPaths checks that the fast path gives up on a packet or answers it as the slow path does, within the limit.
-func checkPaths(t failer, h *handler, packet []byte, udp bool, r rotation) {
-	fast := h.fast(make([]byte, 0, 64), packet, udp, r)
+func checkPaths(t failer, h *handler, packet []byte, from client, r rotation) {
+	fast := h.quick(make([]byte, 0, 64), packet, from, r)
 	if fast == nil {
 		return
 	}
-	slow, q := h.slow(packet, udp, r)
+	slow, q := h.slow(packet, from, r)
 	if q != nil || slow == nil {
 		t.Fatalf("%x: the fast path answers what the slow path does not", packet)
 	}
 	if diff := cmp.Diff(comparableReply(t, slow), comparableReply(t, fast)); diff != "" {
 		t.Fatalf("%x: the paths differ (-slow +fast):\n%s", packet, diff)
 	}
-	if udp && len(fast) > maxUDPSize {
+	if from.udp && !h.settings.Load().sizes.isLocal(from.addr) && len(fast) > maxUDPSize {
 		t.Fatalf("%x: %d octets over UDP", packet, len(fast))
 	}
 }
@@ -98,6 +100,8 @@ func TestPathsAgree(t *testing.T) {
 		newTestHandler(t, zone),
 		newTestHandler(t, zone, func(o *Options) { o.SetTruncateBit, o.RecursionAvailable = false, false }),
 		newTestHandler(t, unready{zone}),
+		newTestHandler(t, zone, func(o *Options) { o.MaxAnswers, o.Order = 7, OrderFixed }),
+		newTestHandler(t, zone, func(o *Options) { o.MaxAnswers, o.OwnAgentFirst = 40, true }),
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		name := []byte(rapid.SampledFrom(testNames).Draw(t, "name"))
@@ -112,14 +116,16 @@ func TestPathsAgree(t *testing.T) {
 		qtype := rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeMX}).Draw(t, "type")
 		m.Question = []dns.Question{{Name: string(name), Qtype: qtype, Qclass: dns.ClassINET}}
 		if rapid.Bool().Draw(t, "edns") {
-			m.SetEdns0(uint16(rapid.IntRange(0, 1500).Draw(t, "size")), rapid.Bool().Draw(t, "do"))
+			m.SetEdns0(uint16(rapid.IntRange(0, 9000).Draw(t, "size")), rapid.Bool().Draw(t, "do"))
 		}
 		packet, err := m.Pack()
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
 		h := rapid.SampledFrom(handlers).Draw(t, "handler")
-		checkPaths(t, h, packet, rapid.Bool().Draw(t, "udp"), rotation(rapid.Uint32().Draw(t, "rotation")))
+		from := clientAt(rapid.SampledFrom([]string{"10.0.0.1", "10.1.0.200", "192.0.2.99", "2001:db8::1"}).Draw(t, "client"),
+			rapid.Bool().Draw(t, "udp"))
+		checkPaths(t, h, packet, from, rotation(rapid.Uint32().Draw(t, "rotation")))
 	})
 }
 
@@ -134,7 +140,7 @@ func TestPathsAgreeOnEverySize(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkPaths(t, h, packet, true, rotation(uint32(octets)*goldenRatio))
+			checkPaths(t, h, packet, overUDP, rotation(uint32(octets)*goldenRatio))
 		}
 	}
 }
@@ -157,15 +163,44 @@ func FuzzFastPath(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, packet []byte, udp bool, r uint32) {
-		checkPaths(t, h, packet, udp, rotation(r))
+		checkPaths(t, h, packet, testClient(udp), rotation(r))
 	})
+}
+
+// oddQuestions have options, signatures and opcodes of all kinds.
+func oddQuestions(t testing.TB) []*dns.Msg {
+	t.Helper()
+	options := newQuestion(t, "web.marathon.mesos. A")
+	options.SetEdns0(1232, true)
+	options.IsEdns0().Option = []dns.EDNS0{
+		&dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0102030405060708090a0b0c0d0e0f101112131415161718"},
+		&dns.EDNS0_PADDING{Padding: make([]byte, 8)}, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE},
+		&dns.EDNS0_NSID{Code: dns.EDNS0NSID}, &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, Address: net.IPv4zero},
+	}
+	chaos := newQuestion(t, "version.bind. TXT")
+	chaos.Question[0].Qclass = dns.ClassCHAOS
+	signed := new(dns.Msg).SetAxfr("mesos.")
+	signed.SetTsig(testKey.Name, testKey.Algorithm+".", fudge, int64(now()))
+	signed.IsTsig().MACSize, signed.IsTsig().MAC = 32, strings.Repeat("00", 32)
+	return []*dns.Msg{options, chaos, signed, new(dns.Msg).SetNotify("mesos."), new(dns.Msg).SetAxfr("mesos."),
+		new(dns.Msg).SetIxfr("mesos.", 1, "ns1.mesos.", "root.mesos."), new(dns.Msg).SetUpdate("mesos.")}
 }
 
 // FuzzPacket: whatever comes, nothing panics, every reply can be read, fits, and belongs to its question.
 func FuzzPacket(f *testing.F) {
 	h := newTestHandler(f, newTestZone(f), func(o *Options) {
 		o.Recursion, o.Upstreams, o.CacheSize = true, addrPorts("192.0.2.1:53"), 10
+		o.ServerVersion, o.ServerID, o.Cookies = "1", "a", CookiesRequired
+		o.Transfer = Transfer{Allow: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Keys: []Key{testKey}}
 	})
+	for _, m := range oddQuestions(f) {
+		packet, err := m.Pack()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(packet, true)
+		f.Add(packet, false)
+	}
 	for _, name := range testNames {
 		packet, err := newQuestion(f, name+" ANY").Pack()
 		if err != nil {
@@ -175,10 +210,16 @@ func FuzzPacket(f *testing.F) {
 		f.Add(packet[:len(packet)/2], false)
 	}
 	f.Fuzz(func(t *testing.T, packet []byte, udp bool) {
-		got, q := h.handle(make([]byte, 0, maxUDPSize), packet, udp, 0)
+		got, q := h.handle(make([]byte, 0, maxUDPSize), packet, testClient(udp), 0)
 		if q != nil {
 			if got != nil {
 				t.Fatal("a reply and a query")
+			}
+			if q.transfer != nil {
+				for message := range h.transferred(q) {
+					unpack(t, message)
+				}
+				return
 			}
 			got = h.overloaded(q)
 		}

@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -12,12 +13,17 @@ import (
 type listener struct {
 	addr   netip.AddrPort
 	udp    *net.UDPConn
+	more   []*net.UDPConn // other sockets of the same address and port: see spread
 	tcp    *net.TCPListener
 	source sourceControl
 }
 
 // freePortTries is how often a port is looked for that is free for both UDP and TCP.
 const freePortTries = 16
+
+// udpBuffer is how many octets of questions and of replies the kernel is asked to keep for a socket. It gives less where
+// its limit is lower (net.core.rmem_max, wmem_max).
+const udpBuffer = 4 << 20
 
 // listen opens the sockets of an address.
 func listen(addr netip.AddrPort) (*listener, error) {
@@ -48,29 +54,55 @@ func openListener(addr netip.AddrPort) (*listener, error) {
 	if addr.Addr().Is4() {
 		families = [...]string{"tcp4", "udp4"}
 	}
-	tcp, err := net.ListenTCP(families[0], net.TCPAddrFromAddrPort(addr))
+	// Whoever is silent is gone before anybody would ask whether he is still there.
+	config := net.ListenConfig{KeepAlive: -1}
+	tcp, err := config.Listen(context.Background(), families[0], addr.String())
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{tcp: tcp}
+	l := &listener{tcp: tcp.(*net.TCPListener)}
 	l.addr = netip.AddrPortFrom(addr.Addr(), tcp.Addr().(*net.TCPAddr).AddrPort().Port())
 	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
-	if addr.Addr().IsUnspecified() {
-		if l.source, err = newSourceControl(l.udp, addr.Addr()); err != nil {
-			return nil, errors.Join(err, l.close())
-		}
+	if l.source, err = prepareUDP(l.udp, addr.Addr()); err != nil {
+		return nil, errors.Join(err, l.close())
 	}
 	return l, nil
 }
 
+// prepareUDP sets the options of a socket that listens on an address.
+func prepareUDP(conn *net.UDPConn, addr netip.Addr) (sourceControl, error) {
+	conn.SetReadBuffer(udpBuffer)  //nolint:errcheck // it works with less
+	conn.SetWriteBuffer(udpBuffer) //nolint:errcheck // likewise
+	return newSourceControl(conn, addr)
+}
+
+// spread opens more UDP sockets, so that there are n of them, where the kernel can spread clients over several.
+func (l *listener) spread(n int) error {
+	for range n - 1 {
+		conn, err := joinUDP(l.udp)
+		if conn == nil || err != nil {
+			return err
+		}
+		l.more = append(l.more, conn)
+		if _, err := prepareUDP(conn, l.addr.Addr()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // close closes the sockets. It may be called again.
 func (l *listener) close() error {
-	err := l.tcp.Close()
+	errs := []error{l.tcp.Close()}
 	if l.udp != nil {
-		err = errors.Join(err, l.udp.Close())
+		errs = append(errs, l.udp.Close())
 	}
+	for _, conn := range l.more {
+		errs = append(errs, conn.Close())
+	}
+	err := errors.Join(errs...)
 	if errors.Is(err, net.ErrClosed) {
 		return nil
 	}

@@ -50,7 +50,7 @@ func TestOddMessages(t *testing.T) {
 		{"an answer in the question", id + "0100" + "0001000100000000" + web + in + "c00c000100010000003c00040a000001", dns.RcodeSuccess},
 		{"opcode IQUERY", id + "0900" + one + web + in, dns.RcodeNotImplemented},
 		{"opcode STATUS", id + "1100" + one + web + in, dns.RcodeNotImplemented},
-		{"opcode NOTIFY", id + "2100" + one + web + in, dns.RcodeNotImplemented},
+		{"opcode NOTIFY, of what is no zone", id + "2100" + one + web + in, dns.RcodeNotAuth},
 		{"opcode UPDATE", id + "2900" + one + web + in, dns.RcodeNotImplemented},
 		{"opcode 15 and nothing else", id + "7900" + "0000000000000000", dns.RcodeNotImplemented},
 		{"all flags that mean nothing here", id + "05ff" + one + web + in, dns.RcodeSuccess},
@@ -60,7 +60,7 @@ func TestOddMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, q := h.handle(nil, packet, true, 0)
+			got, q := h.handle(nil, packet, overUDP, 0)
 			if q != nil {
 				t.Fatal("it is to be forwarded")
 			}

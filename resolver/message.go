@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -14,10 +15,10 @@ const (
 	questionLen = 4  // type and class, after the name
 	optLen      = 11 // of an OPT record without options (RFC 6891, section 6.1.2)
 	recordLen   = 12 // of a record whose owner is a compression pointer, without its data
-	pointerLen  = 2
 
 	minUDPSize = dns.MinMsgSize // what every client can take (RFC 1035, section 2.3.4)
-	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A).
+	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A). It
+	// is also what this server says that it takes.
 	maxUDPSize = 1232
 	maxTCPSize = dns.MaxMsgSize
 )
@@ -27,39 +28,52 @@ type query struct {
 	msg      *dns.Msg
 	question Question
 	opt      *dns.OPT // nil: the client does not speak EDNS
-	udp      bool     // it came over UDP
+	client            // who asks
 	limit    int      // octets that the reply may have
 	rotation rotation // where the answer's records start
+
+	options   []dns.EDNS0 // of the reply
+	hasCookie bool
+	verified  bool          // the client has shown that it gets what is sent to its address
+	padded    bool          // the reply is to be padded
+	signature *signature    // nil: it has none
+	transfer  *zoneTransfer // of a query that asks for one, and gets it
 }
 
 // parse understands a message. If it cannot, the second result is the reply to it; both nil: it gets none.
-// udp says that the client's word on sizes counts.
-func parse(packet []byte, udp bool, rotation rotation) (*query, []byte) {
+// A message without a question is understood when it has a cookie, which it then is about (RFC 7873, section 5.4).
+func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, []byte) {
 	if len(packet) < headerLen || packet[2]&bitQR != 0 {
 		return nil, nil
 	}
-	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery {
+	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery && opcode != dns.OpcodeNotify {
 		return nil, headerOnly(packet, dns.RcodeNotImplemented)
 	}
 	malformed := headerOnly(packet, dns.RcodeFormatError)
 	// A question that says it was cut is none.
-	if packet[2]&bitTC != 0 || binary.BigEndian.Uint16(packet[4:]) != 1 {
+	questions := int(binary.BigEndian.Uint16(packet[4:]))
+	if packet[2]&bitTC != 0 || questions > 1 {
 		return nil, malformed
 	}
-	name, ok := readName(nil, packet[headerLen:])
-	if !ok || len(packet) < headerLen+len(name)+questionLen {
-		return nil, malformed
+	q := &query{msg: new(dns.Msg), client: from, limit: maxTCPSize, rotation: rotation}
+	if questions == 1 {
+		name, ok := readName(nil, packet[headerLen:])
+		if !ok || len(packet) < headerLen+len(name)+questionLen {
+			return nil, malformed
+		}
+		q.question.Name = name
 	}
-	q := &query{msg: new(dns.Msg), udp: udp, limit: maxTCPSize, rotation: rotation}
 	// The library is content with fewer records than the header promises.
-	if q.msg.Unpack(packet) != nil || len(q.msg.Question) != 1 ||
+	if q.msg.Unpack(packet) != nil || len(q.msg.Question) != questions ||
 		len(q.msg.Answer) != int(binary.BigEndian.Uint16(packet[6:])) ||
 		len(q.msg.Ns) != int(binary.BigEndian.Uint16(packet[8:])) ||
 		len(q.msg.Extra) != int(binary.BigEndian.Uint16(packet[10:])) {
 		return nil, malformed
 	}
-	q.question = Question{Name: name, Type: q.msg.Question[0].Qtype, Class: q.msg.Question[0].Qclass}
-	for _, rr := range q.msg.Extra {
+	for i, rr := range q.msg.Extra {
+		if rr.Header().Rrtype == dns.TypeTSIG && i < len(q.msg.Extra)-1 {
+			return nil, malformed // RFC 8945, section 5.1
+		}
 		if opt, ok := rr.(*dns.OPT); ok {
 			if q.opt != nil || opt.Hdr.Name != "." {
 				return nil, malformed // RFC 6891, section 6.1.1
@@ -67,13 +81,23 @@ func parse(packet []byte, udp bool, rotation rotation) (*query, []byte) {
 			q.opt = opt
 		}
 	}
-	if udp {
+	if questions == 1 {
+		q.question.Type, q.question.Class = q.msg.Question[0].Qtype, q.msg.Question[0].Qclass
+	} else if !q.offersCookie() {
+		return nil, malformed
+	}
+	if q.udp {
 		q.limit = minUDPSize
 		if q.opt != nil {
-			q.limit = min(max(int(q.opt.UDPSize()), minUDPSize), maxUDPSize)
+			q.limit = sizes.limit(from, int(q.opt.UDPSize()))
 		}
 	}
 	return q, nil
+}
+
+// offersCookie reports whether there is a COOKIE option.
+func (q *query) offersCookie() bool {
+	return q.opt != nil && slices.ContainsFunc(q.opt.Option, func(o dns.EDNS0) bool { return o.Option() == dns.EDNS0COOKIE })
 }
 
 // headerOnly is a reply that is nothing but a header.
@@ -93,16 +117,28 @@ func (q *query) reply(rcode int) *dns.Msg {
 	return m
 }
 
-// pack makes the reply's wire format, with an OPT record if the question had one (RFC 6891, section 7). What the
-// client asked about DNSSEC is copied (RFC 3225, section 3).
+// pack makes the reply's wire format.
 func (q *query) pack(reply *dns.Msg) ([]byte, error) {
-	if q.opt != nil {
-		opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-		opt.SetUDPSize(maxUDPSize)
-		opt.SetDo(q.opt.Do())
+	wire, _, err := q.packAfter(reply, "", true)
+	return wire, err
+}
+
+// packAfter is pack for one of several messages that are the reply together. mac is that of the message before, which
+// its signature covers, and the one of this message. There is an OPT record if the question had one, and a TSIG record
+// likewise (RFC 6891, section 7; RFC 8945, section 5.3).
+func (q *query) packAfter(reply *dns.Msg, before string, first bool) (wire []byte, mac string, err error) {
+	if q.opt != nil && first {
+		opt := q.optRecord()
 		reply.Extra = append(reply.Extra, opt)
+		if q.padded {
+			q.pad(reply, opt)
+		}
 	}
-	return reply.Pack()
+	if q.signature != nil {
+		return q.signature.sign(reply, before)
+	}
+	wire, err = reply.Pack()
+	return wire, "", err
 }
 
 // room is how many octets of the reply are left for records.
@@ -113,44 +149,51 @@ func (q *query) room() int {
 // overflows reports whether a reply, to which pack has yet to add the OPT record, is too long.
 func (q *query) overflows(reply *dns.Msg) bool { return reply.Len()+q.optLen() > q.limit }
 
+// optLen is how many octets the records take that packAfter adds.
 func (q *query) optLen() int {
-	if q.opt == nil {
-		return 0
+	octets := 0
+	if q.opt != nil {
+		octets += dns.Len(q.optRecord())
 	}
-	return optLen
+	if q.signature != nil {
+		octets += q.signature.len()
+	}
+	return octets
 }
 
-// answer makes the message of an answer from the zone. Of records that do not all fit, it has as many as do, and TC
-// when truncateBit is set; additional records are the first to go, and not missed (RFC 2181, section 9).
-func (q *query) answer(a Answer, truncateBit bool) *dns.Msg {
+// answer makes the message of an answer from the zone. Of records that do not all fit it has as many as do, and TC when
+// truncateBit is set; additional records are the first to go, and not missed (RFC 2181, section 9). A reply that has no
+// room for a single record says TC in any case: without, it would say that there are none.
+func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 	m := q.reply(dns.RcodeSuccess)
 	m.Authoritative = true
 	owner := q.msg.Question[0].Name
-	room := q.room()
 	switch a.Result {
 	case NameError, NoData:
 		if a.Result == NameError {
 			m.Rcode = dns.RcodeNameError
 		}
-		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.snapshot.Domain()))
-		m.Ns = []dns.RR{resourceRecord(a.snapshot, owner[apex:], a.SOA, 0)} // as it was spelled, to be pointed to
+		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.apex.Name))
+		soa := resourceRecord(owner[apex:], a.SOA, 0) // as it was spelled, to be pointed to
+		soa.Header().Ttl = negativeTTL(a.SOA)
+		m.Ns = []dns.RR{soa}
 	case Success:
-		n := a.Set.Len()
-		start := q.rotation.start(n)
-		for i := range n {
-			rr := resourceRecord(a.snapshot, owner, a.Set, (start+i)%n)
-			if room -= pointerLen + dns.Len(rr) - len(q.question.Name); room < 0 {
-				m.Truncated = truncateBit
-				return m
-			}
-			m.Answer = append(m.Answer, rr)
+		room := q.room()
+		chosen, cut := s.choose(a, q, room)
+		for _, i := range chosen {
+			m.Answer = append(m.Answer, resourceRecord(owner, a.Set, i))
+			room -= recordSize(a.Set, i)
 		}
-		for name, set := range a.Additional() {
+		if cut {
+			m.Truncated = truncateBit || len(chosen) == 0
+			return m
+		}
+		for name, set := range a.Additional(chosen) {
 			if room -= set.Len() * (recordLen + addressLen(set.Type)); room < 0 {
 				break
 			}
 			for i := range set.Len() {
-				m.Extra = append(m.Extra, resourceRecord(a.snapshot, name, set, i))
+				m.Extra = append(m.Extra, resourceRecord(name, set, i))
 			}
 		}
 	}
@@ -164,6 +207,9 @@ func (q *query) answer(a Answer, truncateBit bool) *dns.Msg {
 	return m
 }
 
+// negativeTTL is how long a negative answer may be kept (RFC 2308, section 3).
+func negativeTTL(soa *records.RRset) uint32 { return min(soa.TTL, soa.SOA().Minimum) }
+
 // addressLen is the size of the data of an address record.
 func addressLen(t uint16) int {
 	if t == records.TypeA {
@@ -173,7 +219,7 @@ func addressLen(t uint16) int {
 }
 
 // resourceRecord is the i-th record of a set.
-func resourceRecord(s *records.Snapshot, owner string, set *records.RRset, i int) dns.RR {
+func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
 	header := dns.RR_Header{Name: owner, Rrtype: set.Type, Class: dns.ClassINET, Ttl: set.TTL}
 	switch set.Type {
 	case records.TypeA:
@@ -184,9 +230,11 @@ func resourceRecord(s *records.Snapshot, owner string, set *records.RRset, i int
 		srv := set.SRV[i]
 		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
 	case records.TypeNS:
-		return &dns.NS{Hdr: header, Ns: set.NS[i]}
+		return &dns.NS{Hdr: header, Ns: set.Names()[i]}
+	case records.TypePTR:
+		return &dns.PTR{Hdr: header, Ptr: set.Names()[i]}
 	default:
-		return &dns.SOA{Hdr: header, Ns: set.SOA.MName, Mbox: set.SOA.RName, Serial: s.Serial(),
-			Refresh: set.SOA.Refresh, Retry: set.SOA.Retry, Expire: set.SOA.Expire, Minttl: set.TTL}
+		return &dns.SOA{Hdr: header, Ns: set.SOA().MName, Mbox: set.SOA().RName, Serial: set.SOA().Serial,
+			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.SOA().Minimum}
 	}
 }

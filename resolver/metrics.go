@@ -12,9 +12,13 @@ import (
 //
 //	rollcall_dns_queries_total{type,rcode}         counter: questions answered; type "other" for rare ones, "none" for
 //	                                               messages that could not be read
+//	rollcall_dns_dropped_total                     counter: packets not answered, as too many were being answered
+//	rollcall_dns_limited_total{action}             counter: replies to strangers, over UDP, that were too many ("dropped",
+//	                                               or replaced by one with TC, "slipped") or too long ("truncated")
 //	rollcall_dns_forwards_total{upstream,result}   counter: questions to an upstream server; result "reply" or "failure"
 //	rollcall_dns_cache_hits_total                  counter: forwarded questions answered from the cache
 //	rollcall_dns_cache_misses_total                counter: those that were not
+//	rollcall_dns_transfers_total{kind}             counter: zone transfers completed, "whole" or "incremental"
 //	rollcall_dns_zone_records                      gauge: records in the zone
 //	rollcall_dns_zone_names                        gauge: names with records
 //	rollcall_dns_zone_tasks                        gauge: tasks that are published
@@ -24,9 +28,15 @@ import (
 //	rollcall_dns_zone_ready                        gauge: 1 when all sources of names have spoken, else 0
 //	rollcall_dns_zone_changed_timestamp_seconds    gauge: when the zone last changed, Unix time; 0 for never
 type metrics struct {
-	queries                [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
-	forwards               *prometheus.CounterVec
+	queries  [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
+	forwards *prometheus.CounterVec
+	dropped  prometheus.Counter
+
+	strangersDropped, strangersSlipped, strangersCut prometheus.Counter
+
 	cacheHits, cacheMisses prometheus.Counter
+	transfers              *prometheus.CounterVec
+	forwarding             *forwardMetrics
 }
 
 // queryTypes and queryRcodes are those that are counted apart. Others share one counter, as clients can make them up.
@@ -34,7 +44,7 @@ var (
 	queryTypes = [...]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeNS, dns.TypeANY, dns.TypePTR,
 		dns.TypeMX, dns.TypeTXT, dns.TypeCNAME, dns.TypeDS, dns.TypeHTTPS, dns.TypeNone}
 	queryRcodes = [...]int{dns.RcodeSuccess, dns.RcodeNameError, dns.RcodeServerFailure, dns.RcodeRefused,
-		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers}
+		dns.RcodeFormatError, dns.RcodeNotImplemented, dns.RcodeBadVers, dns.RcodeBadCookie}
 )
 
 // newMetrics makes the metrics and registers them.
@@ -47,15 +57,25 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 	m := &metrics{
 		forwards: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_forwards_total",
 			Help: "DNS questions to upstream servers, by server and whether it replied."}, []string{"upstream", "result"}),
+		dropped:     counter("dropped_total", "DNS packets not answered, as too many were being answered."),
 		cacheHits:   counter("cache_hits_total", "Forwarded DNS questions answered from the cache."),
 		cacheMisses: counter("cache_misses_total", "Forwarded DNS questions that were not in the cache."),
+		forwarding:  newForwardMetrics(),
 	}
+	limited := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_limited_total",
+		Help: "Replies to clients that nothing is known of that were too many or too long."}, []string{"action"})
+	m.strangersDropped = limited.WithLabelValues("dropped")
+	m.strangersSlipped = limited.WithLabelValues("slipped")
+	m.strangersCut = limited.WithLabelValues("truncated")
+	m.transfers = prometheus.NewCounterVec(prometheus.CounterOpts{Name: "rollcall_dns_transfers_total",
+		Help: "Zone transfers completed, whole or incremental."}, []string{"kind"})
 	for i := range m.queries {
 		for j := range m.queries[i] {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.forwards, m.cacheHits, m.cacheMisses)
+	collectors := append(zoneGauges(zone), queries, m.dropped, limited, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {
 		errs = append(errs, registry.Register(c))

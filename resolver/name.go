@@ -1,12 +1,6 @@
 package resolver
 
-import (
-	"bytes"
-
-	"github.com/miekg/dns"
-
-	"rollcall/records"
-)
+import "bytes"
 
 const (
 	maxLabel = 63  // octets of a label (RFC 1035, section 2.3.4)
@@ -19,15 +13,6 @@ func within(name, apex []byte) bool {
 		name = name[1+name[0]:]
 	}
 	return bytes.Equal(name, apex)
-}
-
-// apexOf is the zone's apex in wire format, in a buffer of maxName octets.
-func apexOf(s *records.Snapshot, buf []byte) []byte {
-	n, err := dns.PackDomainName(s.Domain(), buf, 0, nil, false)
-	if err != nil {
-		return buf[:0] // cannot be: the zone checked its domain
-	}
-	return buf[:n]
 }
 
 // readName reads the name at the start of a question: its wire format in lower case, appended to dst. It reports false

@@ -86,7 +86,7 @@ func TestReconfigureWhileAQuestionIsForwarded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, q := h.handle(nil, packet, true, 0)
+	_, q := h.handle(nil, packet, overUDP, 0)
 	if q == nil {
 		t.Fatal("the question is not forwarded")
 	}

@@ -21,21 +21,25 @@ const (
 
 // rendering gives a set's records in wire format, one after the other in the set's order, each with the name of the
 // question for its owner. It is made once and kept with the set. nil: the set has none, and the slow path answers.
-func rendering(s *records.Snapshot, set *records.RRset) []byte {
+func rendering(set *records.RRset) []byte {
 	if wire := set.Rendering(); wire != nil {
 		return wire
 	}
-	wire := render(s, set)
+	wire := render(set)
 	if wire != nil {
 		set.SetRendering(wire)
 	}
 	return wire
 }
 
-func render(s *records.Snapshot, set *records.RRset) []byte {
+func render(set *records.RRset) []byte {
 	n := set.Len()
 	if n == 0 || n > maxRendered {
 		return nil
+	}
+	ttl := set.TTL
+	if set.SOA() != nil {
+		ttl = negativeTTL(set) // answers that have it for their subject are not made of renderings
 	}
 	var out []byte
 	// record appends what precedes the data, and fills in the length of what data appends.
@@ -43,7 +47,7 @@ func render(s *records.Snapshot, set *records.RRset) []byte {
 		out = binary.BigEndian.AppendUint16(out, questionPointer)
 		out = binary.BigEndian.AppendUint16(out, set.Type)
 		out = binary.BigEndian.AppendUint16(out, dns.ClassINET)
-		out = binary.BigEndian.AppendUint32(out, set.TTL)
+		out = binary.BigEndian.AppendUint32(out, ttl)
 		at := len(out)
 		out = append(out, 0, 0)
 		data()
@@ -67,11 +71,14 @@ func render(s *records.Snapshot, set *records.RRset) []byte {
 			name(srv.Target) // never compressed (RFC 2782)
 		})
 	}
-	if soa := set.SOA; soa != nil {
+	for _, target := range set.Names() {
+		record(func() { name(target) })
+	}
+	if soa := set.SOA(); soa != nil {
 		record(func() {
 			name(soa.MName)
 			name(soa.RName)
-			for _, v := range [...]uint32{s.Serial(), soa.Refresh, soa.Retry, soa.Expire, set.TTL} {
+			for _, v := range [...]uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, soa.Minimum} {
 				out = binary.BigEndian.AppendUint32(out, v)
 			}
 		})

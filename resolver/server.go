@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -11,15 +12,28 @@ import (
 	"time"
 )
 
+// maxWorkers is how many packets are answered at one time that are no plain questions. They cost memory, and keep each
+// other waiting.
+const maxWorkers = 1024
+
 // Server answers DNS questions over UDP and TCP.
 type Server struct {
 	handler   *handler
+	notifier  *notifier
 	log       *slog.Logger
 	listeners []*listener
+	tls       net.Listener  // of DNS over TLS; nil: not served
+	https     net.Listener  // of DNS over HTTPS; nil: not served
 	slots     chan struct{} // one element for each question that is being forwarded
-	conns     chan struct{} // one element for each TCP connection
+	workers   chan struct{} // one element for each packet that is being answered slowly
+	conns     *connections
+	strangers *strangers
+	buffers   sync.Pool     // of *streamBuffers
+	parts     atomic.Int64  // octets of the messages that have come in part
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
+
+	certificate *Certificate // of tls and https
 }
 
 // New opens the listeners, so that a port that is taken is told at once and port 0 has its number. Questions are
@@ -31,10 +45,14 @@ func New(zone Zone, o Options) (*Server, error) {
 	}
 	o = o.withDefaults()
 	s := &Server{
-		log:   o.Logger,
-		slots: make(chan struct{}, o.MaxForwards),
-		conns: make(chan struct{}, o.MaxConnections),
-		idle:  idleTimeout,
+		log:     o.Logger,
+		slots:   make(chan struct{}, o.MaxForwards),
+		workers: make(chan struct{}, maxWorkers),
+		conns:   newConnections(o.MaxConnections, o.MaxClientConnections),
+		buffers: sync.Pool{New: newStreamBuffers},
+		idle:    idleTimeout,
+		notifier: &notifier{zone: zone, secondaries: o.Transfer.Secondaries, keys: newKeyring(o.Transfer.Keys), log: o.Logger,
+			pause: notifyPause, timeout: notifyTimeout},
 	}
 	for _, addr := range o.Addrs {
 		l, err := listen(addr)
@@ -42,11 +60,19 @@ func New(zone Zone, o Options) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.listeners = append(s.listeners, l)
+		// A reader for each processor that Go uses does all the work of a plain question.
+		if err := l.spread(runtime.GOMAXPROCS(0)); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	if err := s.listenSecure(o); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	var err error
 	if s.handler, err = newHandler(zone, o, s.Addrs()); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.strangers = newStrangers(o.Strangers, s.handler.metrics)
 	return s, nil
 }
 
@@ -68,18 +94,28 @@ func (s *Server) Run(ctx context.Context) error {
 	var reading sync.WaitGroup // from the listeners; this ends when they are closed
 	var pending sync.WaitGroup // forwards and TCP connections; they end with ctx
 	for _, l := range s.listeners {
-		// One reader for each processor that Go uses: a reader does all the work of a question in the zone.
-		for range runtime.GOMAXPROCS(0) {
-			reading.Go(func() { s.serveUDP(ctx, l, &pending) })
+		for _, conn := range append(l.more, l.udp) {
+			reading.Go(func() { s.serveUDP(ctx, l, conn, &pending) })
 		}
 		reading.Go(func() { s.serveTCP(ctx, l, &pending) })
+	}
+	for _, secondary := range s.notifier.secondaries {
+		pending.Go(func() { s.notifier.run(ctx, secondary) })
+	}
+	if s.tls != nil {
+		reading.Go(func() { s.serveTLS(ctx, s.tls, &pending) })
+	}
+	if s.https != nil {
+		reading.Go(func() { s.serveHTTPS(ctx, s.https) })
 	}
 	s.serving.Store(true)
 	<-ctx.Done()
 	s.serving.Store(false)
 	err := s.Close()
+	s.conns.closeAll()
 	reading.Wait()
 	pending.Wait() // nobody adds to it any more
+	s.handler.close()
 	return err
 }
 
@@ -97,20 +133,25 @@ func (s *Server) Close() error {
 	for _, l := range s.listeners {
 		errs = append(errs, l.close())
 	}
+	for _, l := range []net.Listener{s.tls, s.https} {
+		if l == nil {
+			continue
+		}
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
 	return errors.Join(errs...)
 }
 
-// forward has a question answered by the upstream servers, without waiting for them, and hands the reply to deliver,
-// nil if there is none. When too many wait already, it delivers an error at once.
-func (s *Server) forward(ctx context.Context, pending *sync.WaitGroup, q *query, deliver func(reply []byte)) {
+// forwarded has a question answered by the upstream servers and waits for them. nil: there is no reply. When too many
+// wait already, it gives an error at once.
+func (s *Server) forwarded(ctx context.Context, q *query) []byte {
 	select {
 	case s.slots <- struct{}{}:
-	default:
-		deliver(s.handler.overloaded(q))
-		return
-	}
-	pending.Go(func() {
 		defer func() { <-s.slots }()
-		deliver(s.handler.forwarded(ctx, q))
-	})
+		return s.handler.forwarded(ctx, q)
+	default:
+		return s.handler.overloaded(q)
+	}
 }

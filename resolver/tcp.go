@@ -1,13 +1,12 @@
 package resolver
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
-	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -18,148 +17,96 @@ const (
 	// maxOutstanding is how many questions of one connection are forwarded at one time. The next ones are not read
 	// before one of them is answered.
 	maxOutstanding = 64
+	// maxErrorPause is the longest pause between tries to accept connections when that fails.
+	maxErrorPause = time.Second
 )
 
 // serveTCP accepts connections until ctx ends.
 func (s *Server) serveTCP(ctx context.Context, l *listener, pending *sync.WaitGroup) {
-	for failures := 0; ; {
-		conn, err := l.tcp.Accept()
+	for wait := errorPause; ; {
+		conn, err := l.tcp.AcceptTCP()
 		if err != nil {
 			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			if failures++; failures == 1 {
+			if wait == errorPause {
 				s.log.Error("accepting DNS connections", "addr", l.addr, "err", err)
 			}
-			pause(ctx, errorPause)
+			if errors.Is(err, syscall.EMFILE) {
+				s.conns.makeRoom() // its file descriptor is one for the next connection
+			}
+			pause(ctx, wait)
+			wait = min(2*wait, maxErrorPause)
 			continue
 		}
-		failures = 0
-		select {
-		case s.conns <- struct{}{}:
-		default:
+		wait = errorPause
+		c := newStream(s, conn)
+		if !s.conns.add(c) {
 			conn.Close()
 			continue
 		}
 		pending.Go(func() {
-			defer func() { <-s.conns }()
-			s.serveConn(ctx, conn)
+			defer s.conns.remove(c)
+			c.serve(ctx)
 		})
 	}
 }
 
-// stream is a TCP connection. Questions are answered in the order in which they come, but those that are forwarded do
-// not keep the next ones waiting (RFC 7766, section 6.2.1.1: pipelining, replies in any order).
-type stream struct {
-	conn net.Conn
-	idle time.Duration // that the client may take for each message
-
-	mu     sync.Mutex // for what follows
-	out    *bufio.Writer
-	broken bool
-}
-
-// serveConn answers the questions of a connection until the client ends it, is idle, or ctx ends.
-func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	var outstanding sync.WaitGroup
-	defer outstanding.Wait() // a client that has said everything still wants the answers
-	slots := make(chan struct{}, maxOutstanding)
-
-	c := &stream{conn: conn, idle: s.idle, out: bufio.NewWriter(conn)}
-	in := bufio.NewReader(conn)
-	var packet, reply []byte
-	for rotation := newRotation(); ; rotation = rotation.next() {
-		if in.Buffered() == 0 && !c.flush() {
-			return
-		}
-		var err error
-		if packet, err = c.read(in, packet); err != nil {
-			c.flush()
-			return
-		}
-		answer, q := s.handler.handle(reply, packet, false, rotation)
+// slowly answers the packets that are no plain questions, in the order in which they came, but those that are forwarded
+// do not keep the next ones waiting (RFC 7766, section 6.2.1.1: pipelining, replies in any order). It reports false when
+// the connection is to end.
+func (c *stream) slowly(ctx context.Context, b *streamBuffers, packets [][]byte) bool {
+	for _, packet := range packets {
+		c.rotation = c.rotation.next()
+		reply, q := c.server.handler.slow(packet, c.from, c.rotation)
 		switch {
-		case q != nil:
-			if !c.flush() {
-				return
-			}
-			slots <- struct{}{}
-			s.forward(ctx, &outstanding, q, func(reply []byte) {
-				defer func() { <-slots }()
-				if reply != nil && c.write(reply) {
-					c.flush()
+		case q != nil && q.transfer != nil:
+			for message := range c.server.handler.transferred(q) {
+				if b.out = appendMessage(b.out, message); len(b.out) > flushSize && !c.flush(b) {
+					return false
 				}
-			})
-		case answer == nil:
-			return // no message, or one that is a reply itself: this is no client
-		case !c.write(answer):
-			return
+			}
+		case q != nil:
+			if !c.forward(ctx, b, q) {
+				return false
+			}
+		case reply == nil:
+			c.flush(b)
+			return false // no message, or one that is a reply itself: this is no client
 		default:
-			reply = answer[:0]
+			if b.out = appendMessage(b.out, reply); len(b.out) > flushSize && !c.flush(b) {
+				return false
+			}
 		}
 	}
+	return true
 }
 
-// read reads a message with its length before it (RFC 1035, section 4.2.2), into a buffer that may be used again.
-func (c *stream) read(in *bufio.Reader, buf []byte) ([]byte, error) {
-	if err := c.conn.SetReadDeadline(time.Now().Add(c.idle)); err != nil {
-		return nil, err
+// forward has a question answered by the upstream servers, without waiting for them unless too many wait already.
+func (c *stream) forward(ctx context.Context, b *streamBuffers, q *query) bool {
+	if c.slots == nil {
+		c.slots = make(chan struct{}, maxOutstanding)
 	}
-	var length [2]byte
-	if _, err := io.ReadFull(in, length[:]); err != nil {
-		return nil, err
+	select {
+	case c.slots <- struct{}{}:
+	default:
+		if !c.flush(b) {
+			return false
+		}
+		c.slots <- struct{}{}
 	}
-	n := int(binary.BigEndian.Uint16(length[:]))
-	if cap(buf) < n {
-		buf = make([]byte, n)
-	}
-	_, err := io.ReadFull(in, buf[:n])
-	return buf[:n], err
+	c.working.Add(1)
+	c.outstanding.Go(func() {
+		if reply := c.server.forwarded(ctx, q); reply != nil {
+			c.write(appendMessage(make([]byte, 0, 2+len(reply)), reply))
+		}
+		c.working.Add(-1)
+		<-c.slots
+	})
+	return true
 }
 
-// write adds a reply to those that flush sends. It reports false when the connection is broken.
-func (c *stream) write(reply []byte) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.broken {
-		return false
-	}
-	if c.out.Available() < 2+len(reply) {
-		c.extend()
-	}
-	var length [2]byte
-	binary.BigEndian.PutUint16(length[:], uint16(len(reply)))
-	_, err := c.out.Write(length[:])
-	if err == nil {
-		_, err = c.out.Write(reply)
-	}
-	return c.check(err)
-}
-
-// flush sends what was written. It reports false when the connection is broken.
-func (c *stream) flush() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.broken || c.out.Buffered() == 0 {
-		return !c.broken
-	}
-	c.extend()
-	return c.check(c.out.Flush())
-}
-
-// extend gives the client time to take what is sent next.
-func (c *stream) extend() {
-	c.check(c.conn.SetWriteDeadline(time.Now().Add(c.idle)))
-}
-
-// check closes the connection after an error: a reply that was written in part cannot be taken back.
-func (c *stream) check(err error) bool {
-	if err != nil {
-		c.broken = true
-		c.conn.Close()
-	}
-	return !c.broken
+// appendMessage adds a message with its length before it (RFC 1035, section 4.2.2).
+func appendMessage(dst, message []byte) []byte {
+	return append(binary.BigEndian.AppendUint16(dst, uint16(len(message))), message...)
 }

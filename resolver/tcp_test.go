@@ -157,41 +157,6 @@ func TestConnectionEnds(t *testing.T) {
 	}
 }
 
-// More connections than there may be are closed at once; when one ends, another finds room.
-func TestMaxConnections(t *testing.T) {
-	s := newTestServer(t, newTestZone(t), func(o *Options) { o.MaxConnections = 2 })
-	question := framed(t, newQuestion(t, "one.marathon.mesos. A"))
-	first, second := dialTCP(t, s), dialTCP(t, s)
-	for _, conn := range []*net.TCPConn{first, second} {
-		send(t, conn, question)
-		readTCP(t, conn)
-	}
-	third := dialTCP(t, s)
-	if _, err := third.Read(make([]byte, 1)); err == nil || errors.Is(err, net.ErrClosed) {
-		t.Errorf("the third connection: %v, want it closed by the server", err)
-	}
-	if err := first.CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Fatal(err)
-	}
-	for { // the server gives the place away after it has closed the connection
-		conn, err := net.Dial("tcp", s.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = conn.Write(question)
-		if err == nil {
-			_, err = (&dns.Conn{Conn: conn}).ReadMsg()
-		}
-		conn.Close()
-		if err == nil {
-			return
-		}
-	}
-}
-
 // A connection on which nothing comes is closed, and so is one on which a question does not become whole.
 func TestIdleTimeout(t *testing.T) {
 	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0")})

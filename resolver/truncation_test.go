@@ -13,7 +13,7 @@ func size(t *testing.T, h *handler, m *dns.Msg, udp bool) (*dns.Msg, int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _ := h.handle(make([]byte, 0, maxUDPSize), packet, udp, newRotation())
+	got, _ := h.handle(make([]byte, 0, maxUDPSize), packet, testClient(udp), newRotation())
 	return unpack(t, got), len(got)
 }
 
@@ -101,7 +101,7 @@ func TestRotation(t *testing.T) {
 	first := make(map[string]int)
 	r := newRotation()
 	for range 300 {
-		got, _ := h.handle(nil, packet, true, r)
+		got, _ := h.handle(nil, packet, overUDP, r)
 		first[unpack(t, got).Answer[0].String()]++
 		r = r.next().next() // as when every second question is another
 	}

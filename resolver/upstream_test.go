@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -24,7 +25,8 @@ type fakeUpstream struct {
 	addr      netip.AddrPort
 	questions atomic.Int32 // that came over UDP
 	overTCP   atomic.Int32
-	ports     chan uint16 // from which questions came over UDP, as far as there is room
+	probes    atomic.Int32 // whether questions come back
+	ports     chan uint16  // from which questions came over UDP, as far as there is room
 }
 
 // behaviour gets a question and says what to send: any number of packets, in this order.
@@ -54,15 +56,20 @@ func newFakeUpstream(t testing.TB, b behaviour) *fakeUpstream {
 			if err != nil {
 				return
 			}
-			u.questions.Add(1)
-			select {
-			case u.ports <- from.Port():
-			default:
-			}
 			m := new(dns.Msg)
 			if err := m.Unpack(buf[:n]); err != nil {
 				t.Errorf("a question that cannot be read came upstream: %v", err)
 				continue
+			}
+			if len(m.Question) == 1 && strings.HasSuffix(m.Question[0].Name, loopZone) {
+				u.probes.Add(1)
+				l.udp.WriteToUDPAddrPort(packed(new(dns.Msg).SetRcode(m, dns.RcodeNameError)), from) //nolint:errcheck
+				continue
+			}
+			u.questions.Add(1)
+			select {
+			case u.ports <- from.Port():
+			default:
 			}
 			for _, packet := range b(m, false) {
 				l.udp.WriteToUDPAddrPort(packet, from) //nolint:errcheck // the asker may be gone

@@ -13,8 +13,8 @@ import (
 	"rollcall/records"
 )
 
-// testTTL is not a TTL that anything would have by accident.
-const testTTL = 77
+// testTTL and testNegativeTTL are not TTLs that anything would have by accident.
+const testTTL, testNegativeTTL = 77, 33
 
 // newTestZone is a zone "mesos" of six agents and these names under marathon.mesos, and what follows from them:
 //
@@ -27,7 +27,7 @@ const testTTL = 77
 func newTestZone(t testing.TB) *records.Zone {
 	t.Helper()
 	o := records.DefaultOptions("mesos")
-	o.TTL = testTTL
+	o.TTL, o.NegativeTTL = testTTL, testNegativeTTL
 	o.ListenAddrs = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
 	z, err := records.New(o)
 	if err != nil {
@@ -71,7 +71,7 @@ func (unready) Ready() bool { return false }
 // newTestHandler makes a handler as a server has it; change may change the options.
 func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler {
 	t.Helper()
-	o := Options{RecursionAvailable: true, SetTruncateBit: true}
+	o := Options{RecursionAvailable: true, SetTruncateBit: true, LocalNetworks: DefaultLocalNetworks()}
 	for _, f := range change {
 		f(&o)
 	}
@@ -79,8 +79,14 @@ func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler 
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(h.close)
 	return h
 }
+
+// overUDP is a client whose address is not known.
+var overUDP = client{addr: netip.MustParseAddr("192.0.2.99"), udp: true}
+
+func testClient(udp bool) client { return client{addr: overUDP.addr, udp: udp} }
 
 // newQuestion reads a question like "web.marathon.mesos. A".
 func newQuestion(t testing.TB, text string) *dns.Msg {
@@ -104,7 +110,7 @@ func reply(t testing.TB, h *handler, m *dns.Msg, udp bool) *dns.Msg {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, q := h.handle(make([]byte, 0, maxUDPSize), packet, udp, newRotation())
+	got, q := h.handle(make([]byte, 0, maxUDPSize), packet, testClient(udp), newRotation())
 	if q != nil {
 		t.Fatal("the question is to be forwarded")
 	}
@@ -133,7 +139,13 @@ func (want expected) check(t *testing.T, zone Zone, got *dns.Msg) {
 	if got.Rcode != want.rcode {
 		t.Errorf("rcode %s, want %s", dns.RcodeToString[got.Rcode], dns.RcodeToString[want.rcode])
 	}
-	soa := fmt.Sprintf("mesos. %d IN SOA ns1.mesos. root.ns1.mesos. %d 60 600 86400 %d", testTTL, zone.Snapshot().Serial(), testTTL)
+	soa := func(section string) string {
+		ttl := testTTL
+		if section == "authority" {
+			ttl = testNegativeTTL
+		}
+		return fmt.Sprintf("mesos. %d IN SOA ns1.mesos. root.ns1.mesos. %d 60 600 86400 %d", ttl, zone.Snapshot().Serial(), testNegativeTTL)
+	}
 	for _, section := range []struct {
 		name string
 		got  []dns.RR
@@ -142,7 +154,7 @@ func (want expected) check(t *testing.T, zone Zone, got *dns.Msg) {
 		wanted := []string{}
 		for _, line := range section.want {
 			if line == "SOA" {
-				line = soa
+				line = soa(section.name)
 			}
 			rr, err := dns.NewRR(line)
 			if err != nil {

@@ -3,12 +3,12 @@ package scheduler
 import "slices"
 
 // dockerParameters are the options of "docker run" that apps may give in container.docker.parameters, by their long
-// names. Those that would take a container out of the engine's hands (name, detach, restart, publish, the limits that
+// names; "lxc-conf", which Marathon's documentation has, does nothing since Docker 1.10. Those that would take a container out of the engine's hands (name, detach, restart, publish, the limits that
 // cpus and mem set, log drivers that keep the output from the sandbox) are not among them.
 var dockerParameters = []string{
 	"add-host", "cap-add", "cap-drop", "device", "dns", "dns-opt", "dns-option", "dns-search", "entrypoint", "env",
-	"group-add", "hostname", "init", "ipc", "label", "memory-swap", "net", "net-alias", "network", "network-alias", "pid",
-	"pids-limit", "read-only", "rm", "security-opt", "shm-size", "sysctl", "tmpfs", "ulimit", "user", "volume", "workdir",
+	"group-add", "hostname", "init", "ipc", "label", "lxc-conf", "memory-swap", "net", "net-alias", "network", "network-alias", "pid",
+	"pids-limit", "read-only", "rm", "security-opt", "shm-size", "sysctl", "tmpfs", "ulimit", "user", "volume", "volumes-from", "workdir",
 }
 
 // DockerParameters lists the names that an engine takes in container.docker.parameters, in ascending order.

@@ -23,12 +23,12 @@ func (w *work) size(app *App) int {
 
 // size counts the agents for an app that is to run on each. An agent that is known only by an instance on it counts as
 // well: after a restart agents are heard of one by one, and nothing may be ended for want of word of them.
-func (app *App) size(agents iter.Seq[*Agent], instances iter.Seq[*Instance]) int {
-	if !app.OnePerAgent || app.Instances == 0 {
-		return app.Instances
+func (a *App) size(agents iter.Seq[*Agent], instances iter.Seq[*Instance]) int {
+	if !a.OnePerAgent || a.Instances == 0 {
+		return a.Instances
 	}
 	var fixed []*matcher
-	for _, c := range app.Constraints {
+	for _, c := range a.Constraints {
 		switch c.Operator {
 		case Like, Unlike, Is, Cluster:
 			if c.Operator != Cluster || c.Value != "" {
@@ -45,8 +45,8 @@ func (app *App) size(agents iter.Seq[*Agent], instances iter.Seq[*Instance]) int
 		}
 		on[id] = true
 	}
-	for a := range agents {
-		add(a.ID, a.place())
+	for agent := range agents {
+		add(agent.ID, agent.place())
 	}
 	for i := range instances {
 		if i.AgentID != "" && i.Goal == GoalRunning && i.Condition != UnreachableInactive {

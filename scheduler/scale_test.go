@@ -12,7 +12,6 @@ import (
 type scale struct {
 	core    *Core
 	now     time.Time
-	free    map[OfferID]Offer // offers that the core has used or declined
 	tasks   map[TaskID]AgentID
 	events  []Event
 	steps   int

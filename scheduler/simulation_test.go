@@ -218,12 +218,11 @@ func newSimulation(seed uint64) *simulation {
 }
 
 // Helper, Fatal, Fatalf and Errorf make the simulation its own failer.
-func (s *simulation) Helper()                     {}
-func (s *simulation) Fatal(args ...any)           { panic(violation(fmt.Sprint(args...))) }
-func (s *simulation) Fatalf(f string, a ...any)   { panic(violation(fmt.Sprintf(f, a...))) }
-func (s *simulation) Errorf(f string, a ...any)   { panic(violation(fmt.Sprintf(f, a...))) }
-func (s *simulation) tell(what string)            { fmt.Fprintf(&s.told, "%10s  %s\n", s.now.Sub(s.began), what) }
-func (s *simulation) tellf(f string, args ...any) { s.tell(fmt.Sprintf(f, args...)) }
+func (s *simulation) Helper()                   {}
+func (s *simulation) Fatal(args ...any)         { panic(violation(fmt.Sprint(args...))) }
+func (s *simulation) Fatalf(f string, a ...any) { panic(violation(fmt.Sprintf(f, a...))) }
+func (s *simulation) Errorf(f string, a ...any) { panic(violation(fmt.Sprintf(f, a...))) }
+func (s *simulation) tell(what string)          { fmt.Fprintf(&s.told, "%10s  %s\n", s.now.Sub(s.began), what) }
 
 // ask makes a request and keeps account of what was acknowledged. An answer that a crash swallowed may be either.
 func (s *simulation) ask(e Event) string {

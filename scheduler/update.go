@@ -181,6 +181,9 @@ func (w *work) adopt(d *Draft, p *Plan) {
 		w.save(KindApp, string(id))
 		if before := p.Before[id]; before == nil || before.VersionInfo.LastConfigChangeAt != after.VersionInfo.LastConfigChangeAt {
 			w.forgetDelay(id)
+			if w.queue.get(string(id)) != nil {
+				w.queue.put(string(id), newLaunchQueue(w.ts)) // what the old definition refused the new one may take
+			}
 		}
 		w.pruneVersions(id)
 	}

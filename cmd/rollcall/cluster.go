@@ -121,6 +121,7 @@ func (c *cluster) task(t *mesos.Task) records.Task {
 		Key: taskKey(t.Key()), ID: t.ID, Name: t.Name, Framework: c.frameworks[t.FrameworkID],
 		FrameworkKey: t.FrameworkID, AgentID: t.AgentID,
 		State: t.State, Ports: t.Ports, Addresses: records.Addresses(t.Addresses),
+		TTL: ttlOf(t.Labels),
 	}
 	if d := t.Discovery; d != nil {
 		out.Discovery = &records.Discovery{Name: d.Name}

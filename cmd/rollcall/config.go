@@ -7,19 +7,24 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
 // config is what a configuration file says, checked and typed. Its zero value is not usable: take it from
 // parseConfig, loadConfig or devConfig.
 type config struct {
-	File      string // absolute path of the file; "" when there is none (rollcall dev)
-	Zone      zoneConfig
-	DNS       dnsConfig
-	Forward   forwardConfig
-	HTTP      httpConfig
-	Mesos     mesosConfig
-	Scheduler *schedulerConfig // nil: DNS only, as Mesos-DNS
+	File       string // absolute path of the file; "" when there is none (rollcall dev)
+	Zone       zoneConfig
+	DNS        dnsConfig
+	Answers    answersConfig
+	Encryption encryptionConfig
+	Transfer   transferConfig
+	Limits     limitsConfig
+	Forward    forwardConfig
+	HTTP       httpConfig
+	Mesos      mesosConfig
+	Scheduler  *schedulerConfig // nil: DNS only, as Mesos-DNS
 
 	options mesosDNSOptions // Mesos-DNS's own keys in its own form, for /v1/config
 }
@@ -52,10 +57,18 @@ type dnsConfig struct {
 // forwardConfig says what becomes of names outside the domain.
 type forwardConfig struct {
 	On            bool                        // false: they are refused
-	Resolvers     []netip.AddrPort            // in the order they are asked; none: those of /etc/resolv.conf
+	Resolvers     []netip.AddrPort            // none: those of /etc/resolv.conf
 	ZoneResolvers map[string][]netip.AddrPort // by zone: lower case, no dot at either end
+	Secure        map[netip.AddrPort]string   // those that are asked over TLS, with the names of their certificates
+	CAFile        string                      // of the certificates that theirs are checked with; "": the system's
+	CAs           string                      // what that file holds; filled by loadConfig
 	Timeout       time.Duration               // of one question to one resolver
 	CacheSize     int                         // answers kept; 0: none
+	MaxStale      time.Duration               // that answers are kept after their time
+	Prefetch      bool                        // answers are renewed before their time is over
+	From          []netip.Prefix              // whose questions are forwarded
+	TCPFallback   bool                        // false: questions go on over the transport they came over
+	MixedCase     bool                        // of the letters in questions to resolvers
 }
 
 // httpConfig is Mesos-DNS's HTTP API.
@@ -111,17 +124,18 @@ const (
 
 // localConfig is the local engine: this machine.
 type localConfig struct {
-	Agents          []agentConfig // at least one
-	Cgroups         string        // "auto" or "off"
-	User            string        // whom tasks without a user run as; "": the user rollcall runs as
-	FetchTimeout    time.Duration // of all downloads of one task
-	Docker          string        // address of the Docker Engine, "" for DOCKER_HOST or Docker's default, or "off"
-	PullTimeout     time.Duration // of one task's image
-	DNS             string        // "auto" or "off": whether containers look up names here
-	SandboxMaxAge   time.Duration // since the end of its task
-	SandboxMaxBytes int64         // of all sandboxes of ended tasks; 0: no limit
-	LogMaxBytes     int64         // of a stdout or stderr file before it is rotated
-	LogFiles        int           // the current one and the rotated ones
+	Agents          []agentConfig           // at least one
+	Cgroups         string                  // "auto" or "off"
+	User            string                  // whom tasks without a user run as; "": the user rollcall runs as
+	FetchTimeout    time.Duration           // of all downloads of one task
+	Docker          string                  // address of the Docker Engine, "" for DOCKER_HOST or Docker's default, or "off"
+	Networks        map[string]netip.Prefix // made where they are absent; the zero value leaves the subnet to Docker
+	PullTimeout     time.Duration           // of one task's image
+	DNS             string                  // "auto" or "off": whether containers look up names here
+	SandboxMaxAge   time.Duration           // since the end of its task
+	SandboxMaxBytes int64                   // of all sandboxes of ended tasks; 0: no limit
+	LogMaxBytes     int64                   // of a stdout or stderr file before it is rotated
+	LogFiles        int                     // the current one and the rotated ones
 }
 
 // agentConfig is one agent of the local engine.
@@ -218,7 +232,12 @@ func devConfig(dev devOptions) (config, error) {
 	o.Domain = dev.Domain
 	o.adaptDefaults(map[string]bool{"domain": true}, true)
 	c := o.typed(r)
-	c.Forward.CacheSize = defaultCacheSize
+	forward := defaultForwardOptions()
+	forward.adaptDefaults(nil, true)
+	forward.apply(&c.Forward)
+	c.Answers = defaultAnswers()
+	c.Limits = defaultLimits()
+	c.Encryption = defaultEncryption()
 
 	s := defaultScheduler()
 	s.Port = dev.APIPort
@@ -275,25 +294,42 @@ func decodeConfig(data []byte, path string, r *report) config {
 	}
 
 	o := defaultMesosDNSOptions()
-	cacheSize := defaultCacheSize
+	forward, answers := defaultForwardOptions(), defaultAnswers()
+	limits := defaultLimits()
+	encryption := defaultEncryption()
+	var transfer transferConfig
 	var scheduler *schedulerConfig
-	given := top.readLenient(append(o.fields(), extensionFields(&cacheSize, &scheduler)...))
+	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
+		extensionFields(&encryption, &transfer, &limits, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
+	forward.adaptDefaults(given, scheduler != nil)
 	if abs, err := filepath.Abs(path); err == nil && path != "" {
 		o.File = abs
 	}
 	c := o.typed(r)
-	c.Forward.CacheSize = cacheSize
+	forward.apply(&c.Forward)
+	c.Answers = answers
+	c.Transfer = transfer
+	c.Limits = limits
+	c.Encryption = encryption
 	c.Scheduler = scheduler
+	if transfer.isOn() && c.serialFile() == "" {
+		r.warning("transfer", "without serialFile the serial may go back over a restart, and secondaries then keep what they have; name "+
+			"a file that rollcall may write")
+	}
 	c.checkSources(r)
 	return c
 }
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
-func extensionFields(cacheSize *int, scheduler **schedulerConfig) []field {
+func extensionFields(
+	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
+) []field {
 	return []field{
-		{name: "cacheSize", set: wholeNumber(cacheSize, 0, 10_000_000)},
+		{name: "encryption", once: true, set: encryption.read},
+		{name: "transfer", once: true, set: transfer.read},
+		{name: "limits", once: true, set: limits.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

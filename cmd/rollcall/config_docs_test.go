@@ -19,15 +19,24 @@ const (
 // knownFields lists the fields of every object of the file, by the path of the object.
 func knownFields() map[string][]field {
 	var (
-		options   mesosDNSOptions
-		cacheSize int
-		scheduler schedulerConfig
-		sp        *schedulerConfig
-		agents    node
+		options    mesosDNSOptions
+		forward    forwardOptions
+		answers    answersConfig
+		encryption encryptionConfig
+		transfer   transferConfig
+		limits     limitsConfig
+		scheduler  schedulerConfig
+		sp         *schedulerConfig
+		agents     node
 	)
 	return map[string][]field{
-		"":                       append(options.fields(), extensionFields(&cacheSize, &sp)...),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
+		"encryption":             encryption.fields(),
+		"transfer":               transfer.fields(),
+		"transfer.secondaries":   (&secondaryConfig{}).fields(),
+		"transfer.keys":          (&keyConfig{}).fields(),
+		"limits":                 limits.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
@@ -62,6 +71,9 @@ func TestExample(t *testing.T) {
 		if object == nil {
 			t.Errorf("the example has no %q", path)
 			continue
+		}
+		if object.kind == jsonList {
+			continue // an empty one: the documentation has an example of what goes there
 		}
 		for _, f := range fields {
 			has := slices.ContainsFunc(object.members, func(m jsonMember) bool { return m.key == f.name })

@@ -38,6 +38,14 @@ func (c *config) readFiles(r *report) {
 		}
 		m.Files.Cert, m.Files.Key = cert, key
 	}
+	if c.Forward.CAFile != "" {
+		text, err := readCACertFile(c.Forward.CAFile)
+		if err != nil {
+			r.problem("resolverCAFile", "%w", err)
+		}
+		c.Forward.CAs = text
+	}
+	c.Encryption.checkFiles(r)
 	if m.IAMConfigFile != "" {
 		text, err := readIAMConfigFile(m.IAMConfigFile, m.Authentication == "iam")
 		if err != nil {

@@ -136,7 +136,7 @@ func (o *mesosDNSOptions) fields() []field {
 		{name: "SOARetry", set: wholeNumber(&o.SOARetry, 0, maxUint32)},
 		{name: "SOAExpire", set: wholeNumber(&o.SOAExpire, 0, maxUint32)},
 		{name: "SOAMinttl", set: wholeNumber(&o.SOAMinttl, 0, maxUint32),
-			useless: "the time that negative answers may be kept is ttl"},
+			useless: "the time that negative answers may be kept is negativeTTL"},
 		{name: "SOASerial", set: wholeNumber(&o.SOASerial, 0, maxUint32),
 			useless: "the serial number grows whenever the zone changes"},
 		{name: "mesosHTTPSOn", set: boolean(&o.MesosHTTPSOn)},
@@ -334,8 +334,12 @@ func (o *mesosDNSOptions) forward(r *report) forwardConfig {
 		f.Timeout = seconds(o.Timeout)
 	}
 	if f.On {
-		f.Resolvers = resolvers(r, "resolvers", o.Resolvers)
-		f.ZoneResolvers = o.zoneResolvers(r)
+		secure := &secureServers{names: make(map[netip.AddrPort]string), clear: make(map[netip.AddrPort]bool)}
+		f.Resolvers = resolvers(r, "resolvers", o.Resolvers, secure)
+		f.ZoneResolvers = o.zoneResolvers(r, secure)
+		if len(secure.names) > 0 {
+			f.Secure = secure.names
+		}
 	}
 	return f
 }

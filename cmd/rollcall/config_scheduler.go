@@ -94,6 +94,7 @@ func (l *localConfig) fields(shared *agentConfig, agents *node) []field {
 		{name: "user", set: text(&l.User)},
 		{name: "fetchTimeout", set: duration(&l.FetchTimeout, time.Second)},
 		{name: "docker", set: textThat(&l.Docker, "\"off\", or an address of the form unix:///path or tcp://host:port", isDocker)},
+		{name: "networks", set: subnets(&l.Networks)},
 		{name: "pullTimeout", set: duration(&l.PullTimeout, time.Second)},
 		{name: "dns", set: oneOf(&l.DNS, "auto", "off")},
 		{name: "sandboxMaxAge", set: duration(&l.SandboxMaxAge, time.Minute)},
@@ -234,6 +235,35 @@ func unicastAddress(dst *netip.Addr) func(node) string {
 
 // addAttributes takes an object of texts; an agent's own attributes go over those that all have.
 func addAttributes(dst *map[string]string) func(node) string {
+	return textsByName("an attribute", func(_ node, name, text string) {
+		if *dst == nil {
+			*dst = make(map[string]string)
+		}
+		(*dst)[name] = text
+	})
+}
+
+// subnets takes an object of networks: the subnet of each by its name, "" where that is left to Docker.
+func subnets(dst *map[string]netip.Prefix) func(node) string {
+	return textsByName("a network", func(child node, name, text string) {
+		subnet, err := netip.ParsePrefix(text)
+		if text != "" && (err != nil || subnet != subnet.Masked()) {
+			child.refuse("empty or a subnet, such as \"10.88.0.0/24\"")
+			return
+		}
+		if slices.Contains([]string{"host", "bridge", "none", "default"}, name) {
+			child.report.problem(child.path, "is a network that Docker has itself")
+			return
+		}
+		if *dst == nil {
+			*dst = make(map[string]netip.Prefix)
+		}
+		(*dst)[name] = subnet
+	})
+}
+
+// textsByName takes an object of texts whose names are free, each of them once; put gets them. what is such a text.
+func textsByName(what string, put func(child node, name, text string)) func(node) string {
 	return func(n node) string {
 		if n.value.kind != jsonObject {
 			return "an object of texts by name"
@@ -247,14 +277,11 @@ func addAttributes(dst *map[string]string) func(node) string {
 			case again:
 				child.refuseSecond(first, m.line)
 			case m.key == "":
-				n.report.problem(child.path, "an attribute has to have a name")
+				n.report.problem(child.path, "%s has to have a name", what)
 			case m.value.kind != jsonString:
 				child.refuse("text; write it in quotes")
 			default:
-				if *dst == nil {
-					*dst = make(map[string]string)
-				}
-				(*dst)[m.key] = m.value.text
+				put(child, m.key, m.value.text)
 			}
 		}
 		return ""

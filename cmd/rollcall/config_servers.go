@@ -14,7 +14,7 @@ import (
 
 // zoneResolvers checks the zones that have resolvers of their own. No zone may lie inside another, nor inside the
 // domain or around it: which one a name belongs to would depend on who reads the file.
-func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
+func (o *mesosDNSOptions) zoneResolvers(r *report, secure *secureServers) map[string][]netip.AddrPort {
 	zones := make(map[string][]netip.AddrPort, len(o.ZoneResolvers))
 	written := map[string]string{o.Domain: "domain"} // lower-case zone -> key that says it
 	for _, zone := range sortedKeys(o.ZoneResolvers) {
@@ -37,7 +37,7 @@ func (o *mesosDNSOptions) zoneResolvers(r *report) map[string][]netip.AddrPort {
 		if len(o.ZoneResolvers[zone]) == 0 && !r.blames(path) {
 			r.problem(path, "the list is empty; it takes IP addresses, with or without :port")
 		}
-		zones[lower] = resolvers(r, path, o.ZoneResolvers[zone])
+		zones[lower] = resolvers(r, path, o.ZoneResolvers[zone], secure)
 	}
 	for _, zone := range sortedKeys(written) {
 		for rest := zone; strings.Contains(rest, "."); {
@@ -59,13 +59,13 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// resolvers checks a list of DNS servers, "ip" or "ip:port".
-func resolvers(r *report, key string, servers []string) []netip.AddrPort {
+// resolvers checks a list of DNS servers.
+func resolvers(r *report, key string, servers []string, secure *secureServers) []netip.AddrPort {
 	var addrs []netip.AddrPort
 	seen := make(map[netip.AddrPort]int)
 	for i, server := range servers {
 		path := indexed(key, i)
-		addr, err := parseResolver(server)
+		addr, err := secure.take(server)
 		first, again := seen[addr]
 		switch {
 		case r.blames(path):
@@ -81,8 +81,11 @@ func resolvers(r *report, key string, servers []string) []netip.AddrPort {
 	return addrs
 }
 
-func parseResolver(server string) (netip.AddrPort, error) {
-	host, portText := server, "53"
+// parseResolver reads "ip" or "ip:port".
+func parseResolver(server string) (netip.AddrPort, error) { return parseServer(server, 53) }
+
+func parseServer(server string, port int) (netip.AddrPort, error) {
+	host, portText := server, strconv.Itoa(port)
 	if h, p, err := net.SplitHostPort(server); err == nil {
 		host, portText = h, p
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rollcall/resolver"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -20,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // compareConfigs compares what a configuration means, not how it was written.
 var compareConfigs = cmp.Options{
 	cmpopts.IgnoreUnexported(config{}),
-	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
 	cmpopts.EquateEmpty(),
 }
 
@@ -82,10 +85,11 @@ func TestDefaults(t *testing.T) {
 			Domain: "mesos", TTL: 60, SRVWeight: 1, IPSources: []string{"netinfo", "mesos", "host"},
 			SOA: soaConfig{MName: "ns1.mesos.", RName: "root.ns1.mesos.", Refresh: 60, Retry: 600, Expire: 86400},
 		},
-		DNS: dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
+		DNS:     dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
+		Answers: defaultAnswers(), Encryption: defaultEncryption(), Limits: defaultLimits(),
 		Forward: forwardConfig{
 			On: true, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:53")}, Timeout: 5 * time.Second,
-			CacheSize: 10_000,
+			CacheSize: 10_000, MaxStale: 24 * time.Hour, Prefetch: true, From: resolver.DefaultLocalNetworks(),
 		},
 		HTTP: httpConfig{On: true, Listener: "0.0.0.0", Port: 8123, Enumeration: true},
 		Mesos: mesosConfig{
@@ -163,6 +167,21 @@ func TestValues(t *testing.T) {
 			[]netip.AddrPort{ports("192.0.2.1:53"), ports("192.0.2.1:54"), ports("[::1]:53"), ports("[2001:db8::1]:5353")}},
 		{"resolvers are not looked at without forwarding", `{"masters": ["a:1"], "externalon": false, "resolvers": ["x"], "zoneResolvers": {"mesos": ["x"]}}`,
 			func(c config) any { return c.Forward.Resolvers }, []netip.AddrPort(nil)},
+		{"as Mesos-DNS where there is no scheduler", `{"masters": ["a:1"]}`, func(c config) any { return c.Forward.TCPFallback }, false},
+		{"better where there is one", `{"scheduler": {}}`, func(c config) any { return c.Forward.TCPFallback }, true},
+		{"or where the file says so", `{"masters": ["a:1"], "tcpFallback": true}`, func(c config) any { return c.Forward.TCPFallback }, true},
+		{"recursion for nobody", `{"masters": ["a:1"], "recursionFrom": []}`, func(c config) any { return len(c.Forward.From) }, 0},
+		{"recursion for some", `{"masters": ["a:1"], "recursionFrom": ["100.64.0.0/10", "2001:db8::/32"]}`,
+			func(c config) any { return c.Forward.From },
+			[]netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("2001:db8::/32")}},
+		{"resolvers over TLS", `{"masters": ["a:1"], "resolvers": ["tls://192.0.2.1#dns.example", "192.0.2.1"], "zoneResolvers": {"weave": ["tls://[::1]:8853"]}}`,
+			func(c config) any { return c.Forward.Secure },
+			map[netip.AddrPort]string{ports("192.0.2.1:853"): "dns.example", ports("[::1]:8853"): ""}},
+		{"resolvers over TLS are resolvers", `{"masters": ["a:1"], "resolvers": ["tls://192.0.2.1#dns.example", "192.0.2.1"]}`,
+			func(c config) any { return c.Forward.Resolvers }, []netip.AddrPort{ports("192.0.2.1:853"), ports("192.0.2.1:53")}},
+		{"encrypted DNS", `{"masters": ["a:1"], "encryption": {"certFile": "c", "keyFile": "k", "httpsPort": -1}}`,
+			func(c config) any { return c.Encryption }, encryptionConfig{CertFile: "c", KeyFile: "k", TLSPort: 853, HTTPSPort: -1}},
+		{"stale answers", `{"masters": ["a:1"], "serveStale": 3600}`, func(c config) any { return c.Forward.MaxStale }, time.Hour},
 		{"zones of all repetitions", `{"masters": ["a:1"], "zoneResolvers": {"Weave": ["::1"]}, "zoneresolvers": {"other": ["::1"]}}`,
 			func(c config) any { return sortedKeys(c.Forward.ZoneResolvers) }, []string{"other", "weave"}},
 		{"ports do not matter where nobody listens", `{"masters": ["a:1"], "httpon": false, "httpport": 70000}`,
@@ -183,6 +202,8 @@ func TestValues(t *testing.T) {
 				{Hostname: "127.0.1.2", Address: netip.MustParseAddr("127.0.1.2"), Ports: []portRange{{80, 80}, {1025, 3887}}, Mem: 32,
 					Attributes: map[string]string{"rack": "0", "os": "linux"}},
 			}},
+		{"container networks", `{"scheduler": {"local": {"networks": {"apps": "10.88.0.0/24", "other": ""}}}}`,
+			func(c config) any { return fmt.Sprint(c.Scheduler.Local.Networks) }, "map[apps:10.88.0.0/24 other:invalid Prefix]"},
 		{"one agent is called as the machine", `{"scheduler": {"local": {}, "hostname": "box.example"}}`,
 			func(c config) any { return c.Scheduler.Local.Agents[0].Hostname }, "box.example"},
 		{"sizes in MiB", `{"scheduler": {"local": {"logMaxSize": 3, "sandboxMaxSize": 0}}}`,

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 
@@ -35,7 +37,7 @@ func (s *server) openResolver() (err error) {
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
-		o, err := resolverOptions(c)
+		o, err := resolverOptions(c, s.log)
 		if err != nil {
 			return err
 		}
@@ -72,12 +74,24 @@ func (s *server) serveMesosDNS(w http.ResponseWriter, r *http.Request) {
 }
 
 // resolverOptions are the DNS server's part of the configuration.
-func resolverOptions(c config) (resolver.Options, error) {
+func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	o := resolver.Options{
 		Addrs: []netip.AddrPort{netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port)}, Recursion: c.Forward.On,
 		RecursionAvailable: c.DNS.RecursionAvailable, SetTruncateBit: c.DNS.TruncateBit,
-		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, Timeout: c.Forward.Timeout,
-		CacheSize: c.Forward.CacheSize,
+		Upstreams: c.Forward.Resolvers, ZoneUpstreams: c.Forward.ZoneResolvers, SecureUpstreams: c.Forward.Secure,
+		Timeout:   c.Forward.Timeout,
+		CacheSize: c.Forward.CacheSize, MaxStale: c.Forward.MaxStale, Prefetch: c.Forward.Prefetch,
+		RecursionFrom: append([]netip.Prefix{}, c.Forward.From...), TCPFallback: c.Forward.TCPFallback, MixCase: c.Forward.MixedCase,
+	}
+	c.Answers.apply(&o)
+	c.Transfer.apply(&o)
+	c.Limits.apply(&o)
+	if err := c.Encryption.apply(&o, c.DNS.Listener, log); err != nil {
+		return o, err
+	}
+	if c.Forward.CAs != "" { // certificates, as was seen when they were read
+		o.UpstreamAuthorities = x509.NewCertPool()
+		o.UpstreamAuthorities.AppendCertsFromPEM([]byte(c.Forward.CAs))
 	}
 	if c.Forward.On && len(o.Upstreams) == 0 {
 		upstreams, err := resolver.SystemUpstreams(resolvConf, o.Addrs)
@@ -124,4 +138,19 @@ func (s *server) dnsAddr() netip.AddrPort {
 		return netip.AddrPort{}
 	}
 	return s.dns.Addr()
+}
+
+// encryptedAddrs are where DNS over TLS and over HTTPS are served, "off" where they are not.
+func (s *server) encryptedAddrs() (tls, https string) {
+	tls, https = "off", "off"
+	if s.dns == nil {
+		return tls, https
+	}
+	if addr := s.dns.TLSAddr(); addr.IsValid() {
+		tls = addr.String()
+	}
+	if addr := s.dns.HTTPSAddr(); addr.IsValid() {
+		https = addr.String()
+	}
+	return tls, https
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"net/netip"
+	"strconv"
 
 	"rollcall/records"
 	"rollcall/scheduler"
+	"rollcall/scheduler/mesos"
 )
 
 // sourceScheduler is what the zone knows the scheduler's own tasks by.
@@ -80,6 +82,9 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		State: string(i.TaskState()), Addresses: records.Addresses{NetInfo: i.Addresses},
 		Discovery: &records.Discovery{Name: i.AppID.Hostname()},
 	}
+	if i.App != nil {
+		t.TTL = ttlOf(i.App.Labels)
+	}
 	for _, p := range i.HostPorts {
 		if p != 0 {
 			t.Ports = append(t.Ports, p)
@@ -95,4 +100,17 @@ func (n *names) task(i *scheduler.Instance) records.Task {
 		t.Health = records.Unhealthy
 	}
 	return t
+}
+
+// ttlLabel is the label of an app, or of a Mesos cluster's task, that says how many seconds its records may be kept.
+const ttlLabel = mesos.LabelPrefix + "dns.ttl"
+
+// ttlOf is what the label says, nil if there is none, or one that is no TTL.
+func ttlOf(labels map[string]string) *uint32 {
+	seconds, err := strconv.ParseUint(labels[ttlLabel], 10, 31)
+	if err != nil {
+		return nil
+	}
+	ttl := uint32(seconds)
+	return &ttl
 }

@@ -45,7 +45,7 @@ func (s *server) follow(ctx context.Context, change configChange) error {
 		err     error
 	)
 	if s.dns != nil {
-		if answers, err = resolverOptions(c); err != nil {
+		if answers, err = resolverOptions(c, s.log); err != nil {
 			return err
 		}
 	}

@@ -49,9 +49,35 @@ func configKeys() []configKey {
 		{"recurseon", effectLive, func(c *config) []any { return []any{&c.DNS.RecursionAvailable, &c.options.RecurseOn} }},
 		{"setTruncateBit", effectLive, func(c *config) []any { return []any{&c.DNS.TruncateBit, &c.options.SetTruncateBit} }},
 
+		{"dnsCookies", effectLive, func(c *config) []any { return []any{&c.Answers.Cookies} }},
+		{"dnsCookieSecret", effectLive, func(c *config) []any { return []any{&c.Answers.CookieSecret} }},
+		{"serverVersion", effectLive, func(c *config) []any { return []any{&c.Answers.ServerVersion} }},
+		{"serverID", effectLive, func(c *config) []any { return []any{&c.Answers.ServerID} }},
+		{"localNetworks", effectLive, func(c *config) []any { return []any{&c.Answers.LocalNetworks} }},
+		{"maxAnswers", effectLive, func(c *config) []any { return []any{&c.Answers.MaxAnswers} }},
+		{"answerOrder", effectLive, func(c *config) []any { return []any{&c.Answers.Order} }},
+		{"ownAgentFirst", effectLive, func(c *config) []any { return []any{&c.Answers.OwnAgentFirst} }},
+		{"ttls", effectLive, func(c *config) []any { return []any{&c.Answers.TTLs} }},
+		{"negativeTTL", effectLive, func(c *config) []any { return []any{&c.Answers.NegativeTTL} }},
+		{"reverseZones", effectLive, func(c *config) []any { return []any{&c.Answers.ReverseZones} }},
+		{"serialFile", effectRestart, func(c *config) []any { return []any{&c.Answers.SerialFile} }},
+		{"encryption", effectRestart, func(c *config) []any { return []any{&c.Encryption} }},
+		{"transfer", effectRestart, func(c *config) []any { return []any{&c.Transfer} }},
+		{"limits", effectRestart, func(c *config) []any { return []any{&c.Limits} }},
+
 		{"externalon", effectLive, func(c *config) []any { return []any{&c.Forward.On, &c.options.ExternalOn} }},
-		{"resolvers", effectLive, func(c *config) []any { return []any{&c.Forward.Resolvers, &c.options.Resolvers} }},
-		{"zoneResolvers", effectLive, func(c *config) []any { return []any{&c.Forward.ZoneResolvers, &c.options.ZoneResolvers} }},
+		{"resolvers", effectLive, func(c *config) []any {
+			return []any{&c.Forward.Resolvers, &c.Forward.Secure, &c.options.Resolvers}
+		}},
+		{"zoneResolvers", effectLive, func(c *config) []any {
+			return []any{&c.Forward.ZoneResolvers, &c.options.ZoneResolvers}
+		}},
+		{"resolverCAFile", effectLive, func(c *config) []any { return []any{&c.Forward.CAFile, &c.Forward.CAs} }},
+		{"recursionFrom", effectLive, func(c *config) []any { return []any{&c.Forward.From} }},
+		{"serveStale", effectLive, func(c *config) []any { return []any{&c.Forward.MaxStale} }},
+		{"prefetch", effectLive, func(c *config) []any { return []any{&c.Forward.Prefetch} }},
+		{"tcpFallback", effectLive, func(c *config) []any { return []any{&c.Forward.TCPFallback} }},
+		{"mixedCase", effectLive, func(c *config) []any { return []any{&c.Forward.MixedCase} }},
 		{"timeout", effectLive, func(c *config) []any { return []any{&c.Forward.Timeout, &c.options.Timeout} }},
 		{"cacheSize", effectLive, func(c *config) []any { return []any{&c.Forward.CacheSize} }},
 

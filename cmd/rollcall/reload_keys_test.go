@@ -38,7 +38,7 @@ func TestChangeConfig(t *testing.T) {
 			restart: "SOAMname SOARname domain ttl", inForce: before},
 		{name: "a scheduler that was not there", before: before,
 			after:   `{"masters": ["10.0.0.1:5050"], "resolvers": ["10.0.0.2"], "ttl": 5, "scheduler": {}}`,
-			restart: "scheduler ttl", inForce: before},
+			restart: "scheduler tcpFallback ttl", inForce: before},
 		{name: "masters that were not there", before: `{"scheduler": {}}`, after: `{"scheduler": {}, "masters": ["a:1"], "ttl": 5}`,
 			live: "ttl", restart: "masters", inForce: `{"scheduler": {}, "ttl": 5}`},
 		{name: "the scheduler's", before: `{"scheduler": {}}`,
@@ -131,11 +131,13 @@ func spoil(t *testing.T, c *config, path string) {
 		v.SetInt(v.Int() + 1)
 	case reflect.Uint16, reflect.Uint32:
 		v.SetUint(v.Uint() + 1)
+	case reflect.Float64:
+		v.SetFloat(v.Float() + 1)
 	case reflect.Slice:
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
-		v.SetMapIndex(reflect.ValueOf("x"), reflect.Zero(v.Type().Elem()))
+		v.SetMapIndex(reflect.Zero(v.Type().Key()), reflect.Zero(v.Type().Elem()))
 	default:
 		if v.Type() != reflect.TypeFor[netip.Addr]() {
 			t.Fatalf("%s: a field of type %v: say here how to change it", path, v.Type())

@@ -112,7 +112,7 @@ func steadyClock() func() time.Time {
 func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
 	return local.Options{
 		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, PullTimeout: c.Local.PullTimeout,
+		Docker: c.Local.Docker, Networks: c.Local.Networks, PullTimeout: c.Local.PullTimeout,
 		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
 		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
 		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),

@@ -29,6 +29,7 @@ type server struct {
 	inForce    config // since the file was last read again; reload's alone
 	log        *slog.Logger
 	zone       *records.Zone
+	serial     *serialKeeper
 	collisions *collisions
 	dns        *resolver.Server // nil: off
 	mesos      *mesosSource     // nil: no Mesos cluster is followed
@@ -56,8 +57,11 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	if err := supported(c); err != nil {
 		return nil, err
 	}
-	if s.zone, err = records.New(s.zoneOptions(c)); err != nil {
-		return nil, fmt.Errorf("making the zone: %w", err)
+	if err := s.openStore(); err != nil {
+		return nil, err
+	}
+	if err := s.openZone(); err != nil {
+		return nil, err
 	}
 	if c.Scheduler != nil {
 		if err := s.openScheduler(); err != nil {
@@ -83,15 +87,33 @@ func supported(c config) error {
 	return nil
 }
 
-// zoneOptions are the zone's part of the configuration. The serial starts from the clock, so that it does not go back
-// over restarts.
+// openZone makes the zone. The store has to be open: it makes sure that nobody else uses the data directory.
+func (s *server) openZone() (err error) {
+	s.serial = &serialKeeper{path: s.config.serialFile(), log: s.log}
+	o := s.zoneOptions(s.config)
+	o.Serial, o.Reserve = s.serial.first(time.Now()), s.serial.reserve
+	if s.zone, err = records.New(o); err != nil {
+		return fmt.Errorf("making the zone: %w", err)
+	}
+	return nil
+}
+
+// journalSize is how many changes of names secondaries can be told of one by one: a thousand tasks have some ten
+// thousand. Each keeps a few hundred octets.
+const journalSize = 20_000
+
+// zoneOptions are the zone's part of the configuration, but for its serial.
 func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
 		Domain: c.Zone.Domain, TTL: c.Zone.TTL, SRVWeight: c.Zone.SRVWeight, IPSources: c.Zone.IPSources,
 		EnforceRFC952: c.Zone.EnforceRFC952, ListenAddrs: listenAddrs(c.DNS.Listener),
 		SOA: records.SOA{MName: c.Zone.SOA.MName, RName: c.Zone.SOA.RName, Refresh: c.Zone.SOA.Refresh,
 			Retry: c.Zone.SOA.Retry, Expire: c.Zone.SOA.Expire},
-		Serial: uint32(time.Now().Unix()), Collided: s.collisions.tell,
+		ReverseZones: c.Answers.ReverseZones, TTLs: c.Answers.ttls(), NegativeTTL: c.negativeTTL(),
+		Collided: s.collisions.tell,
+	}
+	if c.Transfer.isOn() {
+		o.JournalSize = journalSize
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone
@@ -99,22 +121,31 @@ func (s *server) zoneOptions(c config) records.Options {
 	return o
 }
 
-// openScheduler opens the API's port, and the state with what works on it; a state that is shared is opened when this
-// rollcall leads.
-func (s *server) openScheduler() (err error) {
+// openStore makes the data directory, if there is a scheduler, and opens the state in it, if it is not shared.
+func (s *server) openStore() (err error) {
 	c := s.config.Scheduler
-	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
-		return err
+	if c == nil {
+		return nil
 	}
 	// Tasks that run as other users pass through it on the way to their sandboxes; what is in it has rights of its own.
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
-	if c.ZK != "" {
-		s.peers, err = s.newPeers()
+	if c.ZK == "" {
+		s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log})
+	}
+	return err
+}
+
+// openScheduler opens the API's port, and what works on the state; a state that is shared is opened when this rollcall
+// leads.
+func (s *server) openScheduler() (err error) {
+	c := s.config.Scheduler
+	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
 		return err
 	}
-	if s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log}); err != nil {
+	if c.ZK != "" {
+		s.peers, err = s.newPeers()
 		return err
 	}
 	scheduling, err := s.newScheduling(context.Background(), s.store, always)
@@ -195,8 +226,9 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 	if s.httpListener != nil {
 		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
 	}
+	overTLS, overHTTPS := s.encryptedAddrs()
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
-		"dns", s.dnsAddr(), "http", s.httpURL())
+		"dns", s.dnsAddr(), "http", s.httpURL(), "dns-over-tls", overTLS, "dns-over-https", overHTTPS)
 	group.Go(func() error {
 		for {
 			select {
@@ -245,6 +277,9 @@ func (s *server) close() error {
 	}
 	if s.dns != nil {
 		errs = append(errs, s.dns.Close())
+	}
+	if s.zone != nil {
+		s.serial.close(s.zone.Snapshot().LastSerial())
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())

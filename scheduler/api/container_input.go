@@ -104,9 +104,12 @@ func decodeOldImage(c *object) *scheduler.Docker {
 	return docker
 }
 
-// checkParameter refuses an option of docker run that no engine takes. An empty name is refused elsewhere.
+// checkParameter refuses an option of docker run that no engine takes, and warns of one without effect. An empty name is refused elsewhere.
 func (r *reader) checkParameter(path, name string) {
-	if name != "" && !scheduler.KnownDockerParameter(name) {
+	switch {
+	case name == "lxc-conf":
+		r.warn("%s: lxc-conf does nothing: Docker has no LXC driver any more", path)
+	case name != "" && !scheduler.KnownDockerParameter(name):
 		r.refuse(path, "'%s' is not supported; supported are %s", name, strings.Join(scheduler.DockerParameters(), ", "))
 	}
 }

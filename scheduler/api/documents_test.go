@@ -39,7 +39,6 @@ var exceptions = map[string]struct {
 	"system-tests/app-healthcheck-and-volume.json": {422, "persistent volumes are not supported"},
 	"system-tests/app-persistent-volume-app.json":  {422, "persistent volumes are not supported"},
 	"system-tests/app-resident-docker-app.json":    {422, "persistent volumes are not supported"},
-	"docs/native-docker-03.json":                   {422, "lxc-conf is not an option of Docker's any more, volumes-from would tie containers together"},
 	"seeds/001-cassandra-group-nested-apps.json":   {201, "a group among apps is taken as one"},
 	"seeds/004-ubuntu.json":                        {201, "numbers as texts and the container of Marathon 0.6 are read"},
 }
@@ -137,6 +136,16 @@ func TestSeeds(t *testing.T) {
 	status, answer := c.status("POST", "/v2/groups", string(readShared(t, "seeds/001-ctrlpkw_cluster.json")))
 	if status != 400 || !strings.Contains(answer, "line 105, column 15") || !strings.Contains(answer, "line 104, column 61") {
 		t.Errorf("trailing comma: %d %s", status, answer)
+	}
+}
+
+// TestOptionWithoutEffect posts an example of Marathon's documentation with an option that Docker has no more.
+func TestOptionWithoutEffect(t *testing.T) {
+	c := newCluster(t)
+	answer := c.request("POST", "/v2/apps", string(readShared(t, "docs/native-docker-03.json")))
+	const want = `299 rollcall "/container/docker/parameters(2)/key: lxc-conf does nothing: Docker has no LXC driver any more"`
+	if got := answer.Header.Values("Warning"); answer.StatusCode != 201 || len(got) != 1 || got[0] != want {
+		t.Errorf("%d, warnings %q, want %q", answer.StatusCode, got, want)
 	}
 }
 

@@ -118,7 +118,7 @@ func (r *run) specOf(info scheduler.TaskInfo) spec {
 	if runsContainer(info) {
 		s.Container = &containerSpec{Docker: r.docker.host, PullTimeout: r.options.PullTimeout, DNS: r.options.DNS,
 			NoLimits: r.options.NoCgroups}
-		r.warnOfDNS(info)
+		r.warnOfNetwork(info)
 	}
 	return s
 }
@@ -131,7 +131,7 @@ func (r *run) decline(offer scheduler.OfferID, refuse time.Duration) {
 
 func (r *run) revive() {
 	for _, l := range r.ledgers {
-		l.quiet = false
+		l.renew()
 	}
 }
 

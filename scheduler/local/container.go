@@ -40,7 +40,7 @@ func (s *supervisor) container() status {
 		_ = c.removeTask(ctx, c.labels) // what is left the engine sweeps up
 		c.close()
 	}
-	if end, ok := s.step(c.getImage); !ok {
+	if end, ok := s.step(func(ctx context.Context) error { return c.getImage(ctx, s.dir.sandbox()) }); !ok {
 		return end
 	}
 	if end, ok := s.step(func(ctx context.Context) error { return c.configure(ctx, s.dir) }); !ok {
@@ -106,7 +106,7 @@ func (s *supervisor) attend(work func(context.Context) error) error {
 }
 
 // getImage has the image pulled if it is absent, or is to be pulled in any case.
-func (c *containerRun) getImage(ctx context.Context) error {
+func (c *containerRun) getImage(ctx context.Context, sandbox string) error {
 	image := c.spec.Task.Container.Docker
 	if !image.ForcePullImage {
 		_, err := ask(ctx, func(ctx context.Context) (client.ImageInspectResult, error) {
@@ -115,6 +115,10 @@ func (c *containerRun) getImage(ctx context.Context) error {
 		if err == nil || !cerrdefs.IsNotFound(err) {
 			return err
 		}
+	}
+	auth, err := registryAuth(image.Image, sandbox)
+	if err != nil {
+		return fmt.Errorf("pulling image %s: %w", image.Image, err)
 	}
 	// The time limit is the registry's: it does not run while there is no daemon to ask it.
 	if _, err := ask(ctx, func(ctx context.Context) (client.PingResult, error) {
@@ -125,8 +129,8 @@ func (c *containerRun) getImage(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.spec.Container.PullTimeout,
 		fmt.Errorf("it is not there after %s", c.spec.Container.PullTimeout))
 	defer cancel()
-	err := insist(ctx, func() error {
-		progress, err := c.api.ImagePull(ctx, image.Image, client.ImagePullOptions{})
+	err = insist(ctx, func() error {
+		progress, err := c.api.ImagePull(ctx, image.Image, client.ImagePullOptions{RegistryAuth: auth})
 		if err != nil {
 			return err
 		}

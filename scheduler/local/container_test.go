@@ -259,3 +259,34 @@ func TestContainerFiles(t *testing.T) {
 		t.Errorf("resolv.conf is %q", got)
 	}
 }
+
+// Networks of the configuration are made where they are absent, and left as they are where they are not.
+func TestContainerNetworksAreMade(t *testing.T) {
+	d := sharedDaemon(t)
+	const name = "rollcall-test-made"
+	subnet := netip.MustParsePrefix("10.199.7.0/24")
+	t.Cleanup(func() { _, _ = d.api.NetworkRemove(context.Background(), name, client.NetworkRemoveOptions{}) })
+	var ids []string
+	for _, want := range []netip.Prefix{subnet, netip.MustParsePrefix("10.199.8.0/24")} {
+		r := newContainerRig(t, d, Options{Networks: map[string]netip.Prefix{name: want, "rollcall-test-impossible": netip.MustParsePrefix("0.0.0.0/32")}})
+		r.offerSaying("") // an engine that offers containers has made what it can
+		there, err := d.api.NetworkInspect(t.Context(), name, client.NetworkInspectOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, there.Network.ID)
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("the network was made a second time")
+	}
+	r := newContainerRig(t, d, Options{})
+	task := forever("a")
+	task.Networks = []scheduler.Network{{Mode: scheduler.NetworkContainer, Name: name}}
+	r.launch(task)
+	if s := r.status("a", scheduler.TaskRunning); len(s.Addresses) != 1 || !subnet.Contains(s.Addresses[0]) {
+		t.Errorf("its addresses are %v, want one of %s", s.Addresses, subnet)
+	}
+	r.engine.Kill(scheduler.TaskRef{TaskID: "a"})
+	r.status("a", scheduler.TaskKilled)
+	eventually(t, "the removal of the container", func() bool { return r.containers(d) == 0 })
+}

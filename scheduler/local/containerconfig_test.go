@@ -55,9 +55,9 @@ func TestContainerConfig(t *testing.T) {
 		"parameters": configTask(scheduler.NetworkBridge, func(t *scheduler.TaskInfo) {
 			t.Container.Docker.Parameters = parameters("add-host=a:10.0.0.1", "cap-add=NET_ADMIN", "cap-drop=MKNOD", "device=/dev/null:/dev/n:r",
 				"dns=10.0.0.2", "dns-opt=ndots:2", "entrypoint=/e", "env=A=b=c", "group-add=7", "hostname=h", "init=true", "ipc=host",
-				"label=l=m", "memory-swap=1g", "pid=host", "pids-limit=9", "read-only=true", "rm=true", "security-opt=no-new-privileges",
+				"label=l=m", "lxc-conf=...", "memory-swap=1g", "pid=host", "pids-limit=9", "read-only=true", "rm=true", "security-opt=no-new-privileges",
 				"shm-size=64m", "sysctl=net.core.somaxconn=1024", "tmpfs=/run:size=1m", "ulimit=nofile=10:20", "ulimit=memlock=-1", "user=7:8",
-				"volume=/a:/b:ro", "volume=/anonymous", "workdir=/w", "network=none")
+				"volume=/a:/b:ro", "volume=/anonymous", "volumes-from=another-container", "workdir=/w", "network=none")
 		}),
 	}
 	for name, task := range tests {

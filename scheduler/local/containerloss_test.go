@@ -64,16 +64,15 @@ func TestContainerOutlivesTheEngine(t *testing.T) {
 func TestContainerEndedByOthers(t *testing.T) {
 	d := sharedDaemon(t)
 	r := newContainerRig(t, d, Options{})
-	r.launch(forever("stopped"))
-	r.status("stopped", scheduler.TaskRunning)
+	r.launch(forever("killed"))
+	r.status("killed", scheduler.TaskRunning)
 	name := func(id scheduler.TaskID) string {
 		return containerName(containerLabels(framework, r.engine.options.Dir, id))
 	}
-	now := 0
-	if _, err := d.api.ContainerStop(t.Context(), name("stopped"), client.ContainerStopOptions{Timeout: &now}); err != nil {
+	if _, err := d.api.ContainerKill(t.Context(), name("killed"), client.ContainerKillOptions{Signal: "SIGKILL"}); err != nil {
 		t.Fatal(err)
 	}
-	if s := r.status("stopped", scheduler.TaskFailed); s.Message != "Container exited with status 137" {
+	if s := r.status("killed", scheduler.TaskFailed); s.Message != "Container exited with status 137" {
 		t.Errorf("got %+v", s)
 	}
 	r.launch(forever("removed"))
@@ -193,34 +192,44 @@ func TestDockerHangs(t *testing.T) {
 	}
 }
 
-// With the daemon, Docker ends its containers; the tasks are told when there is a daemon again.
+// With the daemon, Docker ends its containers; those of a daemon that was killed, the next one ends. The tasks are told
+// when there is a daemon again.
 func TestDockerRestarts(t *testing.T) {
-	d := ownDaemon(t)
-	r := newContainerRig(t, d, Options{})
-	r.engine.dockerInterval = 50 * time.Millisecond
-	r.stop()
-	r = start(t, r.engine)
-	r.launch(forever("a"))
-	r.status("a", scheduler.TaskRunning)
-	d.end()
-	r.offerSaying("cannot be used")
-	r.launch(forever("b"))
-	r.status("b", scheduler.TaskStaging)
-	if why := d.begin(); why != "" {
-		t.Fatal(why)
-	}
-	r.statuses(map[scheduler.TaskID]scheduler.TaskState{"a": scheduler.TaskFailed, "b": scheduler.TaskRunning})
-	if a := r.newest["a"]; !strings.HasPrefix(a.Message, "Container exited with status ") {
-		t.Errorf("got %+v", a)
-	}
-	waitFor(t, filepath.Join(r.dir("b").sandbox(), "starts"))
-	r.engine.Kill(scheduler.TaskRef{TaskID: "b"})
-	r.status("b", scheduler.TaskKilled)
-	eventually(t, "the removal of all containers", func() bool { return r.containers(d) == 0 })
-	for _, id := range []scheduler.TaskID{"a", "b"} {
-		if got := r.sandboxFile(id, "starts"); got != "up\n" {
-			t.Errorf("starts of %s are %q", id, got)
-		}
+	for name, kill := range map[string]bool{"stopped": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			d := ownDaemon(t)
+			r := newContainerRig(t, d, Options{})
+			r.engine.dockerInterval = 50 * time.Millisecond
+			r.stop()
+			r = start(t, r.engine)
+			r.launch(forever("a"))
+			r.status("a", scheduler.TaskRunning)
+			waitFor(t, filepath.Join(r.dir("a").sandbox(), "starts"))
+			if kill {
+				d.kill()
+			} else {
+				d.end()
+			}
+			r.offerSaying("cannot be used")
+			r.launch(forever("b"))
+			r.status("b", scheduler.TaskStaging)
+			if why := d.begin(); why != "" {
+				t.Fatal(why)
+			}
+			r.statuses(map[scheduler.TaskID]scheduler.TaskState{"a": scheduler.TaskFailed, "b": scheduler.TaskRunning})
+			waitFor(t, filepath.Join(r.dir("b").sandbox(), "starts"))
+			if a := r.newest["a"]; !strings.HasPrefix(a.Message, "Container exited with status ") {
+				t.Errorf("got %+v", a)
+			}
+			r.engine.Kill(scheduler.TaskRef{TaskID: "b"})
+			r.status("b", scheduler.TaskKilled)
+			eventually(t, "the removal of all containers", func() bool { return r.containers(d) == 0 })
+			for _, id := range []scheduler.TaskID{"a", "b"} {
+				if got := r.sandboxFile(id, "starts"); got != "up\n" {
+					t.Errorf("starts of %s are %q", id, got)
+				}
+			}
+		})
 	}
 }
 

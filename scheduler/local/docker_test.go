@@ -8,11 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
+	"golang.org/x/sys/unix"
 )
 
 // testImage is what tests run: a static busybox.
@@ -23,6 +26,7 @@ type testDaemon struct {
 	*docker
 	t    *testing.T
 	args []string
+	log  string
 	cmd  *exec.Cmd
 }
 
@@ -39,8 +43,27 @@ func endSharedDaemon() {
 		shared.daemon.end()
 	}
 	if shared.dir != "" {
-		_ = os.RemoveAll(shared.dir)
+		removeDaemonDir(shared.dir)
 	}
+}
+
+// removeDaemonDir removes the directory of a daemon that has ended, in which it leaves mounts: of its network namespace
+// and, when it was killed, of its data.
+func removeDaemonDir(dir string) {
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return
+	}
+	var left []string
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], dir+"/") {
+			left = append(left, fields[1])
+		}
+	}
+	for _, mount := range slices.Backward(left) { // the ones on top of others first
+		_ = unix.Unmount(mount, unix.MNT_DETACH)
+	}
+	_ = os.RemoveAll(dir)
 }
 
 // sharedDaemon starts the daemon, or skips the test where none can be.
@@ -83,7 +106,7 @@ func ownDaemon(t *testing.T) *testDaemon {
 	d, why := newDaemon(dir)
 	skipWithoutDocker(t, why)
 	d.t = t
-	t.Cleanup(func() { d.end(); _ = os.RemoveAll(dir) })
+	t.Cleanup(func() { d.end(); removeDaemonDir(dir) })
 	return d
 }
 
@@ -98,7 +121,7 @@ func newDaemon(dir string) (*testDaemon, string) {
 		return nil, err.Error()
 	}
 	host := "unix://" + filepath.Join(dir, "docker.sock")
-	d := &testDaemon{args: []string{program, "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
+	d := &testDaemon{log: filepath.Join(dir, "log"), args: []string{program, "--data-root", filepath.Join(dir, "data"), "--exec-root", filepath.Join(dir, "exec"),
 		"--pidfile", filepath.Join(dir, "pid"), "--host", host, "--shutdown-timeout", "2"}}
 	if d.docker, err = connectDocker(host); err != nil {
 		return nil, err.Error()
@@ -115,15 +138,20 @@ func newDaemon(dir string) (*testDaemon, string) {
 
 // begin starts the daemon and waits until it answers; it returns why it does not.
 func (d *testDaemon) begin() string {
-	var log bytes.Buffer
+	// A file and no pipe: of a daemon that was killed containerd is left, which would keep it open.
+	log, err := os.Create(d.log)
+	if err != nil {
+		return err.Error()
+	}
+	defer log.Close()
 	d.cmd = exec.Command(d.args[0], d.args[1:]...)
-	d.cmd.Stderr = &log
+	d.cmd.Stderr = log
 	if err := d.cmd.Start(); err != nil {
 		return err.Error()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := insist(ctx, func() error {
+	err = insist(ctx, func() error {
 		limited, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		_, err := d.api.Ping(limited, client.PingOptions{NegotiateAPIVersion: true})
@@ -131,11 +159,20 @@ func (d *testDaemon) begin() string {
 	})
 	if err != nil {
 		d.end()
+		text, _ := os.ReadFile(d.log)
 		var last tail
-		_, _ = last.Write(log.Bytes())
+		_, _ = last.Write(text)
 		return err.Error() + ": " + last.String()
 	}
 	return ""
+}
+
+// kill ends the daemon at once. Its containerd dies with it; where nobody takes note of the end of orphans, the next
+// daemon would take that for alive by its pid.
+func (d *testDaemon) kill() {
+	_ = d.cmd.Process.Kill()
+	_ = d.cmd.Wait()
+	_ = os.Remove(filepath.Join(filepath.Dir(d.log), "exec", "containerd", "containerd.pid"))
 }
 
 func (d *testDaemon) end() {

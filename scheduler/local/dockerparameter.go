@@ -48,6 +48,7 @@ var dockerParameters = map[string]func(*dockerOptions, string) error{
 	"init":          (*dockerOptions).init,
 	"ipc":           func(o *dockerOptions, v string) error { o.host.IpcMode = container.IpcMode(v); return nil },
 	"label":         (*dockerOptions).label,
+	"lxc-conf":      func(*dockerOptions, string) error { return nil }, // of a driver that Docker had until 1.10
 	"memory-swap":   (*dockerOptions).memorySwap,
 	"net":           (*dockerOptions).network,
 	"net-alias":     appending(func(o *dockerOptions) *[]string { return &o.aliases }),
@@ -64,6 +65,7 @@ var dockerParameters = map[string]func(*dockerOptions, string) error{
 	"ulimit":        (*dockerOptions).ulimit,
 	"user":          func(o *dockerOptions, v string) error { o.config.User = v; return nil },
 	"volume":        (*dockerOptions).volume,
+	"volumes-from":  appending(func(o *dockerOptions) *[]string { return &o.host.VolumesFrom }),
 	"workdir":       func(o *dockerOptions, v string) error { o.config.WorkingDir = v; return nil },
 }
 

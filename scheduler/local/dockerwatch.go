@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
 
 	"rollcall/scheduler"
@@ -40,6 +45,9 @@ func (r *run) watchDocker(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
+			if now == "" && last != "" {
+				r.makeNetworks(ctx)
+			}
 			if now != last {
 				r.inbox.put(func(r *run) { r.dockerIs(now) })
 			}
@@ -69,6 +77,36 @@ func (d *docker) state(ctx context.Context) string {
 		return fmt.Sprintf("the Docker Engine at %s does not answer", d.host)
 	}
 	return fmt.Sprintf("the Docker Engine at %s cannot be used: %v", d.host, err)
+}
+
+// makeNetworks makes the container networks that are to be there. One that cannot be made fails those tasks that want
+// it, and no others.
+func (r *run) makeNetworks(ctx context.Context) {
+	for _, name := range slices.Sorted(maps.Keys(r.options.Networks)) {
+		if made, err := r.docker.makeNetwork(ctx, name, r.options.Networks[name]); err != nil {
+			r.log.Error("container network cannot be made", "network", name, "err", err)
+		} else if made {
+			r.log.Info("made a container network", "network", name)
+		}
+	}
+}
+
+// makeNetwork makes a container network, unless there is one of that name.
+func (d *docker) makeNetwork(ctx context.Context, name string, subnet netip.Prefix) (made bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	_, err = d.api.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
+	if !cerrdefs.IsNotFound(err) {
+		return false, err
+	}
+	options := client.NetworkCreateOptions{Driver: network.NetworkBridge, Labels: map[string]string{labelPrefix + "network": name}}
+	if subnet.IsValid() {
+		enable := subnet.Addr().Is6()
+		options.EnableIPv6 = &enable
+		options.IPAM = &network.IPAM{Driver: "default", Config: []network.IPAMConfig{{Subnet: subnet}}}
+	}
+	_, err = d.api.NetworkCreate(ctx, name, options)
+	return err == nil, err
 }
 
 // dockerIs takes in that the Docker Engine came or went. What it changes for offers shows in new ones.
@@ -127,15 +165,24 @@ func (r *run) orphaned(ctx context.Context, tasks []scheduler.TaskID) {
 	}
 }
 
-// warnOfDNS says, once, why containers will not find names in our DNS.
-func (r *run) warnOfDNS(info scheduler.TaskInfo) {
-	if r.dnsWarned {
-		return
-	}
+// warnOfNetwork says, once each, what does not work for containers on the network of a task: names in our DNS, and
+// tasks of agents on loopback.
+func (r *run) warnOfNetwork(info scheduler.TaskInfo) {
 	mode := networkMode(info)
 	// Which gateway it is does not matter to whether there is a server.
-	if _, err := r.options.DNS.nameserver(mode, r.options.Agents[0].Address); err != nil {
+	if _, err := r.options.DNS.nameserver(mode, r.options.Agents[0].Address); err != nil && !r.dnsWarned {
 		r.dnsWarned = true
 		r.log.Warn("containers keep Docker's own resolver", "task", info.ID, "network", mode, "why", err)
+	}
+	if mode == scheduler.NetworkHost || r.loopbackWarned {
+		return
+	}
+	for _, a := range r.options.Agents {
+		if a.Address.IsLoopback() {
+			r.loopbackWarned = true
+			r.log.Warn("containers on networks of their own do not reach tasks of agents on loopback; give the agents other "+
+				"addresses of this machine (scheduler.local.agents)", "task", info.ID, "agent", a.ID, "address", a.Address)
+			return
+		}
 	}
 }

@@ -37,8 +37,9 @@ type Options struct {
 	// Docker is the address of the Docker Engine that runs tasks with an image, e.g. "unix:///var/run/docker.sock";
 	// "" is that of the environment variable DOCKER_HOST, or Docker's default. DockerOff runs none.
 	Docker      string
-	PullTimeout time.Duration // for one task's image; default DefaultPullTimeout
-	DNS         ContainerDNS  // where containers are to look up names
+	Networks    map[string]netip.Prefix // container networks that are made where they are absent; their subnets, if not Docker's choice
+	PullTimeout time.Duration           // for one task's image; default DefaultPullTimeout
+	DNS         ContainerDNS            // where containers are to look up names
 
 	SandboxMaxAge  time.Duration // ended tasks' directories are removed after this; 0: never
 	SandboxMaxSize int64         // bytes, of all ended tasks' directories together; 0: no limit

@@ -21,6 +21,7 @@ type ledger struct {
 
 	offer   scheduler.OfferID // the offer that is out, "" for none
 	offered scheduler.Resources
+	changed bool // since that offer was made: however it is answered, another one is due
 	quiet   bool // nothing is to be offered before until
 	until   time.Time
 }
@@ -47,9 +48,13 @@ func (l *ledger) hold(task scheduler.TaskID, r scheduler.Resources) { l.held[tas
 func (l *ledger) release(task scheduler.TaskID) {
 	if _, ok := l.held[task]; ok {
 		delete(l.held, task)
-		l.quiet = false
+		l.renew()
 	}
 }
+
+// renew has another offer made at once, or when the one that is out has been answered: whoever declines that one does
+// not know what changed since.
+func (l *ledger) renew() { l.quiet, l.changed = false, l.offer != "" }
 
 // free is what can be offered, apart from ports that others listen on.
 func (l *ledger) free(taken []int) scheduler.Resources {
@@ -88,12 +93,15 @@ func (l *ledger) makeOffer(id scheduler.OfferID, listening []netip.AddrPort) sch
 }
 
 // close takes the offer back; another one is due at once.
-func (l *ledger) close() { l.offer, l.offered, l.quiet = "", scheduler.Resources{}, false }
+func (l *ledger) close() {
+	l.offer, l.offered, l.quiet, l.changed = "", scheduler.Resources{}, false, false
+}
 
-// decline takes the offer back and keeps quiet until a time, or until a task ends.
+// decline takes the offer back and keeps quiet until a time, or until renew, which may have been called already.
 func (l *ledger) decline(until time.Time) {
+	quiet := !l.changed
 	l.close()
-	l.quiet, l.until = true, until
+	l.quiet, l.until = quiet, until
 }
 
 // take books a task on the offer that is out, which shrinks by as much. An error says why it does not fit.

@@ -78,3 +78,26 @@ func TestLedgerKeepsQuietAfterDecline(t *testing.T) {
 		t.Error("no offer is due although a task ended")
 	}
 }
+
+// What changes while an offer is out is not in it: declining that offer must not keep the change from being offered.
+func TestLedgerOffersWhatChangedMeanwhile(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := newLedger(Agent{ID: "a"}, scheduler.Resources{CPUs: 1})
+	l.hold("t", scheduler.Resources{CPUs: 1})
+	l.makeOffer("o", nil)
+	l.release("t")
+	if l.due(now) {
+		t.Error("a second offer is due")
+	}
+	l.decline(now.Add(time.Minute))
+	if !l.due(now) {
+		t.Fatal("no offer is due although a task ended while the declined one was out")
+	}
+	if got := l.makeOffer("o2", nil).Resources.CPUs; got != 1 {
+		t.Errorf("%v CPUs are offered", got)
+	}
+	l.decline(now.Add(time.Minute))
+	if l.due(now) {
+		t.Error("an offer is due although nothing changed since the declined one")
+	}
+}

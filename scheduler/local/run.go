@@ -23,18 +23,19 @@ type run struct {
 	keepers   sync.WaitGroup
 	launches  chan struct{} // one token for each supervisor that is being started
 
-	ledgers    []*ledger
-	tasks      map[scheduler.TaskID]*task
-	byName     map[string]*task // by directory
-	adopting   int              // tasks of which nothing is known yet; no offers are made before all have spoken
-	outbox     []scheduler.Event
-	unsent     map[scheduler.TaskID]*task                // those whose newest status is not acknowledged
-	unstarted  []*keeper                                 // launched during this round of the loop
-	ended      map[scheduler.TaskID]scheduler.TaskStatus // acknowledged, by what is left of them on disk
-	unreadable map[string]bool                           // directories whose tasks may well run, but are not known
-	rubbish    *rubbish
-	dockerDown string // why no containers can be run; "" when they can
-	dnsWarned  bool   // of containers that do not use our DNS
+	ledgers        []*ledger
+	tasks          map[scheduler.TaskID]*task
+	byName         map[string]*task // by directory
+	adopting       int              // tasks of which nothing is known yet; no offers are made before all have spoken
+	outbox         []scheduler.Event
+	unsent         map[scheduler.TaskID]*task                // those whose newest status is not acknowledged
+	unstarted      []*keeper                                 // launched during this round of the loop
+	ended          map[scheduler.TaskID]scheduler.TaskStatus // acknowledged, by what is left of them on disk
+	unreadable     map[string]bool                           // directories whose tasks may well run, but are not known
+	rubbish        *rubbish
+	dockerDown     string // why no containers can be run; "" when they can
+	dnsWarned      bool   // of containers that do not use our DNS
+	loopbackWarned bool   // of containers that do not reach all agents
 }
 
 // task is what the engine knows of one task.

@@ -63,7 +63,13 @@ type Task struct {
 	Ports           []int  // the host ports of its resources, expanded, in order
 	Addresses       Addresses
 	Discovery       *Discovery // nil when there is none
+	// Labels are those of the task's labels whose keys begin with LabelPrefix; most tasks have none.
+	Labels map[string]string
 }
+
+// LabelPrefix is what the keys of labels begin with that are meant for rollcall. The others are not kept: a hundred
+// thousand tasks have many.
+const LabelPrefix = "rollcall."
 
 // Key tells the task apart from all others of the cluster.
 func (t *Task) Key() TaskKey { return TaskKey{t.FrameworkID, t.ID} }

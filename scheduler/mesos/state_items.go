@@ -116,7 +116,7 @@ func (d *decoder) task(where string) error {
 	}
 	t := Task{
 		ID: item.ID, Name: item.Name, AgentID: d.intern(item.SlaveID), State: d.intern(item.State),
-		Addresses: runningAddresses(item.Statuses),
+		Addresses: runningAddresses(item.Statuses), Labels: ownLabels(item.Labels),
 	}
 	var ok bool
 	if t.Ports, ok = parsePorts(item.Resources.Ports); !ok {

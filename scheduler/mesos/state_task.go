@@ -16,6 +16,7 @@ type wireTask struct {
 	Statuses  []wireStatus
 	Resources struct{ Ports string }
 	Discovery *wireDiscovery
+	Labels    []wireLabel
 }
 
 // wireStatus is a status in the state document.
@@ -29,6 +30,20 @@ type wireStatus struct {
 }
 
 type wireLabel struct{ Key, Value string }
+
+// ownLabels are the labels that are kept of a task.
+func ownLabels(labels []wireLabel) map[string]string {
+	var own map[string]string
+	for _, l := range labels {
+		if strings.HasPrefix(l.Key, LabelPrefix) {
+			if own == nil {
+				own = make(map[string]string)
+			}
+			own[l.Key] = l.Value
+		}
+	}
+	return own
+}
 
 // wireNetworkInfo is a NetworkInfo, the same in the state document and in the v1 API.
 type wireNetworkInfo struct {

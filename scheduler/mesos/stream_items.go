@@ -15,6 +15,7 @@ type wireV1Task struct {
 	Resources   []wireResource
 	Statuses    []wireV1Status
 	Discovery   *wireDiscovery
+	Labels      struct{ Labels []wireLabel }
 }
 
 type wireResource struct {
@@ -61,7 +62,7 @@ func (d *eventDecoder) v1Task(where string) (*followedTask, error) {
 	}
 	task := &followedTask{Task: Task{
 		FrameworkID: d.intern(item.FrameworkID.Value), ID: item.TaskID.Value, Name: item.Name,
-		AgentID: d.intern(item.AgentID.Value), State: d.intern(item.State),
+		AgentID: d.intern(item.AgentID.Value), State: d.intern(item.State), Labels: ownLabels(item.Labels.Labels),
 	}}
 	var ok bool
 	if task.Ports, ok = resourcePorts(item.Resources); !ok {

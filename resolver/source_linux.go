@@ -13,7 +13,7 @@ import (
 // message that, handed back with the reply, says where the reply leaves from (ip(7), ipv6(7): IP_PKTINFO,
 // IPV6_PKTINFO). The zero value is for sockets that listen on one address: there is nothing to see to.
 type sourceControl struct {
-	space int // octets of the control message
+	space int // octets of the control message, as unix.CmsgSpace gives them
 	addr  int // where the address is, in an IPv6 control message; else 0
 	iface int // where the index of the interface is
 }
@@ -21,26 +21,25 @@ type sourceControl struct {
 // ifaceLen is the size of an interface's index in octets.
 const ifaceLen = 4
 
-// newSourceControl turns it on for a socket that listens on an unspecified address.
-func newSourceControl(conn *net.UDPConn, unspecified netip.Addr) (sourceControl, error) {
+// newSourceControl turns it on for a socket that listens on an address, if that is an unspecified one.
+func newSourceControl(conn *net.UDPConn, addr netip.Addr) (sourceControl, error) {
+	if !addr.IsUnspecified() {
+		return sourceControl{}, nil
+	}
 	data := unix.CmsgLen(0)
 	// struct in_pktinfo {int ifindex; in_addr spec_dst, addr}, struct in6_pktinfo {in6_addr addr; unsigned ifindex}
 	c := sourceControl{space: unix.CmsgSpace(unix.SizeofInet4Pktinfo), iface: data}
 	level, option := unix.IPPROTO_IP, unix.IP_PKTINFO
-	if unspecified.Is6() { // also receives IPv4, with mapped addresses
+	if addr.Is6() { // also receives IPv4, with mapped addresses
 		c = sourceControl{space: unix.CmsgSpace(unix.SizeofInet6Pktinfo), addr: data, iface: data + 16}
 		level, option = unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO
 	}
 	raw, err := conn.SyscallConn()
+	if err == nil {
+		err = setOption(raw, level, option)
+	}
 	if err != nil {
-		return sourceControl{}, err
-	}
-	var failed error
-	if err := raw.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), level, option, 1) }); err != nil {
-		return sourceControl{}, err
-	}
-	if failed != nil {
-		return sourceControl{}, fmt.Errorf("asking the kernel for the addresses that packets arrive at: %w", failed)
+		return sourceControl{}, fmt.Errorf("asking the kernel for the addresses that packets arrive at: %w", err)
 	}
 	return c, nil
 }

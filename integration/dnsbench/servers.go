@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// The processors that servers and dnsperf run on.
+const (
+	serverCPU = "0"
+	clientCPU = "1"
+)
+
+// forwardedZone is the zone that is forwarded: not one that any server answers itself.
+const forwardedZone = "forwarded.test"
+
+// bench is a run: the servers and what was measured of them.
+type bench struct {
+	settings
+	dir     string
+	idle    int // connections, where there are to be some
+	master  *httptest.Server
+	servers []*server
+	results map[resultKey][]result
+}
+
+// server is a process that answers questions.
+type server struct {
+	name    string
+	port    int
+	does    []kind // none: it is not measured
+	process *exec.Cmd
+	exited  chan error
+}
+
+func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// start starts all servers and waits until they answer.
+func (b *bench) start(ctx context.Context) error {
+	b.results = make(map[resultKey][]result)
+	b.master = newMaster()
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	var ports [5]int
+	if err := freePorts(ports[:]); err != nil {
+		return err
+	}
+	upstream := &server{name: "the upstream server", port: ports[0]}
+	rollcall := &server{name: "rollcall", does: []kind{own, forwarded}}
+	api, err := b.startRollcall(ctx, rollcall, upstream.addr())
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(
+		writeZone(b.path(domain), api, domain, ttl),
+		// No answer expires while it is measured how fast it comes out of a cache.
+		writeZone(b.path(forwardedZone), api, forwardedZone, 86400),
+		writeQuestions(b.path(string(own)), domain), writeQuestions(b.path(string(forwarded)), forwardedZone),
+	); err != nil {
+		return err
+	}
+	nsd := &server{name: "NSD", port: ports[1], does: []kind{own}}
+	knot := &server{name: "Knot", port: ports[2], does: []kind{own}}
+	unbound := &server{name: "Unbound", port: ports[3], does: []kind{forwarded}}
+	sender := &server{name: "echo", port: ports[4], does: []kind{own}}
+	for _, s := range []struct {
+		*server
+		configuration string
+		command       []string
+	}{
+		{upstream, b.nsd(upstream, forwardedZone), []string{"nsd", "-d", "-c"}},
+		{nsd, b.nsd(nsd, domain), []string{"nsd", "-d", "-c"}},
+		{knot, b.knot(knot), []string{"knotd", "-c"}},
+		{unbound, b.unbound(unbound, upstream), []string{"unbound", "-d", "-c"}},
+		{sender, "", []string{"env", "GODEBUG=asyncpreemptoff=1", "GOGC=off", self, "echo", sender.addr()}},
+	} {
+		command := s.command
+		if s.configuration != "" {
+			file := b.path(strings.ReplaceAll(s.name, " ", "-") + ".conf")
+			if err := os.WriteFile(file, []byte(s.configuration), 0o600); err != nil {
+				return err
+			}
+			command = append(command, file)
+		}
+		if err := b.startServer(ctx, s.server, command...); err != nil {
+			return err
+		}
+	}
+	for _, s := range b.servers {
+		if err := b.await(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startServer starts a server on its processor.
+func (b *bench) startServer(ctx context.Context, s *server, command ...string) error {
+	s.process = exec.CommandContext(ctx, "taskset", append([]string{"-c", serverCPU}, command...)...)
+	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	log, err := os.Create(b.path(strings.ReplaceAll(s.name, " ", "-") + ".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	s.process.Stdout, s.process.Stderr = log, log
+	if err := s.process.Start(); err != nil {
+		return fmt.Errorf("starting %s: %w", s.name, err)
+	}
+	s.exited = make(chan error, 1)
+	go func() { s.exited <- s.process.Wait() }()
+	b.servers = append(b.servers, s)
+	return nil
+}
+
+// stop ends all servers.
+func (b *bench) stop() error {
+	for _, s := range b.servers {
+		syscall.Kill(-s.process.Process.Pid, syscall.SIGKILL) //nolint:errcheck // it may have ended
+		<-s.exited
+	}
+	b.master.Close()
+	return nil
+}
+
+// await waits until a server answers.
+func (b *bench) await(ctx context.Context, s *server) error {
+	zone := domain
+	if len(s.does) == 0 || s.does[0] == forwarded {
+		zone = forwardedZone
+	}
+	question := new(dns.Msg).SetQuestion("app-0.marathon."+zone+".", dns.TypeA)
+	client := dns.Client{Timeout: time.Second}
+	for range 60 {
+		answer, _, err := client.ExchangeContext(ctx, question, s.addr())
+		if err == nil && (len(answer.Answer) == 1 || s.name == "echo") {
+			return nil
+		}
+		select {
+		case <-s.exited:
+			s.exited <- nil
+			return fmt.Errorf("%s ended:\n%s", s.name, b.log(s))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	return fmt.Errorf("%s does not answer:\n%s", s.name, b.log(s))
+}
+
+// log is what a server said.
+func (b *bench) log(s *server) []byte {
+	text, _ := os.ReadFile(b.path(strings.ReplaceAll(s.name, " ", "-") + ".log"))
+	return text
+}
+
+var runsLine = regexp.MustCompile(`msg="rollcall runs".* dns=\S+:(\d+) http=(\S+)`)
+
+// startRollcall starts rollcall as a Mesos-DNS of the master's cluster, and returns the URL of its HTTP API.
+func (b *bench) startRollcall(ctx context.Context, s *server, upstream string) (string, error) {
+	configuration, err := json.Marshal(map[string]any{
+		"domain": domain, "ttl": ttl, "listener": "127.0.0.1", "port": 0, "httplistener": "127.0.0.1", "httpport": 0,
+		"masters": []string{b.master.Listener.Addr().String()}, "refreshSeconds": 3600, "IPSources": []string{"host"},
+		"externalon": true, "resolvers": []string{upstream}, "cacheSize": 20000,
+		"limits": map[string]int{"tcpConnections": 30_000, "tcpConnectionsPerClient": 30_000},
+	})
+	if err != nil {
+		return "", err
+	}
+	file := b.path("rollcall.json")
+	if err := os.WriteFile(file, configuration, 0o600); err != nil {
+		return "", err
+	}
+	if err := b.startServer(ctx, s, b.rollcall, "-config="+file); err != nil {
+		return "", err
+	}
+	for range 120 {
+		if m := runsLine.FindSubmatch(b.log(s)); m != nil {
+			s.port, err = strconv.Atoi(string(m[1]))
+			if err != nil {
+				return "", err
+			}
+			return string(m[2]), b.await(ctx, s)
+		}
+		select {
+		case <-s.exited:
+			s.exited <- nil
+			return "", fmt.Errorf("rollcall ended:\n%s", b.log(s))
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
+	return "", fmt.Errorf("rollcall does not come up:\n%s", b.log(s))
+}
+
+// nsd is a configuration of NSD with one process, as there is one processor.
+func (b *bench) nsd(s *server, zone string) string {
+	return fmt.Sprintf(`
+server:
+  server-count: 1
+  ip-address: 127.0.0.1
+  port: %d
+  username: ""
+  chroot: ""
+  zonesdir: "%s"
+  database: ""
+  pidfile: "%[2]s/nsd-%[1]d.pid"
+  xfrdfile: "%[2]s/nsd-%[1]d.xfrd"
+  zonelistfile: "%[2]s/nsd-%[1]d.zones"
+  cookie-secret-file: "%[2]s/nsd-%[1]d.cookies"
+  xfrdir: "%[2]s"
+  tcp-count: 1000
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: %[3]s
+  zonefile: %[3]s
+`, s.port, b.dir, zone)
+}
+
+// knot is a configuration of Knot with one worker of each kind.
+func (b *bench) knot(s *server) string {
+	return fmt.Sprintf(`
+server:
+  rundir: "%[2]s"
+  listen: 127.0.0.1@%[1]d
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+database:
+  storage: "%[2]s"
+log:
+  - target: stderr
+    any: warning
+zone:
+  - domain: %[3]s
+    storage: "%[2]s"
+    file: %[3]s
+`, s.port, b.dir, domain)
+}
+
+// unbound is a configuration of Unbound with one thread, without DNSSEC, which rollcall leaves to whom it forwards to.
+func (b *bench) unbound(s, upstream *server) string {
+	return fmt.Sprintf(`
+server:
+  num-threads: 1
+  interface: 127.0.0.1
+  port: %[1]d
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "%[2]s"
+  pidfile: "%[2]s/unbound.pid"
+  use-syslog: no
+  module-config: "iterator"
+  do-not-query-localhost: no
+  local-zone: "test." nodefault
+  msg-cache-size: 64m
+  rrset-cache-size: 64m
+  so-rcvbuf: 4m
+remote-control:
+  control-enable: no
+forward-zone:
+  name: %[3]s
+  forward-addr: 127.0.0.1@%[4]d
+`, s.port, b.dir, forwardedZone, upstream.port)
+}
+
+// freePorts finds ports that are free for both UDP and TCP.
+func freePorts(ports []int) error {
+	for i := 0; i < len(ports); {
+		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return err
+		}
+		defer tcp.Close()
+		port := tcp.Addr().(*net.TCPAddr).Port
+		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err != nil {
+			continue // taken for UDP; the listener keeps it from being found again
+		}
+		defer udp.Close()
+		ports[i] = port
+		i++
+	}
+	return nil
+}

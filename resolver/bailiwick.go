@@ -1,0 +1,153 @@
+package resolver
+
+import (
+	"errors"
+	"math"
+	"slices"
+
+	"github.com/miekg/dns"
+)
+
+// maxAliases is how many aliases an answer may go through: more are a mistake or worse. BIND follows 16 as well.
+const maxAliases = 16
+
+var (
+	errAliasLoop = errors.New("aliases lead in a circle")
+	errAliases   = errors.New("too many aliases")
+)
+
+// keepRelevant takes from a reply what does not belong to the question, since a server may say anything about anything:
+// in the answer section what is not on the way of aliases from the question to the records asked for, in the authority
+// section what is not of a zone above one of these names, in the additional section what is not an address of a host that
+// the other sections name. Outside the answer nothing about names in our own zones is believed. Records for DNSSEC stay
+// where the client asked for them: they prove themselves. TTLs are held to what is sensible (RFC 2181, section 8;
+// RFC 8767, section 4).
+func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
+	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError || len(m.Question) != 1 {
+		m.Answer, m.Ns, m.Extra = nil, nil, nil
+		return nil
+	}
+	names, err := aliases(m)
+	if err != nil {
+		return err
+	}
+	asked := m.Question[0].Qtype
+	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool {
+		h := rr.Header()
+		switch {
+		case h.Class != dns.ClassINET:
+			return true
+		case h.Rrtype == dns.TypeDNAME:
+			return !isAbove(h.Name, names)
+		case h.Rrtype == dns.TypeRRSIG && (dnssec || asked == dns.TypeRRSIG || asked == dns.TypeANY):
+			return !isAbove(h.Name, names)
+		}
+		return !slices.Contains(names, dns.CanonicalName(h.Name)) ||
+			h.Rrtype != asked && h.Rrtype != dns.TypeCNAME && asked != dns.TypeANY
+	})
+	m.Ns = slices.DeleteFunc(m.Ns, func(rr dns.RR) bool {
+		h := rr.Header()
+		switch {
+		case h.Class != dns.ClassINET || isWithin(h.Name, own):
+			return true
+		case h.Rrtype == dns.TypeSOA || h.Rrtype == dns.TypeNS:
+			return !isAbove(h.Name, names)
+		}
+		return !dnssec || !provesSomething(h.Rrtype)
+	})
+	hosts := hostsOf(m)
+	m.Extra = slices.DeleteFunc(m.Extra, func(rr dns.RR) bool {
+		h := rr.Header()
+		isAddress := h.Rrtype == dns.TypeA || h.Rrtype == dns.TypeAAAA || dnssec && h.Rrtype == dns.TypeRRSIG
+		return h.Class != dns.ClassINET || !isAddress || isWithin(h.Name, own) || !hosts[dns.CanonicalName(h.Name)]
+	})
+	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, rr := range section {
+			h := rr.Header()
+			if h.Ttl > math.MaxInt32 {
+				h.Ttl = 0
+			}
+			h.Ttl = min(h.Ttl, maxPositiveTTL)
+		}
+	}
+	return nil
+}
+
+// aliases are the names on the way from the question to its answer, in lower case: the name asked for first.
+func aliases(m *dns.Msg) ([]string, error) {
+	name := dns.CanonicalName(m.Question[0].Name)
+	names := []string{name}
+	if t := m.Question[0].Qtype; t == dns.TypeCNAME || t == dns.TypeANY {
+		return names, nil
+	}
+	targets := make(map[string]string)
+	for _, rr := range m.Answer {
+		if alias, ok := rr.(*dns.CNAME); ok {
+			targets[dns.CanonicalName(alias.Hdr.Name)] = dns.CanonicalName(alias.Target)
+		}
+	}
+	for {
+		target, ok := targets[name]
+		switch {
+		case !ok:
+			return names, nil
+		case slices.Contains(names, target):
+			return nil, errAliasLoop
+		case len(names) > maxAliases:
+			return nil, errAliases
+		}
+		name = target
+		names = append(names, name)
+	}
+}
+
+// isAbove reports whether a name is one of the names or a domain that one of them lies in.
+func isAbove(name string, names []string) bool {
+	return slices.ContainsFunc(names, func(below string) bool { return dns.IsSubDomain(name, below) })
+}
+
+// isWithin reports whether a name is one of the domains or lies in one of them.
+func isWithin(name string, domains []string) bool {
+	return slices.ContainsFunc(domains, func(above string) bool { return dns.IsSubDomain(above, name) })
+}
+
+// provesSomething reports whether records of a type belong to DNSSEC.
+func provesSomething(t uint16) bool {
+	return t == dns.TypeRRSIG || t == dns.TypeNSEC || t == dns.TypeNSEC3 || t == dns.TypeDS
+}
+
+// hostsOf are the hosts that the records of answer and authority section name, in lower case: their addresses save a
+// question. A record without target (SVCB's ".") names its owner.
+func hostsOf(m *dns.Msg) map[string]bool {
+	hosts := make(map[string]bool)
+	for _, section := range [...][]dns.RR{m.Answer, m.Ns} {
+		for _, rr := range section {
+			host := ""
+			switch rr := rr.(type) {
+			case *dns.NS:
+				host = rr.Ns
+			case *dns.MX:
+				host = rr.Mx
+			case *dns.SRV:
+				host = rr.Target
+			case *dns.NAPTR:
+				host = rr.Replacement
+			case *dns.SVCB:
+				host = targetOf(rr)
+			case *dns.HTTPS:
+				host = targetOf(&rr.SVCB)
+			default:
+				continue
+			}
+			hosts[dns.CanonicalName(host)] = true
+		}
+	}
+	return hosts
+}
+
+func targetOf(rr *dns.SVCB) string {
+	if rr.Target == "." {
+		return rr.Hdr.Name // RFC 9460, section 2.5.2
+	}
+	return rr.Target
+}

@@ -1,0 +1,76 @@
+package resolver
+
+import (
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+func now() uint64 { return uint64(time.Now().Unix()) }
+
+// Signed questions have signed answers, over UDP too, and within the size that the client takes (RFC 8945).
+func TestSignedAnswers(t *testing.T) {
+	s := newTestServer(t, newTestZone(t), func(o *Options) {
+		for _, algorithm := range KeyAlgorithms() {
+			o.Transfer.Keys = append(o.Transfer.Keys, Key{Name: algorithm + ".Key", Algorithm: algorithm, Secret: testKey.Secret})
+		}
+	})
+	for _, algorithm := range KeyAlgorithms() {
+		name := algorithm + ".key."
+		for _, network := range []string{"udp", "tcp"} {
+			for _, question := range []string{"mesos. SOA", "big.marathon.mesos. A", "none.mesos. A", "example.com. A"} {
+				m := newQuestion(t, question)
+				m.SetEdns0(1000, false)
+				m.SetTsig(name, algorithm+".", fudge, int64(now()))
+				client := &dns.Client{Net: network, UDPSize: 1000, TsigSecret: map[string]string{name: testKey.secret()}}
+				got, _, err := client.Exchange(m, s.Addr().String())
+				if err != nil || got.IsTsig() == nil || got.IsEdns0() == nil {
+					t.Errorf("%s, %s, %s: %v\n%v", algorithm, network, question, err, got)
+				}
+			}
+		}
+	}
+}
+
+// What is wrong with a signature is said in the TSIG record; the answer is signed where the key is good (RFC 8945,
+// section 5.2).
+func TestBadSignatures(t *testing.T) {
+	s := newTestServer(t, newTestZone(t), func(o *Options) { o.Transfer.Keys = []Key{testKey} })
+	wrong := Key{Name: testKey.Name, Algorithm: testKey.Algorithm, Secret: []byte("wrong")}
+	unknown := Key{Name: "unknown.", Algorithm: testKey.Algorithm, Secret: testKey.Secret}
+	for _, tt := range []struct {
+		name   string
+		key    Key
+		signed uint64
+		want   uint16
+	}{
+		{"good", testKey, now(), 0},
+		{"another secret", wrong, now(), dns.RcodeBadSig},
+		{"another name", unknown, now(), dns.RcodeBadKey},
+		{"an hour ago", testKey, now() - 3600, dns.RcodeBadTime},
+		{"in an hour", testKey, now() + 3600, dns.RcodeBadTime},
+	} {
+		m := newQuestion(t, "mesos. SOA")
+		m.SetTsig(tt.key.Name, tt.key.Algorithm+".", fudge, int64(tt.signed))
+		got := rawExchange(t, s, m, &tt.key)
+		tsig := got.IsTsig()
+		if tsig == nil || tsig.Error != tt.want || (got.Rcode == dns.RcodeNotAuth) != (tt.want != 0) {
+			t.Errorf("%s: %v", tt.name, got)
+			continue
+		}
+		if signed := tsig.MACSize > 0; signed != (tt.want == 0 || tt.want == dns.RcodeBadTime) {
+			t.Errorf("%s: signed %v", tt.name, signed)
+		}
+		if tt.want == dns.RcodeBadTime && (tsig.OtherLen != 6 || tsig.TimeSigned != tt.signed) {
+			t.Errorf("%s: %v, want our time in the other data", tt.name, tsig)
+		}
+	}
+	// A TSIG record is the last one, and the only one.
+	m := newQuestion(t, "mesos. SOA")
+	m.SetTsig(testKey.Name, testKey.Algorithm+".", fudge, int64(now()))
+	m.Extra = append(m.Extra, m.Extra[0])
+	if got := rawExchange(t, s, m, &testKey); got.Rcode != dns.RcodeFormatError {
+		t.Errorf("two TSIG records: %v", got)
+	}
+}
