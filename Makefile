@@ -83,6 +83,14 @@ fuzz: ## each fuzz target for FUZZTIME
 		done; \
 	done
 
+.PHONY: package
+package: ## bin/package: .deb, .rpm, static binaries and container root file systems for amd64 and arm64, checksums
+	GO=$(GO) cmd/rollcall/package/build bin/package
+
+.PHONY: packagetest
+packagetest: package ## build the packages again elsewhere, compare bit for bit; install the .deb on an empty root and start it
+	ROLLCALL_PACKAGES=$(abspath bin/package) $(GO) test -count=1 -timeout 20m -v -run '^TestPackage' ./integration/
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "make fmt would change:"; echo "$$unformatted"; exit 1; }

@@ -42,10 +42,12 @@ var mayImport = map[string]struct {
 	"scheduler/zookeeper": {nil, "sessions at ZooKeeper, whatever they are for"},
 	"cmd/rollcall": {
 		[]string{"records", "resolver", "resolver/replica", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store",
-			"scheduler/zookeeper"},
+			"scheduler/zookeeper", "cmd/rollcall/cli"},
 		"cmd wires everything together, and nobody imports cmd",
 	},
-	"integration": {nil, "integration sees the built binary only"},
+	"cmd/rollcall/client": {nil, "a client sees the API only, as everybody else's does"},
+	"cmd/rollcall/cli":    {[]string{"cmd/rollcall/client"}, "commands that ask a server know what its API says, not how it is made"},
+	"integration":         {nil, "integration sees the built binary only"},
 }
 
 // saysNothing are names of packages that could hold anything.

@@ -9,17 +9,22 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"rollcall/cmd/rollcall/cli"
 )
 
 // Commands of the program. Without one it serves.
 const (
-	commandServe     = "serve"
-	commandDev       = "dev"
-	commandCheck     = "check"
-	commandSeeds     = "seeds"
-	commandVersion   = "version"
-	commandHelp      = "help"
-	commandSupervise = "supervise" // internal: watches over one task, outliving the rollcall that started it
+	commandServe      = "serve"
+	commandDev        = "dev"
+	commandCheck      = "check"
+	commandSeeds      = "seeds"
+	commandVersion    = "version"
+	commandHelp       = "help"
+	commandCompletion = "completion"
+	commandManual     = "manual"
+	commandClient     = "client"    // any of package cli
+	commandSupervise  = "supervise" // internal: watches over one task, outliving the rollcall that started it
 )
 
 // command is what the arguments ask for.
@@ -29,8 +34,10 @@ type command struct {
 	Verbosity  int    // 0: usual; above: everything
 	Dev        devOptions
 	Seeds      seedsOptions
-	Dir        string // for supervise: the directory of the task
-	Usage      string // for help: the text to print
+	Dir        string   // for supervise: the directory of the task
+	Shell      string   // for completion
+	Args       []string // for client: from the noun on
+	Usage      string   // for help: the text to print
 }
 
 // Exit codes.
@@ -38,6 +45,7 @@ const (
 	exitOK      = 0
 	exitRefused = 1 // the configuration is refused, or running it failed
 	exitUsage   = 2 // the arguments make no sense
+	// Those above are of package cli.
 )
 
 // usageError says that the arguments make no sense. Its text ends with where to read on.
@@ -63,13 +71,16 @@ func exitCode(err error) int {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return exitUsage
 	}
-	return exitRefused
+	return cli.ExitCode(err)
 }
 
-const usageServe = `usage: rollcall [-config=config.json] [-v=1]
+var usageServe = `usage: rollcall [-config=config.json] [-v=1]
        rollcall dev [-agents=3] [-dns-port=8053] [-api-port=8080] [-http-port=8123] ...
        rollcall check [-config=config.json]
        rollcall seeds NAME [-min=3] [-port=4300 | -srv] [-timeout=60s] ...
+       rollcall app|group|deployment|task|agent|dns COMMAND ...
+       rollcall completion bash|fish|zsh
+       rollcall manual
        rollcall version
 
 Runs apps, as Marathon does, and answers for their names in DNS, as Mesos-DNS does.
@@ -79,6 +90,12 @@ Without a command it reads the configuration file and serves.
   check    says what is wrong with a configuration file, and does nothing else
   seeds    waits until enough tasks answer to a name, and prints their addresses
   version  prints the version
+
+Commands that ask a running rollcall, each with a help of its own:
+
+` + cli.Overview() + `
+  completion  prints a script that has a shell complete commands
+  manual      prints the manual page, for man(1)
 
   -config FILE  the configuration file (default config.json)
   -v[=N]        say everything that happens (N, for Mesos-DNS's sake, may be 1 or 2)
@@ -138,10 +155,14 @@ func parseArgs(args []string) (command, error) {
 
 // parseCommand reads the arguments that follow the name of a command.
 func (c command) parseCommand(name string, args []string) (command, error) {
-	names := []string{commandDev, commandCheck, commandSeeds, commandVersion, commandHelp, commandSupervise}
+	if cli.Has(name) {
+		c.Name, c.Args = commandClient, append([]string{name}, args...)
+		return c, nil
+	}
+	names := []string{commandDev, commandCheck, commandSeeds, commandVersion, commandHelp, commandCompletion, commandManual, commandSupervise}
 	if !slices.Contains(names, name) {
 		hint := ""
-		if best := nearest(name, names[:5]); best != "" {
+		if best := nearest(name, names[:7]); best != "" {
 			hint = fmt.Sprintf("; did you mean %q?", best)
 		} else if strings.HasSuffix(name, ".json") {
 			hint = fmt.Sprintf("; did you mean -config=%s?", name)
@@ -169,6 +190,11 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		return c, nil
 	case name == commandSupervise:
 		return c, &usageError{"supervise takes one directory", commandServe}
+	case name == commandCompletion && len(rest) == 1 && slices.Contains(cli.Shells(), rest[0]):
+		c.Shell = rest[0]
+		return c, nil
+	case name == commandCompletion:
+		return c, &usageError{"completion takes a shell: " + strings.Join(cli.Shells(), ", "), commandServe}
 	}
 	if len(rest) > 0 {
 		return c, &usageError{fmt.Sprintf("unexpected argument %s", quoteBrief(rest[0])), name}

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"rollcall/cmd/rollcall/cli"
 	"rollcall/scheduler/local"
 )
 
@@ -49,12 +50,33 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return runCheck(c.ConfigPath, stdout, stderr)
 	case commandSupervise:
 		return local.Supervise([]string{c.Dir})
+	case commandCompletion:
+		_, err = io.WriteString(stdout, cli.Completion(c.Shell, usages()))
+		return err
+	case commandManual:
+		_, err = io.WriteString(stdout, cli.Manual(version, usageServe, usages()))
+		return err
+	case commandClient:
+		return cli.Run(ctx, c.Args, cli.Environment{Stdin: os.Stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv,
+			Interval: cli.Interval})
 	case commandSeeds:
 		return runSeeds(ctx, c.Seeds, stdout)
 	case commandDev:
 		return runDev(ctx, c, stdout, stderr)
 	}
 	return serve(ctx, c, stderr)
+}
+
+// usages are the help of all commands.
+func usages() []cli.Usage {
+	return append([]cli.Usage{
+		{Words: []string{commandDev}, Text: usageDev},
+		{Words: []string{commandCheck}, Text: usageCheck},
+		{Words: []string{commandSeeds}, Text: usageSeeds},
+		{Words: []string{commandVersion}},
+		{Words: []string{commandCompletion}},
+		{Words: []string{commandManual}},
+	}, cli.Usages()...)
 }
 
 // serve runs what the configuration file says, until ctx ends. SIGHUP has the file read again.

@@ -1,0 +1,219 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeAPI answers each path with the answers given for it, one after the other; the last of them for ever.
+type fakeAPI struct {
+	mu      sync.Mutex
+	answers map[string][]string // "GET /v2/apps": "200 {...}"
+	asked   []string            // what was not a GET, with its body
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	key := r.Method + " " + r.URL.Path
+	var body bytes.Buffer
+	body.ReadFrom(r.Body) //nolint:errcheck // a test's server
+	if r.Method != http.MethodGet {
+		f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+body.String()))
+	}
+	answers := f.answers[key]
+	if len(answers) == 0 {
+		answers = []string{`404 {"message": "nothing there"}`}
+	} else if len(answers) > 1 {
+		f.answers[key] = answers[1:]
+	}
+	var status int
+	status, text := 0, answers[0]
+	fmt.Sscan(text, &status) //nolint:errcheck // a test's own text
+	w.WriteHeader(status)
+	fmt.Fprint(w, text[4:])
+}
+
+// result is what a command left.
+type result struct {
+	code     int
+	out, err string
+	asked    []string
+}
+
+// runAgainst runs a command against a fake API.
+func runAgainst(t *testing.T, answers map[string][]string, stdin string, args ...string) result {
+	t.Helper()
+	api := &fakeAPI{answers: answers}
+	server := httptest.NewServer(api)
+	defer server.Close()
+	var out, errs bytes.Buffer
+	err := Run(t.Context(), args, Environment{Stdin: strings.NewReader(stdin), Stdout: &out, Stderr: &errs, Interval: time.Millisecond,
+		Getenv: func(name string) string { return map[string]string{"ROLLCALL_URL": server.URL}[name] }})
+	if err != nil {
+		fmt.Fprintln(&errs, err)
+	}
+	return result{code: ExitCode(err), out: out.String(), err: errs.String(), asked: api.asked}
+}
+
+const (
+	deploying = `200 [{"id": "d", "version": "2026-01-01T00:00:00.000Z", "affectedApps": ["/a"]}]`
+	deployed  = `200 {"deploymentId": "d", "version": "2026-01-01T00:00:00.000Z"}`
+	appRuns   = `200 {"app": {"id": "/a", "instances": 1, "tasksRunning": 1, "version": "2026-01-01T00:00:00.000Z", "tasks": [{"id": "t", "state": "TASK_RUNNING", "host": "h"}]}}`
+	noQueue   = `200 {"queue": []}`
+)
+
+func TestCommands(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		args    string
+		stdin   string
+		answers map[string][]string
+		code    int
+		out     string
+		err     string // a part of it
+		asked   string
+	}{
+		{name: "a deployment that ends well", args: "app scale a 1", answers: map[string][]string{
+			"GET /v2/apps/a": {appRuns}, "PUT /v2/apps/a": {deployed}, "GET /v2/deployments": {deploying, "200 []"}, "GET /v2/queue": {noQueue}},
+			err: "  running            h  t\n/a: 1 of 1 instances run\n", asked: `PUT /v2/apps/a {"instances":1}`},
+		{name: "a deployment that ends without its instances", args: "app scale a 2", answers: map[string][]string{
+			"GET /v2/apps/a": {`200 {"app": {"id": "/a", "instances": 2, "version": "2026-01-01T00:00:00.000Z"}}`}, "PUT /v2/apps/a": {deployed},
+			"GET /v2/deployments": {"200 []"}, "GET /v2/queue": {noQueue}}, code: 5, err: "over, but /a has 0 of 2 instances running"},
+		{name: "a deployment whose place another took", args: "app scale a 1", answers: map[string][]string{
+			"GET /v2/apps/a": {strings.Replace(appRuns, "2026", "2027", 1)}, "PUT /v2/apps/a": {deployed},
+			"GET /v2/deployments": {"200 []"}, "GET /v2/queue": {noQueue}}, code: 5, err: "/a was changed again meanwhile"},
+		{name: "a deployment that was cancelled", args: "app restart a", answers: map[string][]string{
+			"GET /v2/apps/a": {strings.Replace(appRuns, "2026", "2025", 1)}, "POST /v2/apps/a/restart": {deployed},
+			"GET /v2/deployments": {"200 []"}, "GET /v2/queue": {noQueue}}, code: 5, err: "/a is as it was before"},
+		{name: "a deployment that is stuck", args: "app scale a 1 -timeout 20ms", answers: map[string][]string{
+			"GET /v2/apps/a": {`200 {"app": {"id": "/a", "instances": 1}}`}, "PUT /v2/apps/a": {deployed}, "GET /v2/deployments": {deploying},
+			"GET /v2/queue": {`200 {"queue": [{"app": {"id": "/a"}, "count": 1, "lastUnusedOffers": [{"offer": {"hostname": "h"}, "reason": ["InsufficientCpus"]}]}]}`}},
+			code: 5, err: "not ended after 20ms"},
+		{name: "an API that is away for a moment", args: "app scale a 1", answers: map[string][]string{
+			"GET /v2/apps/a": {appRuns}, "PUT /v2/apps/a": {deployed}, "GET /v2/deployments": {"503 {}", deploying, "200 []"}, "GET /v2/queue": {noQueue}},
+			err: "asking on"},
+		{name: "not to wait", args: "app scale a 1 -no-wait", answers: map[string][]string{"GET /v2/apps/a": {appRuns}, "PUT /v2/apps/a": {deployed}}, out: "d\n"},
+		{name: "JSON of a change", args: "app scale a 1 -o json -no-wait", answers: map[string][]string{"GET /v2/apps/a": {appRuns}, "PUT /v2/apps/a": {deployed}},
+			out: "{\n  \"deploymentId\": \"d\",\n  \"version\": \"2026-01-01T00:00:00.000Z\"\n}\n"},
+		{name: "no such app", args: "app scale a 1", code: 3, err: "nothing there"},
+		{name: "a lock", args: "app restart a", answers: map[string][]string{"POST /v2/apps/a/restart": {`409 {"message": "locked", "deployments": [{"id": "x"}]}`}},
+			code: 4, err: "restarting /a: locked (deployment x; -force takes its place)"},
+		{name: "force", args: "app restart a -force -no-wait", answers: map[string][]string{"POST /v2/apps/a/restart": {deployed}}, out: "d\n",
+			asked: "POST /v2/apps/a/restart?force=true"},
+		{name: "apply nothing", args: "app apply -f -", stdin: `{"id": "a", "instances": 1}`, answers: map[string][]string{"GET /v2/apps/a": {appRuns}},
+			err: "everything is as the file says"},
+		{name: "a dry run", args: "app apply -dry-run -f -", stdin: `{"id": "a", "instances": 2}`, answers: map[string][]string{"GET /v2/apps/a": {appRuns}},
+			err: "  /a\n  ~ instances: 1 -> 2\n"},
+		{name: "apply one of two", args: "app apply -no-wait -f -", stdin: `[{"id": "a", "instances": 1}, {"id": "b"}]`, answers: map[string][]string{
+			"GET /v2/apps/a": {appRuns}, "PUT /v2/apps": {deployed}}, err: "+ /b\n", asked: `PUT /v2/apps [{"id":"a","instances":1},{"id":"b"}]`},
+		{name: "no JSON", args: "app apply -f -", stdin: "{\n  \"id\": x}", code: 1, err: "standard input, line 2, column 9: no JSON"},
+		{name: "a group where apps are wanted", args: "app apply -f -", stdin: `{"apps": []}`, code: 1, err: "rollcall group apply"},
+		{name: "a group without one of its apps", args: "group apply -dry-run -f -", stdin: `{"id": "g", "apps": [{"id": "x"}]}`, answers: map[string][]string{
+			"GET /v2/groups/g": {`200 {"id": "/g", "apps": [{"id": "/g/x"}, {"id": "/g/y"}]}`}}, err: "- /g/y\n"},
+		{name: "ids", args: "app list -q", answers: map[string][]string{"GET /v2/apps": {`200 {"apps": [{"id": "/b"}, {"id": "/a"}]}`}}, out: "/a\n/b\n"},
+		{name: "a deployment that is not there", args: "deployment watch x", answers: map[string][]string{"GET /v2/deployments": {"200 []"}}, code: 3, err: "not under way"},
+		{name: "kill", args: "task kill t.1 t.2 -scale", answers: map[string][]string{"POST /v2/tasks/delete": {`200 {}`}},
+			asked: `POST /v2/tasks/delete?scale=true {"ids":["t.1","t.2"]}`},
+		{name: "a name", args: "dns lookup a.b srv", answers: map[string][]string{
+			"GET /rollcall/dns": {`200 {"server": "s", "status": "NOERROR", "answer": [{"name": "a.b.", "ttl": 5, "type": "SRV", "data": "0 1 2 c."}]}`}},
+			out: "a.b. 5 SRV 0 1 2 c.\n", err: "s says NOERROR\n"},
+		{name: "everything is not removed by a slip", args: "group remove /", code: 2, err: "-everything"},
+		{name: "no verb", args: "app", code: 2, err: "what to do is missing"},
+		{name: "an unknown verb", args: "app delete", code: 2, err: `cannot "delete"`},
+		{name: "an unknown flag", args: "app list -x", code: 2, err: `see "rollcall app list -h"`},
+		{name: "too few arguments", args: "app scale a", code: 2, err: "INSTANCES is missing"},
+		{name: "too many arguments", args: "app list a b", code: 2, err: `unexpected argument "b"`},
+		{name: "not a number", args: "app scale a -- -1", code: 2, err: `"-1" is no number of instances`},
+		{name: "no file", args: "app apply", code: 2, err: "-f FILE is missing"},
+		{name: "no such form", args: "app list -o xml", code: 2, err: "text or json is needed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := runAgainst(t, tt.answers, tt.stdin, strings.Fields(tt.args)...)
+			if got.code != tt.code || got.out != tt.out || !strings.Contains(got.err, tt.err) {
+				t.Errorf("exit code %d, want %d\n%s\nwant\n%s\non stderr\n%s\nwant\n%s", got.code, tt.code, got.out, tt.out, got.err, tt.err)
+			}
+			if asked := strings.Join(got.asked, "; "); tt.asked != "" && asked != tt.asked {
+				t.Errorf("asked %s, want %s", asked, tt.asked)
+			}
+		})
+	}
+}
+
+// Every help says how the command is used, and its flags; the manual page has all of them.
+func TestUsages(t *testing.T) {
+	manual := Manual("1", "the program", Usages())
+	for _, u := range Usages() {
+		words := strings.Join(u.Words, " ")
+		got := runAgainst(t, nil, "", append(u.Words, "-h")...)
+		if got.code != 0 || got.out != u.Text || !strings.HasPrefix(u.Text, "usage: rollcall "+words) || !strings.Contains(u.Text, "  -url URL ") {
+			t.Errorf("the help of %s is\n%s", words, got.out)
+		}
+		if !strings.Contains(manual, verbatim(u.Text)) {
+			t.Errorf("the manual page lacks %s", words)
+		}
+	}
+	if got := runAgainst(t, nil, "", "app", "-h"); !strings.Contains(got.out, "rollback ID [VERSION]") {
+		t.Errorf("the help of app is\n%s", got.out)
+	}
+}
+
+// Bash completes commands, flags, and the ids that the API knows.
+func TestBashCompletion(t *testing.T) {
+	dir := t.TempDir()
+	const fake = "#!/bin/sh\n[ \"$*\" = 'app list -q' ] && echo /web && echo /worker\n[ \"$*\" = 'group list -q' ] && echo /\n"
+	if err := os.WriteFile(filepath.Join(dir, "rollcall"), []byte(fake), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	script := Completion("bash", append([]Usage{{Words: []string{"dev"}, Text: "  -example  x\n"}}, Usages()...))
+	for _, tt := range []struct{ words, want string }{
+		{"rollcall d", "dev deployment dns"},
+		{"rollcall dev -", "-example"},
+		{"rollcall app s", "show scale stop"},
+		{"rollcall app scale /w", "/web /worker"},
+		{"rollcall task list /we", "/web"},
+		{"rollcall app list ", "/"},
+		{"rollcall app scale -fo", "-force"},
+		{"rollcall nonsense ", ""},
+	} {
+		words := strings.Split(tt.words, " ")
+		quoted := make([]string, len(words))
+		for n, w := range words {
+			quoted[n] = "'" + w + "'"
+		}
+		c := exec.Command("bash", "-c", fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _rollcall; echo ${COMPREPLY[@]}", script, strings.Join(quoted, " "), len(words)-1))
+		c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+		out, err := c.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", tt.words, err, out)
+		}
+		if diff := cmp.Diff(tt.want, strings.TrimSpace(string(out))); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", tt.words, diff)
+		}
+	}
+}
+
+// What a list prints as JSON is the API's own answer.
+func TestJSON(t *testing.T) {
+	const answer = `{"apps": [{"id": "/a", "unheardOf": [1.50]}]}`
+	got := runAgainst(t, map[string][]string{"GET /v2/apps": {"200 " + answer}}, "", "app", "list", "-o", "json")
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(got.out)); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.ReplaceAll(answer, " ", ""); compact.String() != want {
+		t.Errorf("%s, want %s", compact.String(), want)
+	}
+}
