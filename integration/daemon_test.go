@@ -59,6 +59,19 @@ func require(t testing.TB, programs ...string) {
 	}
 }
 
+// run runs a program that has to succeed, and returns what it prints.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	c := exec.Command(name, args...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
+	}
+	return string(out)
+}
+
 // daemon is a running rollcall.
 type daemon struct {
 	t       testing.TB

@@ -204,16 +204,3 @@ func mirror(t *testing.T) string {
 	}
 	return string(found[1])
 }
-
-// run runs a program that has to succeed, and returns what it prints.
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	c := exec.Command(name, args...)
-	var errs bytes.Buffer
-	c.Stderr = &errs
-	out, err := c.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
-	}
-	return string(out)
-}
