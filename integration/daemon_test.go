@@ -69,6 +69,8 @@ type daemon struct {
 	api, http string // base URLs
 	dns       string // host:port
 
+	user, password string // of the API; "" sends none
+
 	mu  sync.Mutex
 	log bytes.Buffer
 }
@@ -225,6 +227,9 @@ func (d *daemon) request(method, path, body string) (int, http.Header, []byte) {
 	}
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if d.user != "" {
+		r.SetBasicAuth(d.user, d.password)
 	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {

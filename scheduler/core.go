@@ -11,7 +11,7 @@ import (
 type Limits struct {
 	ServicePorts      Range         // from which service ports given as 0 are taken
 	MaxDeployments    int           // running at the same time
-	VersionsKept      int           // of each app
+	VersionsKept      int           // of each app, and of the root group
 	LaunchTimeout     time.Duration // a task that is not running by then is killed
 	KillRetry         time.Duration // a kill that shows no effect is repeated
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
@@ -50,6 +50,7 @@ func NewCore(limits Limits, state *State, seed [32]byte) *Core {
 func NewState() *State {
 	s := &State{
 		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
+		changes:   newTree[*RootChange](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
@@ -96,6 +97,7 @@ type work struct {
 	apps        draftTree[*App]
 	groups      draftTree[*Group]
 	versions    draftTree[*App]
+	changes     draftTree[*RootChange]
 	instances   draftTree[*Instance]
 	deployments draftTree[*Deployment]
 	failures    draftTree[*TaskFailure]
@@ -137,6 +139,7 @@ func (c *Core) begin(now time.Time) *work {
 		Core: c, now: now, ts: TimestampOf(now),
 		frameworkID: s.FrameworkID, refused: s.Refused, master: s.Master, connected: s.Connected, version: s.Version,
 		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
+		changes:   s.changes.draft(),
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
@@ -162,6 +165,7 @@ func (w *work) commit() *State {
 	return &State{
 		FrameworkID: w.frameworkID, Refused: w.refused, Master: w.master, Connected: w.connected, Version: w.version,
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
+		changes:   w.changes.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally,

@@ -135,7 +135,7 @@ func TestEffectsHappenInOrder(t *testing.T) {
 		if _, err := l.Do(t.Context(), put(app("/a", 1))); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta version]", "revive", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta version]", "revive", "publish 1")
 		d.offer()
 		expect(t, d, "commit [instance]", "accept 1", "suppress", "publish 1")
 		d.events <- StatusReceived{running(d, l)}
@@ -143,7 +143,7 @@ func TestEffectsHappenInOrder(t *testing.T) {
 		if _, err := l.Do(t.Context(), remove("/a")); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta]", "withdraw 1", "kill", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta]", "withdraw 1", "kill", "publish 1")
 	})
 }
 

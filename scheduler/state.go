@@ -21,6 +21,7 @@ type State struct {
 	apps        tree[*App]
 	groups      tree[*Group]
 	versions    tree[*App]        // by versionKey
+	changes     tree[*RootChange] // by the version they made
 	instances   tree[*Instance]   // by id; those of an app share a prefix
 	deployments tree[*Deployment] // by id
 	failures    tree[*TaskFailure]

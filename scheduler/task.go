@@ -94,6 +94,7 @@ type TaskInfo struct {
 	Args        []string          `json:"args,omitempty"` // instead of Shell: argv, or the image's arguments
 	User        string            `json:"user,omitempty"` // "" means the engine's default
 	Env         map[string]string `json:"env,omitempty"`
+	Secrets     map[string]string `json:"-"` // variables to be added to Env, by where their values are kept
 	Fetch       []Fetch           `json:"fetch,omitempty"`
 	Container   *Container        `json:"container,omitempty"` // ports of its mappings are the assigned ones
 	Networks    []Network         `json:"networks,omitempty"`

@@ -112,6 +112,7 @@ type schedulerConfig struct {
 	Hostname         string        // of this machine, as others are told it
 	ServicePorts     portRange
 	AllUnhealthy     string // answerAll or answerNone
+	API              apiConfig
 	Local            localConfig
 	Mesos            frameworkConfig
 }
@@ -195,6 +196,7 @@ func defaultScheduler() schedulerConfig {
 		ServicePorts:     portRange{10_000, 20_000},
 		ZKSessionTimeout: 10 * time.Second,
 		AllUnhealthy:     answerAll,
+		API:              defaultAPI(),
 		Local: localConfig{
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",

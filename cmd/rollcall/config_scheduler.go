@@ -23,12 +23,13 @@ func (s *schedulerConfig) read(n node) string {
 	n.readStrict(s.fields())
 	s.nameAgents()
 	s.checkAgents(n.report)
+	s.checkExposure(n.path, n.report)
 	return ""
 }
 
 func (s *schedulerConfig) fields() []field {
 	const host = "an IP address or a host name"
-	return []field{
+	return append([]field{
 		{name: "engine", set: oneOf(&s.Engine, engineLocal, engineMesos)},
 		{name: "framework", set: textThat(&s.Framework, "text with at least one letter or digit", isFrameworkName)},
 		{name: "listener", set: textThat(&s.Listener, host, isHost)},
@@ -41,7 +42,7 @@ func (s *schedulerConfig) fields() []field {
 		{name: "allUnhealthy", set: oneOf(&s.AllUnhealthy, answerAll, answerNone)},
 		{name: "local", set: s.Local.read},
 		{name: "mesos", set: s.Mesos.read},
-	}
+	}, s.API.fields()...)
 }
 
 func (f *frameworkConfig) fields() []field {

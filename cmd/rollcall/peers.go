@@ -56,16 +56,21 @@ func (s *server) newPeers() (*peers, error) {
 		return nil, fmt.Errorf("scheduler.zk: %w", err)
 	}
 	s.zone.Expect(sourceScheduler)
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}
+	toPeers, err := c.API.TLS.toPeers()
+	if err != nil {
+		return nil, err
+	}
+	connect := (&net.Dialer{Timeout: connectWithin}).DialContext
+	transport := &http.Transport{DialContext: connect, TLSClientConfig: toPeers}
 	p := &peers{
 		server:    s,
-		self:      store.Member{ID: rand.Text(), URL: "http://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Client: transport, Logger: s.log}),
+		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: s.log}),
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{
 		Zone: s.zone, Source: sourceScheduler, Logger: s.log,
-		Client: &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}},
+		Client: &http.Client{Transport: &http.Transport{DialContext: connect, TLSClientConfig: toPeers}},
 	})
 	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: s.log})
 	return p, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"time"
 
 	"rollcall/scheduler"
@@ -35,7 +36,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
 	}
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{engine, valid},
+		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{s.withSecrets(engine), valid},
 		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
@@ -46,6 +47,14 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
 		Domain: s.config.Zone.Domain, Role: c.appRole(),
+		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
+		Policy: c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,
+	}
+	if o.RequestsPerSecond == 0 {
+		o.RequestsPerSecond = -1 // any number
+	}
+	if s.credentials != nil {
+		o.Authenticator = s.credentials
 	}
 	if sandboxes, ok := engine.(api.Sandboxes); ok {
 		o.Sandboxes = sandboxes
@@ -54,6 +63,15 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		o.Resolver = ownResolver{s.dnsAddr}
 	}
 	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
+}
+
+// withSecrets has an engine give tasks their secrets.
+func (s *server) withSecrets(engine scheduler.Engine) scheduler.Engine {
+	dir := s.config.Scheduler.API.SecretsDir
+	if dir == "" {
+		return engine
+	}
+	return &secretive{Engine: engine, dir: dir, now: time.Now, log: s.log}
 }
 
 // fenced is an engine that launches and kills nothing while this rollcall may not act. What is dropped here is done, or
