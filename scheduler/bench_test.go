@@ -18,10 +18,17 @@ func offers(n int) []Offer {
 	return out
 }
 
+// unlimited lets a step do all that is to be done.
+func unlimited() Limits {
+	l := DefaultLimits()
+	l.Launches, l.Looks, l.Changes = 1_000_000, 1_000_000_000, 1_000_000
+	return l
+}
+
 // BenchmarkPlace launches 10,000 instances of 100 apps on 500 agents, half of the apps with UNIQUE.
 func BenchmarkPlace(b *testing.B) {
 	for b.Loop() {
-		c := NewCore(DefaultLimits(), NewState(), [32]byte{})
+		c := NewCore(unlimited(), NewState(), [32]byte{})
 		now := time.Unix(1_700_000_000, 0)
 		c.Step(now, Registered{FrameworkID: "f"})
 		var apps []*App
@@ -33,14 +40,7 @@ func BenchmarkPlace(b *testing.B) {
 			apps = append(apps, a)
 		}
 		c.Step(now, put(apps...))
-		e := c.Step(now, OffersReceived{offers(500)})
-		launched := 0
-		for _, call := range e.Calls {
-			if a, ok := call.(acceptCall); ok {
-				launched += len(a.tasks)
-			}
-		}
-		if launched != 10_000 {
+		if launched := launchesOf(c.Step(now, OffersReceived{offers(500)})); launched != 10_000 {
 			b.Fatalf("%d launched", launched)
 		}
 	}
@@ -51,7 +51,7 @@ func BenchmarkPlace(b *testing.B) {
 func BenchmarkStatus(b *testing.B) {
 	for _, apps := range []int{1, 10_000} {
 		b.Run(fmt.Sprintf("instances=%d", 10*apps), func(b *testing.B) {
-			c := NewCore(DefaultLimits(), NewState(), [32]byte{})
+			c := NewCore(unlimited(), NewState(), [32]byte{})
 			now := time.Unix(1_700_000_000, 0)
 			c.Step(now, Registered{FrameworkID: "f"})
 			var all []*App
@@ -59,7 +59,9 @@ func BenchmarkStatus(b *testing.B) {
 				all = append(all, app(PathID(fmt.Sprintf("/g%d/app%d", n%100, n)), 10))
 			}
 			c.Step(now, put(all...))
-			c.Step(now, OffersReceived{offers(max(1, apps/10))})
+			if launched := launchesOf(c.Step(now, OffersReceived{offers(max(1, apps/10))})); launched != 10*apps {
+				b.Fatalf("%d launched", launched)
+			}
 			var tasks []TaskRef
 			for i := range c.State().AllInstances() {
 				tasks = append(tasks, TaskRef{i.TaskID(), i.AgentID})

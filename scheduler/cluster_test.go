@@ -196,9 +196,9 @@ func (c *cluster) die() {
 	c.boot(c.random.Uint64())
 }
 
-// settle steps until nothing is pending.
+// settle steps until nothing is pending, and the core has come to the end of what it does by and by.
 func (c *cluster) settle() {
-	for n := 0; len(c.pending) > 0; n++ {
+	for n := 0; len(c.pending) > 0 || !c.wake.IsZero() && !c.wake.After(c.now); n++ {
 		if n > 1000 {
 			c.t.Fatalf("the cluster does not settle; pending: %.300v", c.pending)
 		}

@@ -17,6 +17,13 @@ type Limits struct {
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
 	FirstCheckWithin  time.Duration // a first health check is made no later than this after a task runs
 	ReconcileInterval time.Duration // all tasks are reconciled with the engine this often
+
+	// What one step does at most, so that statuses and requests never wait for long; the rest is for the next steps.
+
+	Launches int // tasks launched
+	Looks    int // offers and instances looked at to place tasks, but for what the last app takes
+	Changes  int // apps brought nearer to what is wanted of them and instances changed by it, but for the last app's
+	Timers   int // timers that fire
 }
 
 // DefaultLimits returns Marathon's defaults (Marathon reference, section 21).
@@ -30,6 +37,10 @@ func DefaultLimits() Limits {
 		DeclineFor:        2 * time.Minute,
 		FirstCheckWithin:  5 * time.Second,
 		ReconcileInterval: 10 * time.Minute,
+		Launches:          512,
+		Looks:             100_000,
+		Changes:           2048,
+		Timers:            512,
 	}
 }
 
@@ -54,7 +65,7 @@ func NewState() *State {
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
-		agents:   newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		agents:   newTree[*Agent](), offers: newTree[heldOffer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
 		losses: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
@@ -106,13 +117,15 @@ type work struct {
 	locks       draftTree[DeploymentID]
 	followers   draftTree[PathID]
 	agents      draftTree[*Agent]
-	offers      draftTree[Offer]
+	offers      draftTree[heldOffer]
 	breakers    draftTree[*Breaker]
 	tally       tally
 	timers      draftTree[timer]
 	deadlines   draftTree[time.Time]
 	losses      draftTree[time.Time]
 	braked      bool
+	round       round
+	undriven    []PathID
 
 	unknown       map[TaskID]TaskStatus // of tasks that the cluster says it does not know
 	agentsCounted int
@@ -122,7 +135,6 @@ type work struct {
 	changed map[InstanceID]bool // what Changed has to hold
 	dirty   map[PathID]bool     // apps that settle has to look at
 	revive  bool                // something new waits for an offer
-	turn    int                 // which offer is looked at next
 
 	moreAgents bool            // an agent is new, or not as it was
 	reweighed  map[PathID]bool // apps whose breaker is to be looked at
@@ -143,7 +155,7 @@ func (c *Core) begin(now time.Time) *work {
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
-		losses: s.losses.draft(), braked: s.braked, unknown: map[TaskID]TaskStatus{},
+		losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
 	}
@@ -156,6 +168,9 @@ func (w *work) finish() Effects {
 	w.effects.Changed = sortedKeys(w.changed)
 	if _, t, ok := w.timers.first(); ok {
 		w.effects.Wake = t.at
+	}
+	if _, _, left := w.offers.first(); left || len(w.undriven) > 0 {
+		w.effects.Wake = w.now
 	}
 	return w.effects
 }
@@ -170,7 +185,7 @@ func (w *work) commit() *State {
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
-		losses: w.losses.commit(), braked: w.braked,
+		losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
 }
 
@@ -316,18 +331,12 @@ func (w *work) disconnected() {
 	w.notify(NoticeDisconnected, SchedulerDisconnected{})
 }
 
-// settle brings every app that events touched nearer to what is wanted of it, and uses up the offers at hand.
+// settle brings the apps that events touched nearer to what is wanted of them, and uses the offers at hand.
 func (w *work) settle() {
 	if w.moreAgents {
 		w.agentsChanged()
 	}
-	for len(w.dirty) > 0 {
-		apps := sortedKeys(w.dirty)
-		clear(w.dirty)
-		for _, app := range apps {
-			w.drive(app)
-		}
-	}
+	w.driveTouched()
 	w.match()
 	for _, app := range sortedKeys(w.reweighed) {
 		w.weighHealth(app)

@@ -38,6 +38,33 @@ func (w *work) enterStep(d *Deployment, n int) {
 	w.notify(NoticeDeploymentInfo, DeploymentProgress{Plan: d.Plan.summary(), CurrentStep: d.Plan.Steps[n]})
 }
 
+// driveTouched drives the apps that were touched, those first that an earlier step left, as far as the limits let it.
+func (w *work) driveTouched() {
+	queue, queued := w.undriven, map[PathID]bool{}
+	for _, app := range queue {
+		queued[app] = true
+	}
+	for left := w.limits.Changes; ; {
+		touched := slices.DeleteFunc(sortedKeys(w.dirty), func(app PathID) bool { return queued[app] })
+		clear(w.dirty)
+		queue = slices.Concat(queue, touched)
+		if len(queue) == 0 || left <= 0 {
+			w.undriven = queue
+			return
+		}
+		for _, app := range touched {
+			queued[app] = true
+		}
+		for len(queue) > 0 && left > 0 {
+			app, before := queue[0], len(w.changed)
+			queue = queue[1:]
+			delete(queued, app)
+			w.drive(app)
+			left -= 1 + len(w.changed) - before
+		}
+	}
+}
+
 // drive brings an app nearer to what is wanted of it: by its deployment's action, or if no deployment holds it, to
 // its number of instances.
 func (w *work) drive(app PathID) {

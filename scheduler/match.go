@@ -1,19 +1,9 @@
 package scheduler
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // slack lets sums of fractions of CPUs meet their total in spite of floating point.
 const slack = 1e-6
-
-// bid is an offer while instances are placed on it.
-type bid struct {
-	offer Offer // its resources shrink with each task
-	tasks []TaskInfo
-	used  bool
-}
 
 func (w *work) offered(o Offer) {
 	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone}
@@ -21,42 +11,12 @@ func (w *work) offered(o Offer) {
 		w.agents.put(string(o.AgentID), a)
 		w.moreAgents = true
 	}
-	w.offers.put(string(o.ID), o)
+	w.hold(o)
 	w.found(o.AgentID)
 }
 
-// match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, beginning
-// where the app before it ended, so that they spread; what is left is declined.
-func (w *work) match() {
-	offers := w.offers.under("")
-	if len(offers) == 0 {
-		return
-	}
-	bids := make([]*bid, len(offers))
-	for n, at := range w.random.Perm(len(offers)) {
-		bids[n] = &bid{offer: offers[at]}
-		w.offers.remove(string(offers[at].ID))
-	}
-	for id := range w.queue.commit().under("") {
-		if app := w.apps.get(id); app != nil && !w.delayed(app.ID) {
-			w.place(app, bids)
-		}
-	}
-	slices.SortFunc(bids, func(a, b *bid) int { return cmp.Compare(a.offer.ID, b.offer.ID) })
-	for _, b := range bids {
-		if b.used {
-			w.effects.Calls = append(w.effects.Calls, acceptCall{b.offer.ID, b.tasks})
-		} else {
-			w.effects.Calls = append(w.effects.Calls, declineCall{b.offer.ID, w.limits.DeclineFor})
-		}
-	}
-	if w.queue.commit().len() == 0 && !w.revive {
-		w.effects.Calls = append(w.effects.Calls, suppressCall{})
-	}
-}
-
 // place launches what waits of one app.
-func (w *work) place(app *App, bids []*bid) {
+func (w *work) place(app *App, t *table) {
 	var waiting []*Instance
 	matchers := make([]*matcher, len(app.Constraints))
 	size := w.size(app)
@@ -67,6 +27,7 @@ func (w *work) place(app *App, bids []*bid) {
 		matchers = append(matchers, newMatcher(Constraint{agentField, Unique, ""}, size))
 	}
 	instances := w.instancesOf(app.ID)
+	t.looks -= len(instances)
 	free := newIndexes(app, instances)
 	for _, i := range instances {
 		switch {
@@ -88,6 +49,7 @@ func (w *work) place(app *App, bids []*bid) {
 	ports := app.Ports()
 	var again []*bid // those that were used: the next round begins with them
 	try := func(b *bid) {
+		t.looks--
 		refused, hostPorts := w.refuse(app, ports, matchers, &b.offer)
 		lq.processed++
 		if len(refused.reasons) > 0 {
@@ -101,24 +63,31 @@ func (w *work) place(app *App, bids []*bid) {
 			m.add(b.offer.place())
 		}
 		waiting = waiting[1:]
+		t.launches--
 		again = append(again, b)
 	}
-	for range bids {
-		if len(waiting) == 0 {
-			break
-		}
-		try(bids[w.turn%len(bids)])
-		w.turn++
-	}
-	for len(waiting) > 0 && len(again) > 0 {
-		round := again
-		again = nil
-		for _, b := range round {
-			if len(waiting) > 0 {
-				try(b)
+	laps := func() {
+		for len(waiting) > 0 && len(again) > 0 && t.launches > 0 {
+			lap := again
+			again = nil
+			for _, b := range lap {
+				if len(waiting) > 0 && t.launches > 0 {
+					try(b)
+				}
 			}
 		}
 	}
+	for n := range t.bids {
+		if n == t.front && len(matchers) == 0 {
+			laps() // it may have several of its tasks on one of them
+		}
+		if len(waiting) == 0 || t.launches == 0 {
+			break
+		}
+		try(t.next(n))
+	}
+	laps()
+	t.cut = t.cut || len(waiting) > 0 && t.launches == 0
 	if len(waiting) == 0 {
 		w.queue.remove(string(app.ID))
 	} else {

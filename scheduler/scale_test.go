@@ -17,6 +17,7 @@ type scale struct {
 	steps   int
 	placed  int
 	longest time.Duration
+	wake    time.Time
 }
 
 func newScale(agents int) *scale {
@@ -37,6 +38,7 @@ func (s *scale) step(events ...Event) {
 	e := s.core.Step(s.now, events...)
 	s.longest = max(s.longest, time.Since(begin))
 	s.steps++
+	s.wake = e.Wake
 	for _, call := range e.Calls {
 		switch call := call.(type) {
 		case acceptCall:
@@ -62,7 +64,7 @@ func (s *scale) tell(id TaskID, state TaskState) {
 func (s *scale) run(b *testing.B, offered []Offer) (placements int, took time.Duration) {
 	before, begin := s.placed, cpuTime(b)
 	for round := 0; ; round++ {
-		for len(s.events) > 0 {
+		for len(s.events) > 0 || !s.wake.IsZero() && !s.wake.After(s.now) {
 			n := min(len(s.events), batchMost)
 			batch := s.events[:n:n]
 			s.events = s.events[n:]

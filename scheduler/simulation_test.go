@@ -211,6 +211,9 @@ func newSimulation(seed uint64) *simulation {
 	if seed%4 == 3 { // not all that is wanted has room
 		room = Resources{CPUs: 0.35, Mem: 8192, Disk: 8192, Ports: PortRange{{31000, 31002}}}
 	}
+	if seed%3 == 2 { // whatever is begun goes on over many steps
+		s.limits.Launches, s.limits.Looks, s.limits.Changes, s.limits.Timers = 1+int(seed%2), 3, 1+int(seed%4), 1
+	}
 	s.addAgents(5, room)
 	s.boot(seed)
 	s.settle()

@@ -30,13 +30,15 @@ type State struct {
 	locks       tree[DeploymentID] // by app
 	followers   tree[PathID]       // apps with OnePerAgent
 	agents      tree[*Agent]
-	offers      tree[Offer]
+	offers      tree[heldOffer]
 	breakers    tree[*Breaker]  // by app, Root for all of them
 	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[time.Time] // by subject: when its timer is due
 	losses      tree[time.Time] // by agent: since when it is not heard of
 	braked      bool            // replacement waits
+	round       round           // in which offers are used
+	undriven    []PathID        // apps that were touched and are to be driven in the next steps, in this order
 }
 
 // Agent is a machine that has made an offer.

@@ -63,8 +63,9 @@ func (w *work) clearInstanceTimers(i *Instance) {
 	}
 }
 
+// fireTimers fires what is due, the longest due first. What is left wakes the next step at once.
 func (w *work) fireTimers() {
-	for {
+	for range w.limits.Timers {
 		_, t, ok := w.timers.first()
 		if !ok || t.at.After(w.now) {
 			return

@@ -1,0 +1,136 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+)
+
+// round is one walk through the apps that wait, by id, with the offers at hand. A step goes as far as its limits let
+// it, and the next one goes on from there; so events and requests have their turn in between. An offer is declined at
+// the end of a round that has shown it to every app: it is held for two rounds at most, unless tasks are launched.
+type round struct {
+	number int
+	after  PathID // the app that was looked at last; "" between two rounds
+	cut    bool   // an app could have had more: all offers are shown again in the next round
+	revive bool   // an app may have begun to wait after the walk came past it
+}
+
+// heldOffer is an offer at hand.
+type heldOffer struct {
+	Offer
+	round int // the first in which every app sees it
+}
+
+// bid is an offer while instances are placed on it.
+type bid struct {
+	offer Offer // its resources shrink with each task
+	round int
+	tasks []TaskInfo
+	used  bool
+}
+
+// table is what a step has for the apps that wait.
+type table struct {
+	bids     []*bid
+	front    int // so many of them are enough for what may be launched: they are used first
+	turn     int // which of those is looked at next
+	launches int // left
+	looks    int // left
+	cut      bool
+}
+
+// frontLeast is over how many agents, if there are so many, an app is spread that has no constraints.
+const frontLeast = 16
+
+// next is the n-th bid that an app looks at. Apps begin where the one before ended, so that they spread. An offer that
+// is used is gone afterwards, so where much waits a step fills some of them, each with its share of what waits.
+func (t *table) next(n int) *bid {
+	if n >= t.front {
+		return t.bids[n]
+	}
+	t.turn++
+	return t.bids[(t.turn-1)%t.front]
+}
+
+// hold keeps an offer until it is used, declined or rescinded.
+func (w *work) hold(o Offer) {
+	first := w.round.number
+	if w.round.after != "" {
+		first++
+	}
+	w.offers.put(string(o.ID), heldOffer{o, first})
+}
+
+// setTable lays out the offers at hand in random order.
+func (w *work) setTable() *table {
+	offers := w.offers.under("")
+	t := &table{bids: make([]*bid, len(offers)), launches: w.limits.Launches, looks: w.limits.Looks}
+	for n, at := range w.random.Perm(len(offers)) {
+		t.bids[n] = &bid{offer: offers[at].Offer, round: offers[at].round}
+	}
+	waiting := 0
+	for id := range w.queue.commit().under("") {
+		if app := w.apps.get(id); app != nil {
+			waiting += app.Instances
+		}
+	}
+	t.front = len(t.bids)
+	if waiting > t.launches {
+		t.front = min(t.front, max(frontLeast, t.front*t.launches/waiting))
+	}
+	return t
+}
+
+// match goes on with the round, and takes part of the offers at hand to their end: those that are used, and after the
+// round those that no app wanted.
+func (w *work) match() {
+	if _, _, any := w.offers.first(); !any {
+		w.endRound()
+		return
+	}
+	t := w.setTable()
+	last, done := w.round.after, true
+	for id := range w.queue.commit().under("") {
+		if PathID(id) <= w.round.after {
+			continue
+		}
+		if t.launches <= 0 || t.looks <= 0 {
+			done = false
+			break
+		}
+		if app := w.apps.get(id); app != nil && !w.delayed(app.ID) {
+			w.place(app, t)
+		}
+		last = PathID(id)
+	}
+	waiting := w.queue.commit().len() > 0
+	w.round.cut = w.round.cut || t.cut
+	over := done && !w.round.cut
+	slices.SortFunc(t.bids, func(a, b *bid) int { return cmp.Compare(a.offer.ID, b.offer.ID) })
+	for _, b := range t.bids {
+		switch {
+		case b.used:
+			w.effects.Calls = append(w.effects.Calls, acceptCall{b.offer.ID, b.tasks})
+		case over && (b.round <= w.round.number || !waiting):
+			w.effects.Calls = append(w.effects.Calls, declineCall{b.offer.ID, w.limits.DeclineFor})
+		default:
+			continue
+		}
+		w.offers.remove(string(b.offer.ID))
+	}
+	if done {
+		w.endRound()
+	} else {
+		w.round.after = last
+		w.round.revive = w.round.revive || w.revive
+	}
+	if !waiting && !w.revive {
+		w.effects.Calls = append(w.effects.Calls, suppressCall{})
+	}
+}
+
+// endRound asks again for the offers that the round declined, if an app may have missed them.
+func (w *work) endRound() {
+	w.revive = w.revive || w.round.revive && w.queue.commit().len() > 0
+	w.round = round{number: w.round.number + 1}
+}
