@@ -172,6 +172,10 @@ type link struct {
 
 func newLink(t testing.TB, to string, deaf *atomic.Bool) *link {
 	t.Helper()
+	if raceDetector {
+		t.Skip("SKIPPED with the race detector: the ZooKeeper client reads its last zxid unguarded when it connects again " +
+			"(zk.Conn.sendSetWatches); make test runs this test without")
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
