@@ -1,8 +1,8 @@
 package scheduler
 
 import (
-	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -11,7 +11,7 @@ type InstanceID string
 
 // TaskID is the id of the instance's task of the given incarnation (counted from 1).
 func (id InstanceID) TaskID(incarnation int) TaskID {
-	return TaskID(fmt.Sprintf("%s._app.%d", id, incarnation))
+	return TaskID(string(id) + "._app." + strconv.Itoa(incarnation))
 }
 
 // InstanceIDOf takes the instance's id out of a task id. It is "" for ids of another form.

@@ -193,3 +193,26 @@ func TestStateAtStartIsPublished(t *testing.T) {
 		t.Errorf("happened: %v", got)
 	}
 }
+
+// What a step leaves is gone on with although nothing happens any more.
+func TestLoopGoesOnWithWhatStepsLeave(t *testing.T) {
+	inLoop(t, func(t *testing.T, l *Loop, d *diary) {
+		want := 2 * DefaultLimits().Changes
+		var apps []*App
+		for n := range want {
+			apps = append(apps, app(PathID(fmt.Sprintf("/a%d", n)), 1))
+		}
+		if _, err := l.Do(t.Context(), put(apps...)); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Millisecond) // of virtual time
+		synctest.Wait()
+		n := 0
+		for range l.State().AllInstances() {
+			n++
+		}
+		if n != want {
+			t.Errorf("%d instances of %d", n, want)
+		}
+	})
+}

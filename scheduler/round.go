@@ -9,10 +9,11 @@ import (
 // it, and the next one goes on from there; so events and requests have their turn in between. An offer is declined at
 // the end of a round that has shown it to every app: it is held for two rounds at most, unless tasks are launched.
 type round struct {
-	number int
-	after  PathID // the app that was looked at last; "" between two rounds
-	cut    bool   // an app could have had more: all offers are shown again in the next round
-	revive bool   // an app may have begun to wait after the walk came past it
+	number  int
+	after   PathID // the app that was looked at last; "" between two rounds
+	waiting int    // about how many instances are still to be launched
+	cut     bool   // an app could have had more: all offers are shown again in the next round
+	revive  bool   // an app may have begun to wait after the walk came past it
 }
 
 // heldOffer is an offer at hand.
@@ -68,15 +69,16 @@ func (w *work) setTable() *table {
 	for n, at := range w.random.Perm(len(offers)) {
 		t.bids[n] = &bid{offer: offers[at].Offer, round: offers[at].round}
 	}
-	waiting := 0
-	for id := range w.queue.commit().under("") {
-		if app := w.apps.get(id); app != nil {
-			waiting += app.Instances
+	if w.round.after == "" {
+		for id := range w.queue.commit().under("") {
+			if app := w.apps.get(id); app != nil {
+				w.round.waiting += app.Instances
+			}
 		}
 	}
 	t.front = len(t.bids)
-	if waiting > t.launches {
-		t.front = min(t.front, max(frontLeast, t.front*t.launches/waiting))
+	if w.round.waiting > t.launches {
+		t.front = min(t.front, max(frontLeast, t.front*t.launches/w.round.waiting))
 	}
 	return t
 }
@@ -122,6 +124,7 @@ func (w *work) match() {
 		w.endRound()
 	} else {
 		w.round.after = last
+		w.round.waiting -= w.limits.Launches - t.launches
 		w.round.revive = w.round.revive || w.revive
 	}
 	if !waiting && !w.revive {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -29,7 +30,9 @@ type timer struct {
 	at   time.Time
 }
 
-func (t timer) subject() string { return fmt.Sprintf("%d|%s|%d", t.kind, t.key, t.n) }
+func (t timer) subject() string {
+	return strconv.Itoa(int(t.kind)) + "|" + t.key + "|" + strconv.Itoa(t.n)
+}
 
 // order sorts timers by when they are due; times of one width compare as text.
 func (t timer) order() string { return fmt.Sprintf("%020d|%s", t.at.UnixNano(), t.subject()) }
