@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -104,12 +105,15 @@ func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	return o, nil
 }
 
-// withMonitor serves health and metrics beside h.
+// withMonitor serves health, metrics and profiles beside h.
 func (s *server) withMonitor(h http.Handler) http.Handler {
+	profiling := newProfiling()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/healthz", "/readyz", "/metrics":
+		switch path := r.URL.Path; {
+		case path == "/healthz", path == "/readyz", path == "/metrics":
 			s.monitor.ServeHTTP(w, r)
+		case strings.HasPrefix(path, profilingPath):
+			profiling.ServeHTTP(w, r)
 		default:
 			h.ServeHTTP(w, r)
 		}

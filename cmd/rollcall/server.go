@@ -28,6 +28,7 @@ type server struct {
 	config     config // at the start
 	inForce    config // since the file was last read again; reload's alone
 	log        *slog.Logger
+	logging    *logging // what log looks like; nil: whoever made it says
 	zone       *records.Zone
 	serial     *serialKeeper
 	collisions *collisions
