@@ -63,7 +63,11 @@ simulate: ## SIMULATIONS seeded random histories of the scheduler's core, from s
 
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) $(PACKAGES)
+
+.PHONY: bench-cluster
+bench-cluster: build ## 5,000 simulated Mesos agents and 100,000 tasks (CLUSTER_AGENTS=, CLUSTER_TASKS=): times and memory
+	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -run '^$$' -bench '^BenchmarkCluster$$' -benchtime 1x -timeout 60m ./integration/
 
 .PHONY: bench-dns
 bench-dns: build ## what a DNS question costs, beside NSD, Knot and Unbound (installs them); ROUNDS=, LENGTH=

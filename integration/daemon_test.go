@@ -47,7 +47,7 @@ func testMain(m *testing.M) int {
 const patience = 60 * time.Second
 
 // require skips a test loudly where a program is missing; in CI a missing program is a failure.
-func require(t *testing.T, programs ...string) {
+func require(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
@@ -59,15 +59,30 @@ func require(t *testing.T, programs ...string) {
 	}
 }
 
+// run runs a program that has to succeed, and returns what it prints.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	c := exec.Command(name, args...)
+	var errs bytes.Buffer
+	c.Stderr = &errs
+	out, err := c.Output()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
+	}
+	return string(out)
+}
+
 // daemon is a running rollcall.
 type daemon struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string // holds config.json and the data
 	process *exec.Cmd
 	exited  chan struct{}
 
 	api, http string // base URLs
 	dns       string // host:port
+
+	user, password string // of the API; "" sends none
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -89,7 +104,7 @@ func newConfig(dir string) config {
 }
 
 // start runs rollcall with a configuration and waits until it serves. The test's end stops it and its tasks.
-func start(t *testing.T, c config) *daemon {
+func start(t testing.TB, c config) *daemon {
 	t.Helper()
 	d := &daemon{t: t, dir: filepath.Dir(c["scheduler"].(map[string]any)["dataDir"].(string))}
 	d.write(c)
@@ -226,6 +241,9 @@ func (d *daemon) request(method, path, body string) (int, http.Header, []byte) {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	if d.user != "" {
+		r.SetBasicAuth(d.user, d.password)
+	}
 	response, err := http.DefaultClient.Do(r)
 	if err != nil {
 		d.t.Fatalf("%s %s: %v\n%s", method, path, err, d.output())
@@ -283,7 +301,7 @@ func (d *daemon) eventually(what string, holds func() bool) {
 
 // eventually waits until a condition holds: it is looked at again and again, because what it looks at lies in other
 // processes.
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()

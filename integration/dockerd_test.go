@@ -294,14 +294,6 @@ func (e *dockerEngine) clear(d *daemon) {
 	d.eventually("no container of its own is left", func() bool { return len(e.containers("rollcall.dir="+filepath.Join(d.dir, "data", "local"))) == 0 })
 }
 
-// run runs a program that has to succeed.
-func run(t *testing.T, name string, args ...string) {
-	t.Helper()
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-}
-
 // The programs that stand in for those of the images. Each binds the address of its agent if it has that, as on the
 // host's network; its entrypoint looks up its seeds as those of the seeds' images do.
 var dockerPrograms = map[string]string{

@@ -113,8 +113,8 @@ func TestAlerts(t *testing.T) {
 	}
 	dir := t.TempDir()
 	tests := filepath.Join(dir, "alerts.yml")
-	mustRun(t, "cp", filepath.Join(moduleRoot(t), "docs", "rollcall.rules.yml"), filepath.Join("testdata", "alerts.yml"), dir)
-	mustRun(t, "promtool", "test", "rules", tests)
+	run(t, "cp", filepath.Join(moduleRoot(t), "docs", "rollcall.rules.yml"), filepath.Join("testdata", "alerts.yml"), dir)
+	run(t, "promtool", "test", "rules", tests)
 	tested, err := os.ReadFile(tests)
 	if err != nil {
 		t.Fatal(err)
@@ -135,13 +135,13 @@ func TestPrometheus(t *testing.T) {
 	d := start(t, newConfig(t.TempDir()))
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "a", "cmd": "exec sleep 3600", "cpus": 0.1, "mem": 16, "instances": 2}`)
 	dir := t.TempDir()
-	mustRun(t, "cp", filepath.Join(moduleRoot(t), "docs", "rollcall.rules.yml"), dir)
+	run(t, "cp", filepath.Join(moduleRoot(t), "docs", "rollcall.rules.yml"), dir)
 	config := "global: {scrape_interval: 1s, evaluation_interval: 1s}\nrule_files: [rollcall.rules.yml]\nscrape_configs:\n" +
 		"  - {job_name: rollcall, static_configs: [{targets: [\"" + strings.TrimPrefix(d.http, "http://") + "\"]}]}\n"
 	if err := os.WriteFile(filepath.Join(dir, "prometheus.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mustRun(t, "promtool", "check", "config", filepath.Join(dir, "prometheus.yml"))
+	run(t, "promtool", "check", "config", filepath.Join(dir, "prometheus.yml"))
 	at := "127.0.0.1:" + freePort(t)
 	p := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+at)
 	if err := p.Start(); err != nil {

@@ -66,8 +66,8 @@ func packages(t *testing.T) string {
 func TestPackageReproducible(t *testing.T) {
 	first := packages(t)
 	source, second := filepath.Join(t.TempDir(), "somewhere-else"), filepath.Join(t.TempDir(), "out")
-	mustRun(t, "git", "clone", "-q", moduleRoot(t), source)
-	if status := mustRun(t, "git", "-C", moduleRoot(t), "status", "--porcelain"); status != "" {
+	run(t, "git", "clone", "-q", moduleRoot(t), source)
+	if status := run(t, "git", "-C", moduleRoot(t), "status", "--porcelain"); status != "" {
 		t.Fatalf("what is not committed cannot be built twice:\n%s", status)
 	}
 	build := exec.Command(filepath.Join(source, "cmd", "rollcall", "package", "build"), second)
@@ -108,7 +108,7 @@ func TestPackageContents(t *testing.T) {
 	}
 	for arch, machine := range map[string]string{"amd64": "Advanced Micro Devices X86-64", "arm64": "AArch64"} {
 		file := filepath.Join(dir, "rollcall-linux-"+arch)
-		if out := mustRun(t, "readelf", "-h", "-l", file); !strings.Contains(out, machine) || strings.Contains(out, "INTERP") {
+		if out := run(t, "readelf", "-h", "-l", file); !strings.Contains(out, machine) || strings.Contains(out, "INTERP") {
 			t.Errorf("%s is not a static binary for %s:\n%s", file, machine, out)
 		}
 		var sbom struct {
@@ -137,9 +137,9 @@ func TestPackageContents(t *testing.T) {
 		}
 	}
 	image := t.TempDir()
-	mustRun(t, "tar", "-C", image, "-xf", filepath.Join(dir, "rollcall-image-amd64.tar"))
-	if os.Getuid() == 0 && strings.TrimSpace(mustRun(t, "uname", "-m")) == "x86_64" {
-		mustRun(t, "chroot", image, "/rollcall", "check", "-config=/etc/rollcall/config.json")
+	run(t, "tar", "-C", image, "-xf", filepath.Join(dir, "rollcall-image-amd64.tar"))
+	if os.Getuid() == 0 && strings.TrimSpace(run(t, "uname", "-m")) == "x86_64" {
+		run(t, "chroot", image, "/rollcall", "check", "-config=/etc/rollcall/config.json")
 	}
 }
 
@@ -147,24 +147,24 @@ func TestPackageContents(t *testing.T) {
 func TestPackageInstall(t *testing.T) {
 	dir := packages(t)
 	require(t, "debootstrap", "dpkg", "chroot", "dig")
-	if os.Getuid() != 0 || strings.TrimSpace(mustRun(t, "uname", "-m")) != "x86_64" {
+	if os.Getuid() != 0 || strings.TrimSpace(run(t, "uname", "-m")) != "x86_64" {
 		t.Skip("SKIPPED: root on amd64 is needed")
 	}
 	root := filepath.Join(t.TempDir(), "root")
-	mustRun(t, "debootstrap", "--variant=minbase", "--include=systemd", "bookworm", root, mirror(t))
-	t.Cleanup(func() { mustRun(t, "chroot", root, "dpkg", "--purge", "rollcall") })
-	mustRun(t, "cp", filepath.Join(dir, "rollcall-amd64.deb"), filepath.Join(root, "tmp", "rollcall.deb"))
-	mustRun(t, "chroot", root, "dpkg", "-i", "/tmp/rollcall.deb")
-	if owner := mustRun(t, "chroot", root, "stat", "-c", "%U %G %a", "/etc/rollcall/dns.json"); owner != "root rollcall 640\n" {
+	run(t, "debootstrap", "--variant=minbase", "--include=systemd", "bookworm", root, mirror(t))
+	t.Cleanup(func() { run(t, "chroot", root, "dpkg", "--purge", "rollcall") })
+	run(t, "cp", filepath.Join(dir, "rollcall-amd64.deb"), filepath.Join(root, "tmp", "rollcall.deb"))
+	run(t, "chroot", root, "dpkg", "-i", "/tmp/rollcall.deb")
+	if owner := run(t, "chroot", root, "stat", "-c", "%U %G %a", "/etc/rollcall/dns.json"); owner != "root rollcall 640\n" {
 		t.Errorf("dns.json belongs to %s", owner)
 	}
-	mustRun(t, "chroot", root, "systemd-analyze", "verify", "--man=no", "rollcall.service", "rollcall-dns.service")
+	run(t, "chroot", root, "systemd-analyze", "verify", "--man=no", "rollcall.service", "rollcall-dns.service")
 	const config = `{"listener": "127.0.0.1", "port": 0, "httpport": 0, "httplistener": "127.0.0.1", "externalon": false,
 		"scheduler": {"port": 0, "dataDir": "/var/lib/rollcall"}}`
 	if err := os.WriteFile(filepath.Join(root, "etc", "rollcall", "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(mustRun(t, "cat", filepath.Join(root, "usr/lib/systemd/system/rollcall.service")))
+	command := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(run(t, "cat", filepath.Join(root, "usr/lib/systemd/system/rollcall.service")))
 	proc := filepath.Join(root, "proc")
 	if err := syscall.Mount("proc", proc, "proc", 0, ""); err != nil {
 		t.Fatal(err)
@@ -203,17 +203,4 @@ func mirror(t *testing.T) string {
 		t.Fatal("apt's sources name no mirror")
 	}
 	return string(found[1])
-}
-
-// mustRun runs a program that has to succeed, and returns what it prints.
-func mustRun(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	c := exec.Command(name, args...)
-	var errs bytes.Buffer
-	c.Stderr = &errs
-	out, err := c.Output()
-	if err != nil {
-		t.Fatalf("%s %s: %v\n%s%s", name, strings.Join(args, " "), err, out, errs.String())
-	}
-	return string(out)
 }

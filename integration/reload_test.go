@@ -111,7 +111,7 @@ func linesWith(text, part string) []string {
 	return out
 }
 
-func httpGet(t *testing.T, url string) (status int, body []byte) {
+func httpGet(t testing.TB, url string) (status int, body []byte) {
 	t.Helper()
 	response, err := http.Get(url)
 	if err != nil {
@@ -135,17 +135,19 @@ func TestReloadLog(t *testing.T) {
 	if profile := d.must(http.StatusOK, http.MethodGet, "/debug/pprof/goroutine?debug=1", ""); !strings.Contains(string(profile), "goroutine profile") {
 		t.Errorf("the profile is %.100s", profile)
 	}
-	request, err := http.NewRequest(http.MethodGet, d.api+"/debug/pprof/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Host = "rollcall.example"
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	response.Body.Close()
-	if response.StatusCode != http.StatusForbidden {
-		t.Errorf("to another host's page profiles are given with status %d", response.StatusCode)
+	for _, base := range []string{d.api, d.http} {
+		request, err := http.NewRequest(http.MethodGet, base+"/debug/pprof/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "rollcall.example"
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusForbidden {
+			t.Errorf("%s gives profiles to another host's page, with status %d", base, response.StatusCode)
+		}
 	}
 }

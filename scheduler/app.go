@@ -22,7 +22,7 @@ type App struct {
 	DeploymentTimeout     int                 `json:"deploymentTimeoutSeconds,omitempty"` // 0: none
 	Disk                  float64             `json:"disk"`                               // MiB
 	DrainSeconds          int                 `json:"drainSeconds,omitempty"`             // between leaving DNS and SIGTERM
-	Env                   map[string]string   `json:"env,omitempty"`
+	Env                   map[string]EnvValue `json:"env,omitempty"`
 	Executor              string              `json:"executor"`
 	ExecutorResources     json.RawMessage     `json:"executorResources,omitempty"` // accepted, without effect
 	Fetch                 []Fetch             `json:"fetch,omitempty"`
@@ -41,6 +41,7 @@ type App struct {
 	ResourceLimits        json.RawMessage     `json:"resourceLimits,omitempty"` // accepted, without effect
 	RestartPolicy         RestartPolicy       `json:"restartPolicy,omitempty"`
 	Role                  string              `json:"role"`
+	Secrets               map[string]Secret   `json:"secrets,omitempty"`
 	TaskKillGracePeriod   *int                `json:"taskKillGracePeriodSeconds,omitempty"` // seconds
 	TTY                   *bool               `json:"tty,omitempty"`
 	UnreachableStrategy   UnreachableStrategy `json:"unreachableStrategy"`

@@ -42,6 +42,8 @@ func (w *work) encode(id recordID) []byte {
 		}
 	case KindVersion:
 		return encodeOr(w.versions.get(id.key))
+	case KindChange:
+		return encodeOr(w.changes.get(id.key))
 	case KindGroup:
 		return encodeOr(w.groups.get(id.key))
 	case KindInstance:
@@ -104,6 +106,9 @@ func (l *loader) load() error {
 		return err
 	}
 	if s.versions, err = decodeAll(l, KindVersion, s.versions, nil); err != nil {
+		return err
+	}
+	if s.changes, err = decodeAll(l, KindChange, s.changes, nil); err != nil {
 		return err
 	}
 	if s.failures, err = decodeAll(l, KindFailure, s.failures, nil); err != nil {

@@ -11,7 +11,7 @@ import (
 type Limits struct {
 	ServicePorts      Range         // from which service ports given as 0 are taken
 	MaxDeployments    int           // running at the same time
-	VersionsKept      int           // of each app
+	VersionsKept      int           // of each app, and of the root group
 	LaunchTimeout     time.Duration // a task that is not running by then is killed
 	KillRetry         time.Duration // a kill that shows no effect is repeated
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
@@ -50,10 +50,12 @@ func NewCore(limits Limits, state *State, seed [32]byte) *Core {
 func NewState() *State {
 	s := &State{
 		apps: newTree[*App](), groups: newTree[*Group](), versions: newTree[*App](),
+		changes:   newTree[*RootChange](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
 		agents:   newTree[*Agent](), offers: newTree[Offer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		losses: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -75,6 +77,7 @@ func (c *Core) Step(now time.Time, events ...Event) Effects {
 	for _, e := range events {
 		w.handle(e)
 	}
+	w.settleForgotten()
 	w.fireTimers()
 	w.settle()
 	return w.finish()
@@ -94,6 +97,7 @@ type work struct {
 	apps        draftTree[*App]
 	groups      draftTree[*Group]
 	versions    draftTree[*App]
+	changes     draftTree[*RootChange]
 	instances   draftTree[*Instance]
 	deployments draftTree[*Deployment]
 	failures    draftTree[*TaskFailure]
@@ -107,6 +111,11 @@ type work struct {
 	tally       tally
 	timers      draftTree[timer]
 	deadlines   draftTree[time.Time]
+	losses      draftTree[time.Time]
+	braked      bool
+
+	unknown       map[TaskID]TaskStatus // of tasks that the cluster says it does not know
+	agentsCounted int
 
 	effects Effects
 	unsaved map[recordID]bool   // what Persist has to hold
@@ -130,9 +139,11 @@ func (c *Core) begin(now time.Time) *work {
 		Core: c, now: now, ts: TimestampOf(now),
 		frameworkID: s.FrameworkID, refused: s.Refused, master: s.Master, connected: s.Connected, version: s.Version,
 		apps: s.apps.draft(), groups: s.groups.draft(), versions: s.versions.draft(),
+		changes:   s.changes.draft(),
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
+		losses: s.losses.draft(), braked: s.braked, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
 	}
@@ -154,10 +165,12 @@ func (w *work) commit() *State {
 	return &State{
 		FrameworkID: w.frameworkID, Refused: w.refused, Master: w.master, Connected: w.connected, Version: w.version,
 		apps: w.apps.commit(), groups: w.groups.commit(), versions: w.versions.commit(),
+		changes:   w.changes.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
+		losses: w.losses.commit(), braked: w.braked,
 	}
 }
 
@@ -191,6 +204,8 @@ func (w *work) handle(e Event) {
 		w.reply(w.cancelDeployment(e))
 	case ResetDelay:
 		w.reply(nil, w.resetDelay(e.App))
+	case ConfirmLosses:
+		w.reply(w.confirmLosses(), nil)
 	}
 }
 
@@ -217,7 +232,7 @@ func (w *work) reply(value any, err error) {
 // A framework id other than the one that tasks were launched under is refused while there are instances: the engine
 // would not know their tasks, and each would be started a second time beside the first.
 func (w *work) registered(e Registered) {
-	if _, _, any := w.instances.first(); any && w.frameworkID != "" && w.frameworkID != e.FrameworkID {
+	if _, _, any := w.instances.first(); any && !e.Anew && w.frameworkID != "" && w.frameworkID != e.FrameworkID {
 		w.disconnected()
 		w.refused = fmt.Sprintf("the engine registered as framework %s, but instances exist whose tasks belong to %s: "+
 			"let it register as that one again; to give those tasks up, start with an empty data directory", e.FrameworkID, w.frameworkID)
@@ -227,11 +242,14 @@ func (w *work) registered(e Registered) {
 	if w.frameworkID != e.FrameworkID {
 		w.frameworkID = e.FrameworkID
 		w.save(KindMeta, metaFramework)
-		w.notify(NoticeRegistered, SchedulerRegistered(e))
+		w.notify(NoticeRegistered, SchedulerRegistered{FrameworkID: e.FrameworkID, Master: e.Master})
 	} else {
 		w.notify(NoticeReregistered, SchedulerRegistered{Master: e.Master})
 	}
 	w.master, w.connected = e.Master, true
+	if e.Anew {
+		w.endAll()
+	}
 	w.reconcile()
 	for _, i := range w.instances.under("") {
 		w.dirty[i.AppID] = true
@@ -247,6 +265,16 @@ func (w *work) registered(e Registered) {
 		}
 	}
 	w.revive = true
+}
+
+// endAll gives up the tasks of a framework that is no more.
+func (w *work) endAll() {
+	for _, i := range w.instances.under("") {
+		if i.Condition.Active() {
+			w.follow(i, TaskStatus{TaskID: i.TaskID(), AgentID: i.AgentID, State: TaskGone, Timestamp: w.now,
+				Message: "the framework was removed, and its tasks with it"}, TaskGone)
+		}
+	}
 }
 
 // resume sets the timers of an instance and repeats calls that the engine may have missed. Time that passed while

@@ -112,11 +112,12 @@ func (w *work) endDeployment(d *Deployment) {
 // abandon ends a deployment before it is done; its apps stay as they are.
 func (w *work) abandon(d *Deployment, why string) {
 	w.endDeployment(d)
+	w.notify(NoticeStepFailure, DeploymentProgress{Plan: d.Plan.summary(), CurrentStep: d.Plan.Steps[d.Step]})
 	w.notify(NoticeDeploymentFailed, DeploymentEnd{ID: d.Plan.ID, Plan: d.Plan.summary(), Reason: why})
 }
 
 func (p *Plan) summary() PlanSummary {
-	return PlanSummary{ID: p.ID, Version: p.Version, Steps: p.Steps}
+	return PlanSummary{ID: p.ID, Version: p.Version, Steps: p.Steps, Plan: p}
 }
 
 // act does what can be done now for an action and says whether the action is done. It may be called at any time and

@@ -50,6 +50,16 @@ func (d *Draft) PutApp(a *App) {
 func (d *Draft) RemoveApp(id PathID) {
 	d.apps.remove(string(id))
 	d.touched[id] = true
+	d.shrunk(id.Parent())
+}
+
+// shrunk gives a group that something was removed from the draft's version: what is left in it cannot show it.
+func (d *Draft) shrunk(id PathID) {
+	if g := d.Group(id); g != nil && id != Root && g.Version != d.version {
+		next := *g
+		next.Version = d.version
+		d.PutGroup(&next)
+	}
 }
 
 // RestartApp has all of an app's instances replaced, whether or not its definition changed.
@@ -77,6 +87,7 @@ func (d *Draft) RemoveGroup(id PathID) {
 	if id != Root {
 		d.groups.remove(string(id))
 		d.regroup[id] = true
+		d.shrunk(id.Parent())
 	}
 }
 

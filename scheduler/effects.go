@@ -41,6 +41,7 @@ type (
 		refuse time.Duration
 	}
 	reviveCall      struct{}
+	suppressCall    struct{}
 	killCall        struct{ task TaskRef }
 	reconcileCall   struct{ tasks []TaskRef }
 	acknowledgeCall struct{ status TaskStatus }
@@ -49,6 +50,7 @@ type (
 func (c acceptCall) call(e Engine)      { e.Accept(c.offer, c.tasks) }
 func (c declineCall) call(e Engine)     { e.Decline(c.offer, c.refuse) }
 func (reviveCall) call(e Engine)        { e.Revive() }
+func (suppressCall) call(e Engine)      { e.Suppress() }
 func (c killCall) call(e Engine)        { e.Kill(c.task) }
 func (c reconcileCall) call(e Engine)   { e.Reconcile(c.tasks) }
 func (c acknowledgeCall) call(e Engine) { e.Acknowledge(c.status) }

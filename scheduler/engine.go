@@ -10,8 +10,9 @@ import (
 type Engine interface {
 	// Run connects and sends events (Registered first, then OffersReceived, OfferRescinded, StatusReceived,
 	// AgentLost, Disconnected) until ctx ends; it reconnects by itself and returns an error only for what an
-	// operator has to put right. frameworkID is the one Registered gave at first, "" when there was none yet.
-	// It must not close events. Ending Run leaves tasks alone.
+	// operator has to put right. frameworkID is the one Registered gave at first, "" when there was none yet; an
+	// engine registers with it and no other. Where the cluster refuses it for good, the error is
+	// ErrFrameworkRemoved. Run must not close events. Ending it leaves tasks alone.
 	Run(ctx context.Context, frameworkID string, events chan<- Event) error
 
 	// The calls below never block for long and may be made from one goroutine at any time; a call that cannot be
@@ -24,6 +25,8 @@ type Engine interface {
 	Decline(offer OfferID, refuse time.Duration)
 	// Revive asks for offers of everything that was declined.
 	Revive()
+	// Suppress says that nothing waits for an offer: there need be none until Revive.
+	Suppress()
 	// Kill ends a task: SIGTERM, its grace, SIGKILL. A task that the engine does not know is answered with a
 	// terminal status.
 	Kill(task TaskRef)

@@ -15,6 +15,8 @@ var (
 	ErrTooManyDeployments = errors.New("too many deployments are running")
 	// ErrNotDurable is wrapped by the answer to a request whose outcome could not be stored; it had no effect.
 	ErrNotDurable = errors.New("the change could not be stored and was not made")
+	// ErrFrameworkRemoved ends an Engine's Run when its cluster has removed the framework, with all of its tasks.
+	ErrFrameworkRemoved = errors.New("the framework has been removed")
 	// ErrStopped answers requests when the loop has ended.
 	ErrStopped = errors.New("the scheduler has stopped")
 )

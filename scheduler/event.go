@@ -9,6 +9,8 @@ type Event interface{ event() }
 type Registered struct {
 	FrameworkID string
 	Master      string // "host:port" of the Mesos master, "" for the local engine
+	// Anew says that the cluster gave this id just now: whatever tasks there were belonged to a framework that is gone.
+	Anew bool
 }
 
 // Disconnected says that the engine lost its cluster. Offers made so far are void.

@@ -114,7 +114,7 @@ func (l *Loop) Do(ctx context.Context, event Event) (any, error) {
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.stopped)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return l.o.Engine.Run(ctx, l.State().FrameworkID, l.events) })
+	group.Go(func() error { return l.runEngine(ctx) })
 	group.Go(func() error { l.run(ctx); return nil })
 	err := group.Wait()
 	l.running.Wait()
@@ -122,6 +122,17 @@ func (l *Loop) Run(ctx context.Context) error {
 		return fmt.Errorf("running tasks: %w", err)
 	}
 	return nil
+}
+
+// runEngine runs the engine. One whose framework was removed registers anew, unless there are tasks: those that a
+// cluster still runs would be nobody's, and all would be started a second time.
+func (l *Loop) runEngine(ctx context.Context) error {
+	err := l.o.Engine.Run(ctx, l.State().FrameworkID, l.events)
+	if !errors.Is(err, ErrFrameworkRemoved) || l.State().hasTasks() {
+		return err
+	}
+	l.o.Logger.Warn("there are no tasks: registering as a new framework", "error", err)
+	return l.o.Engine.Run(ctx, "", l.events)
 }
 
 func (l *Loop) run(ctx context.Context) {

@@ -78,6 +78,7 @@ func (d *diary) offer() {
 func (d *diary) Accept(o OfferID, tasks []TaskInfo)  { d.write("accept %d", len(tasks)) }
 func (d *diary) Decline(OfferID, time.Duration)      { d.write("decline") }
 func (d *diary) Revive()                             { d.write("revive") }
+func (d *diary) Suppress()                           { d.write("suppress") }
 func (d *diary) Kill(ref TaskRef)                    { d.write("kill") }
 func (d *diary) Reconcile(tasks []TaskRef)           {}
 func (d *diary) Acknowledge(s TaskStatus)            { d.write("acknowledge %s", s.State) }
@@ -134,15 +135,15 @@ func TestEffectsHappenInOrder(t *testing.T) {
 		if _, err := l.Do(t.Context(), put(app("/a", 1))); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta version]", "revive", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta version]", "revive", "publish 1")
 		d.offer()
-		expect(t, d, "commit [instance]", "accept 1", "publish 1")
+		expect(t, d, "commit [instance]", "accept 1", "suppress", "publish 1")
 		d.events <- StatusReceived{running(d, l)}
 		expect(t, d, "commit [deployment instance]", "acknowledge TASK_RUNNING", "publish 1")
 		if _, err := l.Do(t.Context(), remove("/a")); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, d, "commit [app deployment instance meta]", "withdraw 1", "kill", "publish 1")
+		expect(t, d, "commit [app change deployment instance meta]", "withdraw 1", "kill", "publish 1")
 	})
 }
 

@@ -22,6 +22,7 @@ func (w *work) offered(o Offer) {
 		w.moreAgents = true
 	}
 	w.offers.put(string(o.ID), o)
+	w.found(o.AgentID)
 }
 
 // match uses the offers at hand up: each app that waits places its instances, one on each offer in turn, beginning
@@ -48,6 +49,9 @@ func (w *work) match() {
 		} else {
 			w.effects.Calls = append(w.effects.Calls, declineCall{b.offer.ID, w.limits.DeclineFor})
 		}
+	}
+	if w.queue.commit().len() == 0 && !w.revive {
+		w.effects.Calls = append(w.effects.Calls, suppressCall{})
 	}
 }
 
@@ -151,38 +155,44 @@ type refusal struct {
 
 // refuse says why an offer does not do for an app; no reasons mean that it does, with the host ports to use.
 func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) (refusal, []int) {
+	if o.Role != "" && app.Role != o.Role || !app.unreserved() && !app.reserved(o.Role) {
+		return refusal{reasons: []Reason{UnfulfilledRole}}, nil // nothing of it is the app's
+	}
 	var reasons []Reason
 	var constraint Constraint
-	if len(app.AcceptedResourceRoles) > 0 && !slices.Contains(app.AcceptedResourceRoles, "*") {
-		reasons = append(reasons, UnfulfilledRole)
+	if o.Remote && !slices.ContainsFunc(app.Constraints, func(c Constraint) bool { return c.Field == "@region" }) {
+		reasons = append(reasons, UnfulfilledConstraint) // agents of another region are for apps that ask for regions
 	}
 	for n, m := range matchers {
-		if m == nil || !m.accepts(o.place()) {
+		if len(reasons) == 0 && (m == nil || !m.accepts(o.place())) {
 			reasons = append(reasons, UnfulfilledConstraint)
 			if m != nil {
 				constraint = m.Constraint
 			} else {
 				constraint = app.Constraints[n]
 			}
-			break
 		}
 	}
-	if o.Resources.CPUs+slack < app.CPUs {
+	if o.Maintenance.covers(w.now) {
+		reasons = append(reasons, AgentMaintenance)
+	}
+	room := o.room(app)
+	if room.CPUs+slack < app.CPUs {
 		reasons = append(reasons, InsufficientCpus)
 	}
-	if o.Resources.Mem+slack < app.Mem {
+	if room.Mem+slack < app.Mem {
 		reasons = append(reasons, InsufficientMemory)
 	}
-	if o.Resources.Disk+slack < app.Disk {
+	if room.Disk+slack < app.Disk {
 		reasons = append(reasons, InsufficientDisk)
 	}
-	if o.Resources.GPUs < app.GPUs {
+	if room.GPUs < app.GPUs {
 		reasons = append(reasons, InsufficientGpus)
 	}
 	if len(reasons) > 0 {
 		return refusal{reasons, constraint}, nil
 	}
-	hostPorts, ok := assignHostPorts(ports, o.Resources.Ports, w.random)
+	hostPorts, ok := assignHostPorts(ports, room.Ports, w.random)
 	if !ok {
 		return refusal{reasons: []Reason{InsufficientPorts}}, nil
 	}
@@ -207,12 +217,8 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	w.setTimer(timerLaunch, string(n.ID), 0, w.now.Add(w.limits.LaunchTimeout))
 
 	task := w.taskInfo(&n, app)
+	task.Resources, task.Reserved = o.take(app, task.Resources)
 	b.tasks, b.used = append(b.tasks, task), true
-	o.Resources.CPUs -= app.CPUs
-	o.Resources.Mem -= app.Mem
-	o.Resources.Disk -= app.Disk
-	o.Resources.GPUs -= app.GPUs
-	o.Resources.Ports = o.Resources.Ports.Without(held(hostPorts)...)
 }
 
 // generatePorts makes up container ports for mappings that have neither a container port nor a host port.

@@ -143,6 +143,7 @@ type PlanSummary struct {
 	ID      DeploymentID `json:"id"`
 	Version Timestamp    `json:"version"`
 	Steps   []Step       `json:"steps"`
+	Plan    *Plan        `json:"-"` // all of it, for subscribers that want to know what it changes
 }
 
 // DeploymentProgress is the body of deployment_info, deployment_step_success and deployment_step_failure.

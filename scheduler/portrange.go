@@ -55,6 +55,9 @@ func (p PortRange) normal() PortRange {
 	return out
 }
 
+// Union returns the ports of both. The receiver's and q's ranges may be in any order and overlap.
+func (p PortRange) Union(q PortRange) PortRange { return slices.Concat(p, q).normal() }
+
 // Len is how many ports there are.
 func (p PortRange) Len() int {
 	n := 0

@@ -328,9 +328,12 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for id, a := range s.acknowledged {
-		running, size := len(s.running(id)), state.Size(a)
+		running, size := 0, state.Size(a)
 		for i := range state.Instances(id) {
-			if i.Condition.Over() || i.waitsForEver() {
+			if outdated(i, a) && state.DeploymentOf(id) != "" {
+				continue // a deployment still needs it, and says so
+			}
+			if i.Serving() || i.Condition.Over() || i.waitsForEver() {
 				running++
 			}
 		}

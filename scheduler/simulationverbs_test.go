@@ -248,7 +248,7 @@ func (s *simulation) changeLeader(_, b uint64) string {
 	if s.full == 0 {
 		s.checkStore()
 	}
-	s.boot(b)
+	s.boot(s.random.Uint64()) // never the seed of another run: ids would repeat
 	return "another leader"
 }
 

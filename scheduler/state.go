@@ -21,6 +21,7 @@ type State struct {
 	apps        tree[*App]
 	groups      tree[*Group]
 	versions    tree[*App]        // by versionKey
+	changes     tree[*RootChange] // by the version they made
 	instances   tree[*Instance]   // by id; those of an app share a prefix
 	deployments tree[*Deployment] // by id
 	failures    tree[*TaskFailure]
@@ -34,6 +35,8 @@ type State struct {
 	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[time.Time] // by subject: when its timer is due
+	losses      tree[time.Time] // by agent: since when it is not heard of
+	braked      bool            // replacement waits
 }
 
 // Agent is a machine that has made an offer.
@@ -103,6 +106,16 @@ func (s *State) Instances(app PathID) iter.Seq[*Instance] {
 
 // AllInstances yields every instance, those of an app together.
 func (s *State) AllInstances() iter.Seq[*Instance] { return values(s.instances.under("")) }
+
+// hasTasks says whether any instance has a task, or may.
+func (s *State) hasTasks() bool {
+	for i := range s.AllInstances() {
+		if i.Condition.Active() {
+			return true
+		}
+	}
+	return false
+}
 
 // Deployments yields the deployments that are under way, oldest first.
 func (s *State) Deployments() iter.Seq[*Deployment] {

@@ -17,7 +17,13 @@ func (w *work) status(s TaskStatus) {
 		w.strangeStatus(s)
 		return
 	}
-	state := mapLost(s)
+	if state := mapLost(s); !w.forgotten(i, s, state) {
+		w.follow(i, s, state)
+	}
+}
+
+// follow has an instance follow a status of its task.
+func (w *work) follow(i *Instance, s TaskStatus, state TaskState) {
 	before := *i
 	switch {
 	case state.Terminal():
@@ -70,7 +76,8 @@ func mapLost(s TaskStatus) TaskState {
 	case s.Reason == "REASON_TASK_UNKNOWN",
 		s.Reason == "REASON_RECONCILIATION" && strings.HasPrefix(s.Message, "Task is unknown to the"):
 		return TaskUnknown
-	case s.Reason == "REASON_RECONCILIATION", s.Reason == "REASON_SLAVE_DISCONNECTED", s.Reason == "REASON_SLAVE_REMOVED":
+	case s.Reason == "REASON_RECONCILIATION", s.Reason == "REASON_SLAVE_DISCONNECTED", s.Reason == "REASON_SLAVE_REMOVED",
+		s.Reason == "REASON_AGENT_DISCONNECTED", s.Reason == "REASON_AGENT_REMOVED": // the same, in the v1 API
 		return TaskUnreachable
 	}
 	return TaskGone
@@ -78,6 +85,7 @@ func mapLost(s TaskStatus) TaskState {
 
 // alive follows a task that exists.
 func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
+	w.found(i.AgentID)
 	n := *i
 	if len(s.Addresses) > 0 {
 		n.Addresses = s.Addresses
@@ -195,6 +203,7 @@ func (w *work) unreachable(i *Instance, s TaskStatus) {
 	w.putInstance(&n)
 	w.effects.Withdrawn = append(w.effects.Withdrawn, n.ID)
 	w.setUnreachableTimers(&n, w.now)
+	w.lost(i.AgentID)
 }
 
 // setUnreachableTimers sets when an unreachable instance is replaced and when it is forgotten, neither before earliest.

@@ -29,6 +29,7 @@ const (
 	KindGroup      Kind = "group"      // by path
 	KindApp        Kind = "app"        // by path: the present definition
 	KindVersion    Kind = "version"    // by path@timestamp: definitions of the past and present
+	KindChange     Kind = "change"     // by timestamp: what a version of the root group changed, as it had been
 	KindInstance   Kind = "instance"   // by instance id
 	KindDeployment Kind = "deployment" // by id
 	KindFailure    Kind = "failure"    // by path: the last task failure
@@ -36,7 +37,7 @@ const (
 
 // Kinds lists every kind there is.
 func Kinds() []Kind {
-	return []Kind{KindMeta, KindGroup, KindApp, KindVersion, KindInstance, KindDeployment, KindFailure}
+	return []Kind{KindMeta, KindGroup, KindApp, KindVersion, KindChange, KindInstance, KindDeployment, KindFailure}
 }
 
 var (

@@ -62,9 +62,24 @@ type Offer struct {
 	Attributes map[string]string // as constraints compare them (Marathon reference, constraints)
 	Region     string
 	Zone       string
-	Resources  Resources
+	Resources  Resources // reserved for nobody
+	// Role is the Mesos role that the offer is for: only its apps may use it; "" is for all, where there are no roles.
+	Role     string
+	Reserved Resources // for Role, besides Resources
+	// Remote is set where the agent is in another region than the master: only apps that ask for regions use it.
+	Remote bool
+	// Maintenance is when the agent is going to be away; nil when nothing is planned.
+	Maintenance *Period
 	// NoContainers says why tasks with a container image cannot be run on this agent now; "" when they can.
 	NoContainers string
+}
+
+// Period is a span of time from Start to before End; a zero End is never.
+type Period struct{ Start, End time.Time }
+
+// covers says whether t lies in the period.
+func (p *Period) covers(t time.Time) bool {
+	return p != nil && !t.Before(p.Start) && (p.End.IsZero() || t.Before(p.End))
 }
 
 // TaskInfo is a task to launch, in Mesos's words. It is all an engine needs; engines may write it down as JSON.
@@ -73,11 +88,13 @@ type TaskInfo struct {
 	Name        string            `json:"name"`        // reversed path: "cassandra-seed.db.ctrlpkw"
 	FrameworkID string            `json:"frameworkId"` // who launched it
 	AgentID     AgentID           `json:"agentId"`
-	Resources   Resources         `json:"resources"` // Ports are the host ports assigned
+	Resources   Resources         `json:"resources"`         // reserved for nobody; Ports are host ports assigned
+	Reserved    Resources         `json:"reserved,omitzero"` // of those reserved for the offer's role
 	Shell       string            `json:"shell,omitempty"`
 	Args        []string          `json:"args,omitempty"` // instead of Shell: argv, or the image's arguments
 	User        string            `json:"user,omitempty"` // "" means the engine's default
 	Env         map[string]string `json:"env,omitempty"`
+	Secrets     map[string]string `json:"-"` // variables to be added to Env, by where their values are kept
 	Fetch       []Fetch           `json:"fetch,omitempty"`
 	Container   *Container        `json:"container,omitempty"` // ports of its mappings are the assigned ones
 	Networks    []Network         `json:"networks,omitempty"`

@@ -14,7 +14,7 @@ func (w *work) taskInfo(i *Instance, app *App) TaskInfo {
 	t := TaskInfo{
 		ID: i.TaskID(), Name: app.ID.Hostname(), FrameworkID: w.frameworkID, AgentID: i.AgentID,
 		Resources: Resources{CPUs: app.CPUs, Mem: app.Mem, Disk: app.Disk, GPUs: app.GPUs, Ports: portSet(i.HostPorts)},
-		Shell:     app.Cmd, Args: app.Args, User: app.User, Env: environment(i, app), Fetch: app.Fetch,
+		Shell:     app.Cmd, Args: app.Args, User: app.User, Env: environment(i, app), Secrets: app.secretSources(), Fetch: app.Fetch,
 		Networks: app.Networks, Labels: app.Labels, Discovery: discovery(i, app),
 	}
 	if app.Container != nil {
@@ -124,7 +124,13 @@ func environment(i *Instance, app *App) map[string]string {
 	}
 	env["MARATHON_APP_LABELS"] = strings.Join(labels, " ")
 	portVariables(env, i, app)
-	maps.Copy(env, app.Env)
+	for name, value := range app.Env {
+		if value.Secret != "" {
+			delete(env, name) // whoever launches the task fills it in
+		} else {
+			env[name] = value.Text
+		}
+	}
 	return env
 }
 

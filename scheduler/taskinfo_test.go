@@ -23,7 +23,7 @@ func launched(t *testing.T, a *App) (*Instance, TaskInfo) {
 func TestEnvironment(t *testing.T) {
 	i, task := launched(t, app("/a/b", 1, func(a *App) {
 		a.Labels = map[string]string{"tier-1": "front", "HAPROXY_GROUP": "external"}
-		a.Env = map[string]string{"PORT_9000": "mine", "X": "y"}
+		a.Env = map[string]EnvValue{"PORT_9000": {Text: "mine"}, "X": {Text: "y"}}
 		a.RequirePorts = true
 		a.PortDefinitions = []PortDefinition{{Port: 9000, Protocol: "tcp", Name: "web-ui"}, {Port: 9001, Protocol: "udp,tcp"}}
 	}))

@@ -103,8 +103,12 @@ func (w *work) fire(t timer) {
 	case timerReadiness:
 		w.probeReadiness(i)
 	case timerInactive:
-		w.becomeInactive(i)
+		if !w.braked { // else release sets them again
+			w.becomeInactive(i)
+		}
 	case timerExpunge:
-		w.expunge(i)
+		if !w.braked {
+			w.expunge(i)
+		}
 	}
 }

@@ -165,6 +165,7 @@ func (w *work) admit(p *Plan, force bool) error {
 
 // adopt makes the draft the root group.
 func (w *work) adopt(d *Draft, p *Plan) {
+	w.remember(p)
 	w.version = d.version
 	w.save(KindMeta, metaVersion)
 	w.apps, w.groups = d.apps.commit().draft(), d.groups.commit().draft()

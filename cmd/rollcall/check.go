@@ -9,7 +9,7 @@ import (
 // Warnings go to stderr, "PATH: ok" to stdout. The error it returns lists all problems, each on a line of its own;
 // printing it is left to the caller.
 func runCheck(path string, stdout, stderr io.Writer) error {
-	c, warnings, err := loadConfig(path)
+	_, warnings, err := loadConfig(path)
 	for _, w := range warnings {
 		if _, err := fmt.Fprintf(stderr, "%s: warning: %s\n", path, w); err != nil {
 			return fmt.Errorf("printing warnings: %w", err)
@@ -17,11 +17,6 @@ func runCheck(path string, stdout, stderr io.Writer) error {
 	}
 	if err != nil {
 		return err
-	}
-	if missing := supported(c); missing != nil {
-		if _, err := fmt.Fprintf(stderr, "%s: warning: %v\n", path, missing); err != nil {
-			return fmt.Errorf("printing warnings: %w", err)
-		}
 	}
 	if _, err := fmt.Fprintf(stdout, "%s: ok\n", path); err != nil {
 		return fmt.Errorf("printing the result: %w", err)

@@ -16,8 +16,6 @@ func TestRunCheck(t *testing.T) {
 		{"good", `{"scheduler": {}}`, "PATH: ok\n", "", ""},
 		{"good with a warning", `{"scheduler": {}, "email": "x"}`, "PATH: ok\n",
 			"PATH: warning: email: does nothing: Mesos-DNS no longer reads it; the mailbox of the zone is SOARname\n", ""},
-		{"good, and beyond this release", `{"zk": "zk://a:1/mesos", "scheduler": {"engine": "mesos"}}`, "PATH: ok\n",
-			"PATH: warning: scheduler.engine is \"mesos\": this rollcall has the engine \"local\" only\n", ""},
 		{"refused, with files that are missing too", `{"masters": ["a:1"], "ttl": "x", "caCertFile": "/nonexistent/ca.pem", "certFile": "/nonexistent/c", "keyFile": "/nonexistent/k"}`, "", "",
 			"PATH: ttl: \"x\" is not a whole number from -2147483648 to 2147483647\n" +
 				"PATH: caCertFile: open /nonexistent/ca.pem: no such file or directory\n" +

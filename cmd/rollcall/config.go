@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"rollcall/scheduler/mesos"
 )
 
 // config is what a configuration file says, checked and typed. Its zero value is not usable: take it from
@@ -111,7 +113,9 @@ type schedulerConfig struct {
 	Hostname         string        // of this machine, as others are told it
 	ServicePorts     portRange
 	AllUnhealthy     string // answerAll or answerNone
+	API              apiConfig
 	Local            localConfig
+	Mesos            frameworkConfig
 }
 
 // Engines, and what a name answers when all of its tasks are known to be unhealthy.
@@ -121,6 +125,23 @@ const (
 
 	answerAll  = "all"
 	answerNone = "none"
+)
+
+// frameworkConfig is the mesos engine: what rollcall is to the Mesos masters. Where they are, and how it proves who it
+// is, is mesosConfig's.
+type frameworkConfig struct {
+	Roles           []string // at least one; the first is that of apps that name none
+	User            string   // whom tasks without a user run as; "": the user rollcall runs as
+	FailoverTimeout time.Duration
+	Checkpoint      bool
+	GPUs            bool
+	Removed         string // removedStop or removedReregister
+}
+
+// What is done when the masters have removed the framework although it had tasks.
+const (
+	removedStop       = "stop"
+	removedReregister = "reregister"
 )
 
 // localConfig is the local engine: this machine.
@@ -176,6 +197,7 @@ func defaultScheduler() schedulerConfig {
 		ServicePorts:     portRange{10_000, 20_000},
 		ZKSessionTimeout: 10 * time.Second,
 		AllUnhealthy:     answerAll,
+		API:              defaultAPI(),
 		Local: localConfig{
 			Agents:          []agentConfig{defaultAgent()},
 			Cgroups:         "auto",
@@ -186,6 +208,9 @@ func defaultScheduler() schedulerConfig {
 			SandboxMaxBytes: 10_240 * mebibyte,
 			LogMaxBytes:     10 * mebibyte,
 			LogFiles:        2,
+		},
+		Mesos: frameworkConfig{
+			Roles: []string{"*"}, FailoverTimeout: mesos.DefaultFailoverTimeout, Checkpoint: true, Removed: removedStop,
 		},
 	}
 }

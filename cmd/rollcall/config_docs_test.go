@@ -41,8 +41,13 @@ func knownFields() map[string][]field {
 		"log":                    log.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
+		"scheduler.auth":         scheduler.API.Auth.fields(),
+		"scheduler.tls":          scheduler.API.TLS.fields(),
+		"scheduler.limits":       scheduler.API.Limits.fields(),
+		"scheduler.taskPolicy":   scheduler.API.TaskPolicy.fields(),
 		"scheduler.local":        scheduler.Local.fields(&agentConfig{}, &agents),
 		"scheduler.local.agents": (&agentConfig{}).fields(),
+		"scheduler.mesos":        scheduler.Mesos.fields(),
 	}
 }
 

@@ -53,6 +53,9 @@ func (c *config) readFiles(r *report) {
 		}
 		m.Files.IAM = text
 	}
+	if c.Scheduler != nil {
+		c.Scheduler.checkAPIFiles(r)
+	}
 	if path, ok := strings.CutPrefix(string(m.ZK), "file://"); ok && !r.blames("zk") {
 		text, err := readZKFile(path)
 		if err != nil {

@@ -23,12 +23,13 @@ func (s *schedulerConfig) read(n node) string {
 	n.readStrict(s.fields())
 	s.nameAgents()
 	s.checkAgents(n.report)
+	s.checkExposure(n.path, n.report)
 	return ""
 }
 
 func (s *schedulerConfig) fields() []field {
 	const host = "an IP address or a host name"
-	return []field{
+	return append([]field{
 		{name: "engine", set: oneOf(&s.Engine, engineLocal, engineMesos)},
 		{name: "framework", set: textThat(&s.Framework, "text with at least one letter or digit", isFrameworkName)},
 		{name: "listener", set: textThat(&s.Listener, host, isHost)},
@@ -40,7 +41,58 @@ func (s *schedulerConfig) fields() []field {
 		{name: "servicePorts", set: s.ServicePorts.read},
 		{name: "allUnhealthy", set: oneOf(&s.AllUnhealthy, answerAll, answerNone)},
 		{name: "local", set: s.Local.read},
+		{name: "mesos", set: s.Mesos.read},
+	}, s.API.fields()...)
+}
+
+func (f *frameworkConfig) fields() []field {
+	return []field{
+		{name: "roles", set: f.setRoles},
+		{name: "user", set: text(&f.User)},
+		{name: "failoverTimeout", set: duration(&f.FailoverTimeout, time.Minute)},
+		{name: "checkpoint", set: boolean(&f.Checkpoint)},
+		{name: "gpus", set: boolean(&f.GPUs)},
+		{name: "frameworkRemoved", set: oneOf(&f.Removed, removedStop, removedReregister)},
 	}
+}
+
+func (f *frameworkConfig) read(n node) string {
+	if n.value.kind != jsonObject {
+		return "an object"
+	}
+	n.readStrict(f.fields())
+	return ""
+}
+
+// setRoles takes roles as Mesos does (its documentation, "Roles").
+func (f *frameworkConfig) setRoles(n node) string {
+	var roles []string
+	if allowed := texts(&roles)(n); allowed != "" {
+		return allowed
+	}
+	if len(roles) == 0 {
+		n.report.problem(n.path, "the list is empty; it takes at least one role, such as \"*\"")
+	}
+	for i, role := range roles {
+		switch path := indexed(n.path, i); {
+		case !isRole(role):
+			n.report.problem(path, "%s is not a Mesos role: text without blanks, slashes at its ends, or elements that are "+
+				"empty or begin with \"-\" or \".\"", quoteBrief(role))
+		case slices.Index(roles, role) < i:
+			n.report.problem(path, "%s is in the list already", quoteBrief(role))
+		}
+	}
+	f.Roles = roles
+	return ""
+}
+
+func isRole(role string) bool {
+	for element := range strings.SplitSeq(role, "/") {
+		if element == "" || element[0] == '-' || element[0] == '.' || element == "*" && role != "*" {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(role, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '\\' })
 }
 
 func isPath(text string) bool { return text != "" && !strings.ContainsRune(text, 0) }

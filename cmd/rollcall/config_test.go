@@ -113,11 +113,17 @@ func TestSchedulerDefaults(t *testing.T) {
 	want := schedulerConfig{
 		Engine: "local", Framework: "marathon", Listener: "127.0.0.1", Port: 8080, DataDir: "/var/lib/rollcall",
 		Hostname: host, ZKSessionTimeout: 10 * time.Second, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
+		API: apiConfig{
+			Auth:       authConfig{Realm: "Mesosphere"},
+			Limits:     apiLimitsConfig{RequestsPerSecond: 1000, MaxBodyBytes: 8 << 20, MaxHeaderBytes: 64 << 10},
+			TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"}, Networks: []string{"*"}},
+		},
 		Local: localConfig{
 			Agents:  []agentConfig{{Hostname: host, Ports: []portRange{{1025, 32000}}}},
 			Cgroups: "auto", FetchTimeout: 10 * time.Minute, PullTimeout: 10 * time.Minute, DNS: "auto", SandboxMaxAge: 168 * time.Hour,
 			SandboxMaxBytes: 10240 << 20, LogMaxBytes: 10 << 20, LogFiles: 2,
 		},
+		Mesos: frameworkConfig{Roles: []string{"*"}, FailoverTimeout: 168 * time.Hour, Checkpoint: true, Removed: "stop"},
 	}
 	for _, text := range []string{
 		`{"scheduler": {}}`,

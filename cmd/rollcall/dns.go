@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"rollcall/resolver"
 	"rollcall/scheduler"
+	"rollcall/scheduler/api"
 )
 
 // resolvConf is where the system's own resolvers are named.
@@ -105,15 +105,15 @@ func resolverOptions(c config, log *slog.Logger) (resolver.Options, error) {
 	return o, nil
 }
 
-// withMonitor serves health, metrics and profiles beside h.
+// serveMonitor serves health and metrics; it is not called before everything is open.
+func (s *server) serveMonitor(w http.ResponseWriter, r *http.Request) { s.monitor.ServeHTTP(w, r) }
+
+// withMonitor serves health and metrics beside h.
 func (s *server) withMonitor(h http.Handler) http.Handler {
-	profiling := newProfiling()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == "/healthz", path == "/readyz", path == "/metrics":
-			s.monitor.ServeHTTP(w, r)
-		case strings.HasPrefix(path, profilingPath):
-			profiling.ServeHTTP(w, r)
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+			s.serveMonitor(w, r)
 		default:
 			h.ServeHTTP(w, r)
 		}
@@ -126,6 +126,25 @@ func (s *server) schedulerState() *scheduler.State {
 		return scheduling.loop.State()
 	}
 	return nil
+}
+
+// withOwnMonitor serves health and metrics of this rollcall beside h, which has the leader answer: the metrics to those
+// who may use the API.
+func (s *server) withOwnMonitor(h http.Handler) http.Handler {
+	metrics := http.Handler(http.HandlerFunc(s.serveMonitor))
+	if s.credentials != nil {
+		metrics = api.RequireUser(s.credentials, s.config.Scheduler.API.Auth.Realm, metrics)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz":
+			s.serveMonitor(w, r)
+		case "/metrics":
+			metrics.ServeHTTP(w, r)
+		default:
+			h.ServeHTTP(w, r)
+		}
+	})
 }
 
 // engineReady says whether apps can be run, as far as that is this rollcall's business.

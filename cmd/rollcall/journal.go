@@ -31,12 +31,23 @@ func (j journal) Publish(_ *scheduler.State, _ []scheduler.InstanceID, notices [
 			}
 		case scheduler.DeploymentProgress:
 			j.log.Debug("deployment goes on", "deployment", b.Plan.ID, "event", n.Type, "actions", b.CurrentStep.Actions)
+		case scheduler.MassLoss:
+			j.massLoss(b)
 		case scheduler.FailedHealthCheck:
 			j.log.Debug("health check failed", "app", b.AppID, "instance", b.InstanceID)
 		default:
 			j.log.Debug("event", "type", n.Type, "body", b)
 		}
 	}
+}
+
+func (j journal) massLoss(b scheduler.MassLoss) {
+	if b.Held {
+		j.log.Error("many agents are lost at once: their tasks are not replaced until the agents are back, or until POST "+
+			"/rollcall/losses/confirm says that they are gone", "agents", b.Agents, "of", b.Of)
+		return
+	}
+	j.log.Warn("the tasks of lost agents are replaced again", "agents", b.Agents, "of", b.Of)
 }
 
 // status tells of a task's new status; ends that nobody asked for are warned of.

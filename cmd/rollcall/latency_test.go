@@ -49,6 +49,8 @@ func (e *benchEngine) Revive() {
 	go func() { e.events <- scheduler.OffersReceived{Offers: offers} }()
 }
 
+func (e *benchEngine) Suppress() {}
+
 func (e *benchEngine) Accept(_ scheduler.OfferID, tasks []scheduler.TaskInfo) {
 	go func() {
 		for _, t := range tasks {

@@ -27,7 +27,10 @@ type mesosSource struct {
 	onceLed sync.Once
 	next    chan *mesosFollowing // how to follow from now on
 
-	mu    sync.Mutex
+	mu      sync.Mutex
+	engine  *mesos.Engine // runs the scheduler's tasks there; nil: none does
+	masters mesos.Masters // as told last
+
 	way   *mesosFollowing
 	known mesos.Status // when way was not yet: how old what is known then was
 }
@@ -48,6 +51,9 @@ func (s *server) openMesos() error {
 		led: make(chan struct{}), next: make(chan *mesosFollowing),
 	}
 	source.others = &mesos.Except{Next: source.cluster}
+	if c := s.config.Scheduler; c != nil && c.Engine == engineMesos && c.ZK != "" {
+		source.others.Named = c.Framework // whose id the leader alone knows
+	}
 	source.sink = mesos.NewRetainer(source.others, s.log)
 	var err error
 	if source.way, err = source.newFollowing(m); err != nil {
@@ -167,6 +173,20 @@ func happens(ctx context.Context, event <-chan struct{}, limit time.Duration) bo
 func (m *mesosSource) setMasters(f *mesosFollowing, masters mesos.Masters) {
 	m.cluster.setMasters(masters)
 	f.follower.SetMasters(masters)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.masters = masters
+	if m.engine != nil {
+		m.engine.SetMasters(masters)
+	}
+}
+
+// setEngine has an engine told of the masters, in place of the one before.
+func (m *mesosSource) setEngine(e *mesos.Engine) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.engine = e
+	e.SetMasters(m.masters)
 }
 
 // firstAnswersWithin is how long questions wait at the start for the first state of the cluster, in the queues of the

@@ -19,6 +19,7 @@ import (
 	"rollcall/resolver/replica"
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
+	"rollcall/scheduler/mesos"
 	"rollcall/scheduler/store"
 	"rollcall/scheduler/zookeeper"
 )
@@ -55,16 +56,21 @@ func (s *server) newPeers() (*peers, error) {
 		return nil, fmt.Errorf("scheduler.zk: %w", err)
 	}
 	s.zone.Expect(sourceScheduler)
-	transport := &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}
+	toPeers, err := c.API.TLS.toPeers()
+	if err != nil {
+		return nil, err
+	}
+	connect := (&net.Dialer{Timeout: connectWithin}).DialContext
+	transport := &http.Transport{DialContext: connect, TLSClientConfig: toPeers}
 	p := &peers{
 		server:    s,
-		self:      store.Member{ID: rand.Text(), URL: "http://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Client: transport, Logger: s.log}),
+		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: s.log}),
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{
 		Zone: s.zone, Source: sourceScheduler, Logger: s.log,
-		Client: &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}},
+		Client: &http.Client{Transport: &http.Transport{DialContext: connect, TLSClientConfig: toPeers}},
 	})
 	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: s.log})
 	return p, nil
@@ -131,7 +137,12 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 		case <-leading.Done():
 		}
 	}()
-	return scheduling.loop.Run(leading)
+	err = scheduling.loop.Run(leading)
+	if errors.Is(err, mesos.ErrFailedOver) {
+		s.log.Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
+		return nil
+	}
+	return err
 }
 
 // isPeer says whether a request comes from a rollcall that can read in ZooKeeper what this one wrote there.

@@ -11,9 +11,10 @@ import (
 // profilingPath is where Go's profiles are.
 const profilingPath = "/debug/pprof/"
 
-// newProfiling serves Go's profiles (net/http/pprof) to programs on this machine. A request that a proxy on it hands on
-// comes from elsewhere; one whose Host is no loopback address may be of a page in somebody's browser.
-func newProfiling() http.Handler {
+// withProfiles serves Go's profiles (net/http/pprof) beside h, to programs on this machine, whoever they are of. A
+// request that a proxy on it hands on comes from elsewhere; one whose Host is no loopback address may be of a page in
+// somebody's browser.
+func withProfiles(h http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc(profilingPath, pprof.Index)
 	mux.HandleFunc(profilingPath+"cmdline", pprof.Cmdline)
@@ -21,11 +22,14 @@ func newProfiling() http.Handler {
 	mux.HandleFunc(profilingPath+"symbol", pprof.Symbol)
 	mux.HandleFunc(profilingPath+"trace", pprof.Trace)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isLocalRequest(r) {
+		switch {
+		case !strings.HasPrefix(r.URL.Path, profilingPath):
+			h.ServeHTTP(w, r)
+		case !isLocalRequest(r):
 			http.Error(w, "profiles are given to this machine only, at a loopback address and without a proxy", http.StatusForbidden)
-			return
+		default:
+			mux.ServeHTTP(w, r)
 		}
-		mux.ServeHTTP(w, r)
 	})
 }
 

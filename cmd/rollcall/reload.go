@@ -14,9 +14,6 @@ import (
 func (s *server) reload(ctx context.Context) {
 	log := s.log.With("file", s.config.File)
 	next, warnings, err := loadConfig(s.config.File)
-	if err == nil {
-		err = supported(next)
-	}
 	if err != nil {
 		log.Error("the configuration is wrong; the last good one stays in force", "problems", problemList(err))
 		return

@@ -134,7 +134,16 @@ func configKeys() []configKey {
 	scheduler("hostname", effectRestart, func(s *schedulerConfig) any { return &s.Hostname })
 	scheduler("servicePorts", effectRestart, func(s *schedulerConfig) any { return &s.ServicePorts })
 	scheduler("allUnhealthy", effectLive, func(s *schedulerConfig) any { return &s.AllUnhealthy })
+	scheduler("hosts", effectRestart, func(s *schedulerConfig) any { return &s.API.Hosts })
+	scheduler("auth", effectRestart, func(s *schedulerConfig) any { return &s.API.Auth })
+	scheduler("tls", effectRestart, func(s *schedulerConfig) any { return &s.API.TLS })
+	scheduler("limits", effectRestart, func(s *schedulerConfig) any { return &s.API.Limits })
+	scheduler("taskPolicy", effectRestart, func(s *schedulerConfig) any { return &s.API.TaskPolicy })
+	scheduler("secretsDir", effectRestart, func(s *schedulerConfig) any { return &s.API.SecretsDir })
+	scheduler(anyoneKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Anyone })
+	scheduler(unencryptedKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Unencrypted })
 	scheduler("local", effectRestart, func(s *schedulerConfig) any { return &s.Local })
+	scheduler("mesos", effectRestart, func(s *schedulerConfig) any { return &s.Mesos })
 	return keys
 }
 

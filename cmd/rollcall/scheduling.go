@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"log/slog"
-	"net"
-	"path/filepath"
+	"net/http"
 	"time"
 
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
-	"rollcall/scheduler/local"
 )
 
 // scheduling is the scheduler over a state that it alone may write: for as long as the program runs, or for the time
@@ -29,19 +26,17 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if err != nil {
 		return nil, err
 	}
-	engine, err := s.newEngine()
+	engine, limits, err := s.openEngine(state)
 	if err != nil {
 		return nil, err
 	}
-	limits := scheduler.DefaultLimits()
-	limits.LaunchTimeout = max(limits.LaunchTimeout, c.Local.FetchTimeout+c.Local.PullTimeout+time.Minute)
 	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
 	}
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{engine, valid},
+		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{s.withSecrets(engine), valid},
 		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
@@ -51,7 +46,15 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
-		Domain: s.config.Zone.Domain,
+		Domain: s.config.Zone.Domain, Role: c.appRole(),
+		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
+		Policy: c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,
+	}
+	if o.RequestsPerSecond == 0 {
+		o.RequestsPerSecond = -1 // any number
+	}
+	if s.credentials != nil {
+		o.Authenticator = s.credentials
 	}
 	if sandboxes, ok := engine.(api.Sandboxes); ok {
 		o.Sandboxes = sandboxes
@@ -62,15 +65,13 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
 }
 
-// newEngine is the engine of the configuration.
-func (s *server) newEngine() (scheduler.Engine, error) {
-	options := localOptions(s.config.Scheduler, s.log)
-	options.DNS = s.containerDNS()
-	engine, err := local.New(options)
-	if err != nil {
-		return nil, fmt.Errorf("preparing the local engine: %w", err)
+// withSecrets has an engine give tasks their secrets.
+func (s *server) withSecrets(engine scheduler.Engine) scheduler.Engine {
+	dir := s.config.Scheduler.API.SecretsDir
+	if dir == "" {
+		return engine
 	}
-	return engine, nil
+	return &secretive{Engine: engine, dir: dir, now: time.Now, log: s.log}
 }
 
 // fenced is an engine that launches and kills nothing while this rollcall may not act. What is dropped here is done, or
@@ -107,14 +108,4 @@ func steadyClock() func() time.Time {
 	start := time.Now()
 	wall := start.Round(0)
 	return func() time.Time { return wall.Add(time.Since(start)) }
-}
-
-func localOptions(c *schedulerConfig, log *slog.Logger) local.Options {
-	return local.Options{
-		Dir: filepath.Join(c.DataDir, "local"), User: c.Local.User, NoCgroups: c.Local.Cgroups == "off",
-		Docker: c.Local.Docker, Networks: c.Local.Networks, PullTimeout: c.Local.PullTimeout,
-		FetchTimeout: c.Local.FetchTimeout, LogMaxSize: c.Local.LogMaxBytes, LogFiles: c.Local.LogFiles,
-		SandboxMaxAge: c.Local.SandboxMaxAge, SandboxMaxSize: c.Local.SandboxMaxBytes, Logger: log,
-		Agents: localAgents(c, net.DefaultResolver.LookupNetIP, log),
-	}
 }

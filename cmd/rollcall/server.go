@@ -2,15 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 
 	"rollcall/records"
 	"rollcall/resolver"
-	"rollcall/scheduler/local"
+	"rollcall/scheduler/api"
 	"rollcall/scheduler/store"
 )
 
@@ -40,6 +41,8 @@ type server struct {
 	store       *store.Bolt                // nil: the state is shared with peers
 	peers       *peers                     // nil: this rollcall is alone
 	apiListener net.Listener
+	credentials *api.Credentials // nil: everybody may do everything
+	apiTLS      *tls.Config      // nil: plain HTTP
 
 	httpListener net.Listener // of Mesos-DNS's HTTP API; nil: off
 	http         atomic.Pointer[http.Handler]
@@ -55,22 +58,19 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if err := supported(c); err != nil {
-		return nil, err
-	}
 	if err := s.openStore(); err != nil {
 		return nil, err
 	}
 	if err := s.openZone(); err != nil {
 		return nil, err
 	}
-	if c.Scheduler != nil {
-		if err := s.openScheduler(); err != nil {
+	if c.followsMesos() {
+		if err := s.openMesos(); err != nil {
 			return nil, err
 		}
 	}
-	if c.followsMesos() {
-		if err := s.openMesos(); err != nil {
+	if c.Scheduler != nil {
+		if err := s.openScheduler(); err != nil {
 			return nil, err
 		}
 	}
@@ -78,14 +78,6 @@ func newServer(c config, log *slog.Logger) (_ *server, err error) {
 		return nil, err
 	}
 	return s, nil
-}
-
-// supported refuses a configuration whose parts this rollcall does not have.
-func supported(c config) error {
-	if c.Scheduler != nil && c.Scheduler.Engine != engineLocal {
-		return fmt.Errorf("scheduler.engine is %q: this rollcall has the engine \"local\" only", c.Scheduler.Engine)
-	}
-	return nil
 }
 
 // openZone makes the zone. The store has to be open: it makes sure that nobody else uses the data directory.
@@ -128,6 +120,9 @@ func (s *server) openStore() (err error) {
 	if c == nil {
 		return nil
 	}
+	if err := s.secure(); err != nil {
+		return err
+	}
 	// Tasks that run as other users pass through it on the way to their sandboxes; what is in it has rights of its own.
 	if err := os.MkdirAll(c.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
@@ -157,30 +152,41 @@ func (s *server) openScheduler() (err error) {
 	return nil
 }
 
-// containerDNS is where containers look up names: here, if DNS is served and they are to.
-func (s *server) containerDNS() local.ContainerDNS {
-	c := s.config
-	if !c.DNS.On || c.Scheduler.Local.DNS == "off" {
-		return local.ContainerDNS{}
+// secure reads the credentials and the certificate of the API.
+func (s *server) secure() (err error) {
+	c := s.config.Scheduler.API
+	if c.Auth.on() {
+		if s.credentials, err = c.Auth.load(s.log); err != nil {
+			return err
+		}
 	}
-	return local.ContainerDNS{Server: netip.AddrPortFrom(c.DNS.Listener, c.DNS.Port),
-		Search: []string{s.zone.FrameworkDomain(c.Scheduler.Framework)}}
+	if c.TLS.on() {
+		s.apiTLS, err = c.TLS.load(s.log)
+	}
+	return err
 }
 
 // marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
 func marathonConfig(c *schedulerConfig) map[string]any {
-	return map[string]any{
-		"framework_name": c.Framework, "hostname": c.Hostname, "http_port": c.Port, "ha": false, "checkpoint": true,
+	out := map[string]any{
+		"framework_name": c.Framework, "hostname": c.Hostname, "ha": c.ZK != "", "checkpoint": true, "executor": "//cmd",
+		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 	}
+	if c.Engine == engineMesos {
+		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
+		out["checkpoint"], out["failover_timeout"] = c.Mesos.Checkpoint, int(c.Mesos.FailoverTimeout.Seconds())
+	}
+	return out
 }
 
-// apiHosts are the names by which the API may be addressed: on loopback only those that cannot be anybody else's.
+// apiHosts are the names by which the API may be addressed. On loopback those are only names that cannot be anybody
+// else's, and those that the configuration lists; beyond, they are bounded where it lists some.
 func apiHosts(c *schedulerConfig) []string {
-	if addr, err := netip.ParseAddr(c.Listener); err == nil && !addr.IsLoopback() {
+	if !onLoopback(c.Listener) && len(c.API.Hosts) == 0 {
 		return nil
 	}
-	return []string{c.Hostname}
+	return append([]string{c.Hostname}, c.API.Hosts...)
 }
 
 // apiAddress is the "host:port" under which others find the API.
@@ -201,11 +207,11 @@ func (s *server) run(ctx context.Context, hangups <-chan os.Signal) error {
 	group, ctx := errgroup.WithContext(ctx)
 	if scheduling := s.scheduling.Load(); scheduling != nil {
 		group.Go(func() error { return scheduling.loop.Run(ctx) })
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(scheduling.api), scheduling.events.Close)
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.apiServer(scheduling.api), scheduling.events.Close)
 	}
 	if s.peers != nil {
 		s.peers.run(ctx, group)
-		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.withMonitor(s.peers.front), func() {})
+		s.serveHTTP(ctx, group, "Marathon API", s.apiListener, s.apiServer(s.withOwnMonitor(s.peers.front)), func() {})
 	}
 	if s.mesos != nil {
 		s.mesos.run(ctx, group)
@@ -225,7 +231,7 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 		group.Go(func() error { return s.dns.Run(ctx) })
 	}
 	if s.httpListener != nil {
-		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, http.HandlerFunc(s.serveMesosDNS), func() {})
+		s.serveHTTP(ctx, group, "Mesos-DNS HTTP API", s.httpListener, &http.Server{Handler: http.HandlerFunc(s.serveMesosDNS)}, func() {})
 	}
 	overTLS, overHTTPS := s.encryptedAddrs()
 	s.log.Info("rollcall runs", "version", version, "domain", s.config.Zone.Domain, "api", s.apiURL(),
@@ -242,14 +248,23 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 	})
 }
 
-// serveHTTP serves until ctx ends; then closing is called to end requests that would go on for ever.
-func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, h http.Handler, closing func()) {
-	server := &http.Server{
-		Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 30 * time.Second,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+// apiServer is a server of the API, or of what stands before it.
+func (s *server) apiServer(h http.Handler) *http.Server {
+	return &http.Server{Handler: h, TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
+}
+
+// serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
+// requests that would go on for ever.
+func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, server *http.Server, closing func()) {
+	server.Handler = withProfiles(server.Handler)
+	server.ReadHeaderTimeout, server.IdleTimeout = 5*time.Second, 30*time.Second
+	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
+	serve := server.Serve
+	if server.TLSConfig != nil {
+		serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
 	}
 	group.Go(func() error {
-		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serving the %s: %w", name, err)
 		}
 		return nil
@@ -288,7 +303,16 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *server) apiURL() string { return listenerURL(s.apiListener) }
+func (s *server) apiScheme() string {
+	if s.apiTLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func (s *server) apiURL() string {
+	return s.apiScheme() + strings.TrimPrefix(listenerURL(s.apiListener), "http")
+}
 
 func (s *server) httpURL() string { return listenerURL(s.httpListener) }
 

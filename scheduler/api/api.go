@@ -29,12 +29,15 @@ const (
 	// DefaultMaxInstances bounds the instances of one app when Options say nothing: a typing error should not fill
 	// the memory.
 	DefaultMaxInstances = 100_000
+	// DefaultRealm is Marathon's.
+	DefaultRealm = "Mesosphere"
 )
 
 // Options are an API's parts. Scheduler and Events are needed; the zero value of the others is usable.
 type Options struct {
 	Scheduler Scheduler
 	Events    *Events          // also among the loop's observers
+	Monitor   http.Handler     // answers /healthz, /readyz and /metrics; nil: there is no such thing
 	Logger    *slog.Logger     // nil: nothing is logged
 	Now       func() time.Time // nil: time.Now
 
@@ -48,6 +51,14 @@ type Options struct {
 	DefaultNetworkName string // of container networks without a name; "" refuses those
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances
 	MaxBody            int64  // bytes of a request's body; 0 means DefaultMaxBody
+	RequestsPerSecond  int    // of one client on another machine; 0 means DefaultRequestsPerSecond, below 0 any number
+
+	// Authenticator finds out who sends a request; nil means that everybody may do everything.
+	Authenticator Authenticator
+	Realm         string // that browsers show; "" means DefaultRealm
+	TLS           bool   // the API is served over TLS: what it tells of itself begins with https
+	Policy        Policy // what apps may ask of the machines they run on
+	Secrets       bool   // tasks are given the secrets that their apps name; false refuses apps with secrets
 
 	Domain string // of the names of tasks
 
@@ -68,7 +79,13 @@ type API struct {
 	o     Options
 	app   appSettings
 	cross *http.CrossOriginProtection
+	began time.Time
 	ui    http.Handler
+
+	endpoints []endpoint
+	routes    []*route
+	limits    *limits
+	queried   func(r *http.Request, parameter string) // for tests; nil: nobody wants to know
 }
 
 var _ http.Handler = (*API)(nil)
@@ -93,18 +110,43 @@ func New(o Options) *API {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
-	return &API{
-		o:     o,
-		app:   appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role},
-		cross: http.NewCrossOriginProtection(),
-		ui:    ui.Handler(),
+	if o.Realm == "" {
+		o.Realm = DefaultRealm
 	}
+	if o.RequestsPerSecond == 0 {
+		o.RequestsPerSecond = DefaultRequestsPerSecond
+	}
+	a := &API{
+		o: o,
+		app: appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role,
+			policy: o.Policy, secrets: o.Secrets},
+		cross:     http.NewCrossOriginProtection(),
+		began:     o.Now(),
+		ui:        ui.Handler(),
+		endpoints: endpoints(),
+		limits:    newLimits(),
+	}
+	a.routes = routes(a.endpoints)
+	return a
 }
 
 func (a *API) state() *scheduler.State { return a.o.Scheduler.State() }
 
-// update has the root group changed. It is one deployment, whose id goes into the answer's header.
-func (a *API) update(w http.ResponseWriter, r *http.Request, u scheduler.Update) (*scheduler.Deployed, error) {
+// update has the root group changed, if the request's precondition on the subject holds. It is one deployment, whose
+// id goes into the answer's header.
+func (a *API) update(w http.ResponseWriter, r *http.Request, of subject, u scheduler.Update) (*scheduler.Deployed, error) {
+	holds, err := precondition(r, of)
+	if err != nil {
+		return nil, err
+	}
+	if change := u.Change; holds != nil {
+		u.Change = func(d *scheduler.Draft) error {
+			if err := holds(d); err != nil {
+				return err
+			}
+			return change(d)
+		}
+	}
 	reply, err := a.o.Scheduler.Do(r.Context(), u)
 	if err != nil {
 		return nil, err
@@ -112,14 +154,17 @@ func (a *API) update(w http.ResponseWriter, r *http.Request, u scheduler.Update)
 	deployed := reply.(*scheduler.Deployed)
 	if !u.DryRun {
 		w.Header().Set("Marathon-Deployment-Id", string(deployed.Deployment))
+		a.advise(w, r, deployed.Plan)
 	}
 	return deployed, nil
 }
 
-// deployment is the body of most answers to changes.
-type deployment struct {
+// deploymentResult is the body of most answers to changes.
+type deploymentResult struct {
 	Version      scheduler.Timestamp    `json:"version"`
 	DeploymentID scheduler.DeploymentID `json:"deploymentId"`
 }
 
-func deploymentOf(d *scheduler.Deployed) deployment { return deployment{d.Version, d.Deployment} }
+func deploymentOf(d *scheduler.Deployed) deploymentResult {
+	return deploymentResult{d.Version, d.Deployment}
+}

@@ -16,13 +16,22 @@ type appChange struct {
 	path    string         // of the object in the body
 	members map[string]any // as they were written
 
-	whole     bool                // the body is the definition; otherwise what it leaves out stays
+	mode      changeMode
 	mustExist bool                // there is an answer 404 instead of a new app
 	rollback  scheduler.Timestamp // 0: none
 }
 
+// changeMode is what the members of a change mean for an app that exists.
+type changeMode uint8
+
+const (
+	replaceMembers changeMode = iota // each that is given replaces the app's; others stay
+	replaceWhole                     // the object is the definition
+	mergeMembers                     // the object is a JSON merge patch (RFC 7396)
+)
+
 // readAppChange reads an object that changes the app of the given id, or of the id in the object when that is "".
-func readAppChange(r *reader, v any, path string, id scheduler.PathID, s appSettings) *appChange {
+func readAppChange(r *reader, v any, path string, id scheduler.PathID, mode changeMode, s appSettings) *appChange {
 	o, ok := r.object(v, path)
 	if !ok {
 		return nil
@@ -31,11 +40,22 @@ func readAppChange(r *reader, v any, path string, id scheduler.PathID, s appSett
 		o.missing("id")
 		return nil
 	}
-	in := decodeApp(o, s)
 	if id == "" {
-		id = scheduler.ResolvePathID(in.id, scheduler.Root)
+		given, ok := r.text(o.members["id"], o.at("id"))
+		if !ok {
+			return nil
+		}
+		id = scheduler.ResolvePathID(given, scheduler.Root)
 	}
-	c := &appChange{id: id, path: path, members: maps.Clone(o.members)}
+	if mode == mergeMembers { // a part of a definition: only names can be told to be wrong before it is complete
+		part := &reader{}
+		o.r = part
+		decodeApp(o, s)
+		r.unknown = append(r.unknown, part.unknown...)
+	} else {
+		decodeApp(o, s)
+	}
+	c := &appChange{id: id, path: path, mode: mode, members: maps.Clone(o.members)}
 	c.members["id"] = string(id)
 	return c
 }
@@ -43,7 +63,7 @@ func readAppChange(r *reader, v any, path string, id scheduler.PathID, s appSett
 // readRollback understands {"version": v}, alone or with the id.
 func (c *appChange) readRollback(r *reader) {
 	v := c.members["version"]
-	if v == nil || c.whole {
+	if v == nil || c.mode != replaceMembers {
 		return
 	}
 	for name, value := range c.members {
@@ -76,8 +96,8 @@ func (c *appChange) apply(d *scheduler.Draft, s appSettings) (created bool, err 
 		app = old.Clone()
 	} else {
 		members := c.members
-		if before != nil && !c.whole {
-			if members, err = overlay(before, members); err != nil {
+		if before != nil && c.mode != replaceWhole {
+			if members, err = overlay(before, members, c.mode == mergeMembers); err != nil {
 				return false, err
 			}
 		}
@@ -88,7 +108,7 @@ func (c *appChange) apply(d *scheduler.Draft, s appSettings) (created bool, err 
 			return false, err
 		}
 	}
-	if err := settleRole(d, app, c.path, s.role); err != nil {
+	if err := settle(d, app, c.path, s); err != nil {
 		return false, err
 	}
 	d.PutApp(app)
@@ -105,8 +125,8 @@ var replaces = map[string][]string{
 	"networks":  {"portDefinitions"},
 }
 
-// overlay puts members over those of an app: each that is given replaces the app's as a whole.
-func overlay(app *scheduler.App, members map[string]any) (map[string]any, error) {
+// overlay puts members over those of an app: each that is given replaces the app's as a whole, or is merged into it.
+func overlay(app *scheduler.App, members map[string]any, merge bool) (map[string]any, error) {
 	data, err := json.Marshal(app)
 	if err != nil {
 		return nil, fmt.Errorf("writing app %s as JSON: %w", app.ID, err)
@@ -128,6 +148,9 @@ func overlay(app *scheduler.App, members map[string]any) (map[string]any, error)
 			delete(out, "portDefinitions")
 		}
 	}
+	if merge {
+		return mergePatch(out, members).(map[string]any), nil
+	}
 	for name, value := range members {
 		if value != nil {
 			out[name] = value
@@ -141,6 +164,17 @@ func saysNetwork(container any) bool {
 	c, _ := container.(map[string]any)
 	docker, _ := c["docker"].(map[string]any)
 	return docker["network"] != nil
+}
+
+// settle finishes an app that is to be put on a draft: what depends on the groups around it, and on what apps may ask
+// for at all.
+func settle(d *scheduler.Draft, app *scheduler.App, path string, s appSettings) error {
+	if err := settleRole(d, app, path, s.role); err != nil {
+		return err
+	}
+	r := &reader{}
+	s.policy.check(r, path, app)
+	return r.err()
 }
 
 // settleRole gives an app its role where it names none, and refuses roles that its place does not allow (Marathon

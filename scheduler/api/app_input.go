@@ -13,6 +13,8 @@ type appSettings struct {
 	defaultNetwork string // name of container networks that were given none; "" refuses those
 	maxInstances   int
 	role           string // of apps that name none
+	policy         Policy
+	secrets        bool // there is a place where secrets are kept
 }
 
 // appInput is an app definition while it is read. Members that need no conversion are in app already, over the
@@ -103,6 +105,7 @@ func decodeApp(o *object, s appSettings) *appInput {
 	o.raw("resourceLimits", &a.ResourceLimits)
 	in.decodeExtensions(o)
 	in.decodeEnv(o)
+	in.decodeSecrets(o, s)
 	in.decodeStrategies(o)
 	in.decodeFetch(o)
 	a.Constraints = decodeConstraints(o)
@@ -135,18 +138,18 @@ func (in *appInput) decodeEnv(o *object) {
 	if !ok {
 		return
 	}
-	in.app.Env = make(map[string]string, len(env.members))
+	in.app.Env = make(map[string]scheduler.EnvValue, len(env.members))
 	for _, name := range slices.Sorted(maps.Keys(env.members)) {
 		if name == "" {
 			in.r.refuse(env.path, "the name of a variable must not be empty")
 		}
-		if secret, isObject := env.members[name].(map[string]any); isObject && secret["secret"] != nil {
-			in.r.unsupported(env.at(name), "secrets")
+		if _, isObject := env.members[name].(map[string]any); isObject {
+			in.decodeEnvSecret(env, name)
 			continue
 		}
 		var value string
 		if env.text(name, &value) {
-			in.app.Env[name] = value
+			in.app.Env[name] = scheduler.EnvValue{Text: value}
 		}
 	}
 }
@@ -209,9 +212,6 @@ func (in *appInput) decodeUnsupported(o *object) {
 	var gpus int
 	if o.integer("gpus", &gpus, 0, maxInteger); gpus > 0 {
 		in.r.unsupported(o.at("gpus"), "gpu_resources")
-	}
-	if secrets, ok := o.object("secrets"); ok && len(secrets.members) > 0 {
-		in.r.unsupported(secrets.path, "secrets")
 	}
 	if _, ok := o.take("apps"); ok {
 		in.r.refuse(o.at("apps"), `an app holds no apps: "apps" inside "apps" should be "groups"`)

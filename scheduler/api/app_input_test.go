@@ -126,7 +126,7 @@ func TestInvalidApps(t *testing.T) {
 		{`"cmd": "x", "killSelection": "NEWEST"`, `/killSelection: error.unknown.enum.literal`},
 		{`"cmd": "x", "executor": "a//b"`, `/executor`},
 		{`"cmd": "x", "acceptedResourceRoles": []`, `/acceptedResourceRoles`},
-		{`"cmd": "x", "env": {"A": {"secret": "s"}}`, `/env/A: Feature secrets`},
+		{`"cmd": "x", "env": {"A": {"secret": "s"}}`, "/env/A: The secret 's' is not one of the app's secrets"},
 		{`"cmd": "x", "secrets": {"s": {"source": "a"}}`, `/secrets: Feature secrets`},
 		{`"cmd": "x", "gpus": 1`, `/gpus: Feature gpu_resources`},
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}`, `Feature persistent_volumes`},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"mime"
 	"net"
 	"net/http"
 
@@ -56,19 +57,22 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 	if err := rd.err(); err != nil {
 		return err
 	}
+	if err := require(r, roleDeploy, app.ID); err != nil {
+		return err
+	}
 	a.report(w, r, rd)
 	change := func(d *scheduler.Draft) error {
 		if d.App(app.ID) != nil {
 			return conflict(fmt.Sprintf("An app with id [%s] already exists.", app.ID))
 		}
 		app := app.Clone()
-		if err := settleRole(d, app, "", a.app.role); err != nil {
+		if err := settle(d, app, "", a.app); err != nil {
 			return err
 		}
 		d.PutApp(app)
 		return nil
 	}
-	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	deployed, err := a.update(w, r, appSubject(app.ID), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 	if err != nil {
 		return err
 	}
@@ -81,34 +85,50 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 // putApp answers PUT /v2/apps/{id}: a new app, or by default a change of the members that are given.
 func (a *API) putApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeApp(w, r, id, !queryFlag(r, "partialUpdate", true), false)
+		return a.changeApp(w, r, id, a.putMode(r), false)
 	}
 }
 
 // patchApp answers PATCH /v2/apps/{id}.
 func (a *API) patchApp(id scheduler.PathID) handler {
-	return func(w http.ResponseWriter, r *http.Request) error { return a.changeApp(w, r, id, false, true) }
+	return func(w http.ResponseWriter, r *http.Request) error { return a.changeApp(w, r, id, patchMode(r), true) }
 }
 
-func (a *API) changeApp(w http.ResponseWriter, r *http.Request, id scheduler.PathID, whole, mustExist bool) error {
+// putMode is what a PUT does to an app that exists: Marathon keeps what the body leaves out, unless told not to.
+func (a *API) putMode(r *http.Request) changeMode {
+	if a.flag(r, "partialUpdate", true) {
+		return replaceMembers
+	}
+	return replaceWhole
+}
+
+// patchMode is what a PATCH does: as Marathon's, or a JSON merge patch where the content type says so.
+func patchMode(r *http.Request) changeMode {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == mergePatchType {
+		return mergeMembers
+	}
+	return replaceMembers
+}
+
+func (a *API) changeApp(w http.ResponseWriter, r *http.Request, id scheduler.PathID, mode changeMode, mustExist bool) error {
 	v, err := document(r)
 	if err != nil {
 		return err
 	}
-	return a.applyChanges(w, r, []element{{v, ""}}, id, whole, mustExist)
+	return a.applyChanges(w, r, []element{{v, ""}}, id, mode, mustExist)
 }
 
 // putApps answers PUT /v2/apps.
 func (a *API) putApps(w http.ResponseWriter, r *http.Request) error {
-	return a.changeApps(w, r, !queryFlag(r, "partialUpdate", true), false)
+	return a.changeApps(w, r, a.putMode(r), false)
 }
 
 // patchApps answers PATCH /v2/apps.
 func (a *API) patchApps(w http.ResponseWriter, r *http.Request) error {
-	return a.changeApps(w, r, false, true)
+	return a.changeApps(w, r, patchMode(r), true)
 }
 
-func (a *API) changeApps(w http.ResponseWriter, r *http.Request, whole, mustExist bool) error {
+func (a *API) changeApps(w http.ResponseWriter, r *http.Request, mode changeMode, mustExist bool) error {
 	v, err := document(r)
 	if err != nil {
 		return err
@@ -118,20 +138,20 @@ func (a *API) changeApps(w http.ResponseWriter, r *http.Request, whole, mustExis
 	if !ok {
 		return rd.err()
 	}
-	return a.applyChanges(w, r, elements, "", whole, mustExist)
+	return a.applyChanges(w, r, elements, "", mode, mustExist)
 }
 
 // applyChanges changes apps in one deployment. Id is that of the URL, "" when the objects name their apps.
 func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []element, id scheduler.PathID,
-	whole, mustExist bool) error {
+	mode changeMode, mustExist bool) error {
 	rd := &reader{}
 	var changes []*appChange
 	for _, e := range elements {
-		c := readAppChange(rd, e.value, e.path, id, a.app)
+		c := readAppChange(rd, e.value, e.path, id, mode, a.app)
 		if c == nil {
 			continue
 		}
-		c.whole, c.mustExist = whole, mustExist
+		c.mustExist = mustExist
 		changes = append(changes, c)
 	}
 	if len(rd.mistyped) > 0 {
@@ -144,12 +164,15 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 	if err := rd.err(); err != nil {
 		return err
 	}
-	a.report(w, r, rd)
 	var created bool
 	ids := make([]scheduler.PathID, len(changes))
 	for n, c := range changes {
 		ids[n] = c.id
 	}
+	if err := require(r, roleDeploy, ids...); err != nil {
+		return err
+	}
+	a.report(w, r, rd)
 	change := func(d *scheduler.Draft) (err error) {
 		for _, c := range changes {
 			if created, err = c.apply(d, a.app); err != nil {
@@ -158,7 +181,11 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 		}
 		return nil
 	}
-	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+	of := groupSubject(scheduler.Root)
+	if id != "" {
+		of = appSubject(id)
+	}
+	deployed, err := a.update(w, r, of, scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 	if err != nil {
 		return err
 	}
@@ -173,27 +200,27 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 // rollbackApp answers the old form PUT /v2/apps/{id}/versions/{version}, with an empty body.
 func (a *API) rollbackApp(id scheduler.PathID, version string) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.applyChanges(w, r, []element{{map[string]any{"version": version}, ""}}, id, false, true)
+		return a.applyChanges(w, r, []element{{map[string]any{"version": version}, ""}}, id, replaceMembers, true)
 	}
 }
 
 // deleteApp answers DELETE /v2/apps/{id}.
 func (a *API) deleteApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeExisting(w, r, id, queryFlag(r, "force", true), func(d *scheduler.Draft) { d.RemoveApp(id) })
+		return a.changeExisting(w, r, id, a.flag(r, "force", true), func(d *scheduler.Draft) { d.RemoveApp(id) })
 	}
 }
 
 // restartApp answers POST /v2/apps/{id}/restart.
 func (a *API) restartApp(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		return a.changeExisting(w, r, id, queryFlag(r, "force", false), func(d *scheduler.Draft) { d.RestartApp(id) })
+		return a.changeExisting(w, r, id, a.flag(r, "force", false), func(d *scheduler.Draft) { d.RestartApp(id) })
 	}
 }
 
 func (a *API) changeExisting(w http.ResponseWriter, r *http.Request, id scheduler.PathID, force bool,
 	change func(*scheduler.Draft)) error {
-	deployed, err := a.update(w, r, scheduler.Update{Force: force, Change: func(d *scheduler.Draft) error {
+	deployed, err := a.update(w, r, appSubject(id), scheduler.Update{Force: force, Change: func(d *scheduler.Draft) error {
 		if d.App(id) == nil {
 			return noApp(id)
 		}

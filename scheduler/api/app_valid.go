@@ -13,6 +13,7 @@ import (
 func (in *appInput) validate() {
 	in.validateCommand()
 	in.validateFetch()
+	in.validateSecrets()
 	in.validateNetworks()
 	in.validatePorts()
 	in.validateHealthChecks()

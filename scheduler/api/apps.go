@@ -10,12 +10,12 @@ import (
 
 // listApps answers GET /v2/apps.
 func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
-	matches, err := appFilter(r)
+	matches, err := a.appFilter(r)
 	if err != nil {
 		return err
 	}
 	s := a.state()
-	return respond(w, r, http.StatusOK, map[string][]appView{"apps": a.viewApps(r, s, s.Apps(), matches)})
+	return respondList(w, r, "apps", a.viewApps(r, s, s.Apps(), matches))
 }
 
 // listAppsWithin answers GET /v2/apps/{group}/*.
@@ -26,27 +26,28 @@ func (a *API) listAppsWithin(group scheduler.PathID) handler {
 			return noGroup(group)
 		}
 		all := func(*scheduler.App) bool { return true }
-		return respond(w, r, http.StatusOK, map[string][]appView{"*": a.viewApps(r, s, s.AppsWithin(group), all)})
+		return respondList(w, r, "*", a.viewApps(r, s, s.AppsWithin(group), all))
 	}
 }
 
+// viewApps yields the apps that match and that the sender of a request may see.
 func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App],
-	matches func(*scheduler.App) bool) []appView {
-	e, now, out := embedsOf(r, always, ""), a.o.Now(), []appView{}
-	for app := range apps {
-		if matches(app) {
-			out = append(out, viewApp(s, app, e, now))
+	matches func(*scheduler.App) bool) iter.Seq[appView] {
+	e, now := a.embedsOf(r, always, ""), a.o.Now()
+	return func(yield func(appView) bool) {
+		for app := range visible(userOf(r), apps) {
+			if matches(app) && !yield(viewApp(s, app, e, now)) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // appFilter reads the query's cmd, id and label.
-func appFilter(r *http.Request) (func(*scheduler.App) bool, error) {
-	q := r.URL.Query()
-	cmd, id := strings.ToLower(q.Get("cmd")), strings.ToLower(q.Get("id"))
+func (a *API) appFilter(r *http.Request) (func(*scheduler.App) bool, error) {
+	cmd, id := strings.ToLower(a.word(r, "cmd")), strings.ToLower(a.word(r, "id"))
 	var labels selector
-	if text := q.Get("label"); text != "" {
+	if text := a.word(r, "label"); text != "" {
 		var err error
 		if labels, err = parseSelector(text); err != nil {
 			return nil, unprocessable(err.Error())
@@ -66,7 +67,7 @@ func (a *API) getApp(id scheduler.PathID) handler {
 		if app == nil {
 			return noApp(id)
 		}
-		e := embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
+		e := a.embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
 		e.readiness = e.readiness || len(app.ReadinessChecks) > 0
 		return respond(w, r, http.StatusOK, map[string]appView{"app": viewApp(s, app, e, a.o.Now())})
 	}

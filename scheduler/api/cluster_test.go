@@ -93,6 +93,22 @@ func (c *cluster) report(in scheduler.Condition, state scheduler.TaskState, mess
 	c.step(events...)
 }
 
+// health answers the first health check of each running task.
+func (c *cluster) health(healthy bool) {
+	outcome := scheduler.ProbeFailed
+	if healthy {
+		outcome = scheduler.ProbeSucceeded
+	}
+	var events []scheduler.Event
+	for i := range c.State().AllInstances() {
+		if i.Condition == scheduler.Running {
+			events = append(events, scheduler.Probed{Probe: scheduler.Probe{Instance: i.ID, Task: i.TaskID()},
+				Outcome: outcome, Cause: "connection refused"})
+		}
+	}
+	c.step(events...)
+}
+
 // request sends a request past the network.
 func (c *cluster) request(method, target, body string, header ...string) *http.Response {
 	var reader io.Reader

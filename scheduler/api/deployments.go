@@ -30,8 +30,11 @@ type actionView struct {
 func (a *API) listDeployments(w http.ResponseWriter, r *http.Request) error {
 	s, out := a.state(), []deploymentView{}
 	for d := range s.Deployments() {
+		if require(r, roleRead, d.Plan.AffectedApps()...) != nil {
+			continue
+		}
 		v := viewDeployment(s, d)
-		if slices.Contains(embedded(r), "progress") {
+		if slices.Contains(a.query(r, "embed"), "progress") {
 			v.addProgress(s.Progress(d, a.o.Now()))
 		}
 		out = append(out, v)
@@ -54,7 +57,12 @@ func viewDeployment(s *scheduler.State, d *scheduler.Deployment) deploymentView 
 // cancelDeployment answers DELETE /v2/deployments/{id}.
 func (a *API) cancelDeployment(id scheduler.DeploymentID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		reply, err := a.o.Scheduler.Do(r.Context(), scheduler.CancelDeployment{ID: id, Force: queryFlag(r, "force", false)})
+		if d := a.state().Deployment(id); d != nil {
+			if err := require(r, roleDeploy, d.Plan.AffectedApps()...); err != nil {
+				return err
+			}
+		}
+		reply, err := a.o.Scheduler.Do(r.Context(), scheduler.CancelDeployment{ID: id, Force: a.flag(r, "force", false)})
 		if errors.Is(err, scheduler.ErrUnknownDeployment) {
 			return notFound("DeploymentPlan " + string(id) + " does not exist")
 		}

@@ -14,9 +14,9 @@ type embeds struct {
 var always = embeds{counts: true, deployments: true}
 
 // embedsOf reads the query's embed members. Prefix is what their names may begin with besides "apps." and "app.".
-func embedsOf(r *http.Request, base embeds, prefix string) embeds {
+func (a *API) embedsOf(r *http.Request, base embeds, prefix string) embeds {
 	e := base
-	for _, value := range embedded(r) {
+	for _, value := range a.query(r, "embed") {
 		for _, p := range []string{prefix, "apps.", "app."} {
 			value = strings.TrimPrefix(value, p)
 		}
@@ -38,10 +38,4 @@ func embedsOf(r *http.Request, base embeds, prefix string) embeds {
 		}
 	}
 	return e
-}
-
-// embedded is the query's values of embed, in either form that clients write arrays in.
-func embedded(r *http.Request) []string {
-	q := r.URL.Query()
-	return append(q["embed"], q["embed[]"]...)
 }

@@ -15,6 +15,7 @@ type Error struct {
 	Details     any                 `json:"details,omitempty"` // a text, or a []scheduler.Problem
 	Deployments []deploymentSummary `json:"deployments,omitempty"`
 	allow       string              // of a 405
+	retryAfter  int                 // seconds; of a 429
 }
 
 // deploymentSummary names a deployment where Marathon puts objects.

@@ -25,12 +25,14 @@ type Events struct {
 	next    uint64        // number of the notice to come; they count from 1
 	changed chan struct{} // closed at the next notice
 	closed  bool
+	reading int
 }
 
 // entry is a notice in the ring. It is made into a frame by the first reader that wants it, not by the publisher.
 type entry struct {
-	kind  string
-	frame func() []byte
+	notice scheduler.Notice
+	light  func() []byte
+	full   func() []byte // with all of a plan
 }
 
 var _ scheduler.Observer = (*Events)(nil)
@@ -49,19 +51,42 @@ func (e *Events) Publish(_ *scheduler.State, _ []scheduler.InstanceID, notices [
 	e.publish(notices...)
 }
 
-func (e *Events) publish(notices ...scheduler.Notice) {
-	if len(notices) == 0 {
-		return
-	}
+// publish returns the number of the first of the notices.
+func (e *Events) publish(notices ...scheduler.Notice) uint64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	first := e.next
+	if len(notices) == 0 {
+		return first
+	}
 	for _, n := range notices {
 		id := e.epoch + "-" + strconv.FormatUint(e.next, 10)
-		e.ring[e.next%uint64(len(e.ring))] = &entry{n.Type, sync.OnceValue(func() []byte { return frame(n, id) })}
+		e.ring[e.next%uint64(len(e.ring))] = &entry{n, sync.OnceValue(func() []byte { return frame(n, n.Body, id) }),
+			sync.OnceValue(func() []byte { return frame(n, withWholePlan(n.Body), id) })}
 		e.next++
 	}
 	close(e.changed)
 	e.changed = make(chan struct{})
+	return first
+}
+
+// join counts a reader of the event stream until it calls what join returns.
+func (e *Events) join() (leave func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reading++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.reading--
+	}
+}
+
+// readers is the number of readers of the event stream.
+func (e *Events) readers() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.reading
 }
 
 // Close ends the event streams that are open, and those to come: an http.Server would wait for them in Shutdown.
@@ -76,8 +101,8 @@ func (e *Events) Close() {
 }
 
 // frame writes a notice as the event stream carries it (Marathon reference, section 19).
-func frame(n scheduler.Notice, id string) []byte {
-	data, err := encode(n.Body)
+func frame(n scheduler.Notice, body any, id string) []byte {
+	data, err := encode(body)
 	if err != nil || !bytes.HasPrefix(data, []byte("{")) {
 		data = []byte("{}")
 	}
@@ -96,20 +121,21 @@ func (e *Events) oldest() uint64 {
 	return 1
 }
 
-// after finds where a reader goes on that saw the notice of the given id last. One that says nothing begins with the
-// notices to come; one that comes from another process, or saw what is forgotten by now, gets all there is.
-func (e *Events) after(lastID string) uint64 {
+// after finds where a reader goes on that saw the notice of the given id last, and whether it missed some that are
+// forgotten by now. One that says nothing begins with number first; one that comes from another process, or saw what
+// is forgotten, gets all there is.
+func (e *Events) after(lastID string, first uint64) (at uint64, missed bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	epoch, number, ok := strings.Cut(lastID, "-")
 	seen, err := strconv.ParseUint(number, 10, 64)
 	switch {
 	case !ok || err != nil:
-		return e.next
+		return first, false
 	case epoch != e.epoch:
-		return e.oldest()
+		return e.oldest(), true
 	}
-	return min(max(seen+1, e.oldest()), e.next)
+	return min(max(seen+1, e.oldest()), first), seen+1 < e.oldest()
 }
 
 // batch is what one reader gets at a time.

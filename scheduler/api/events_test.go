@@ -61,6 +61,10 @@ func next(t *testing.T, lines *bufio.Reader) (kind, id, data string) {
 		if !crlf {
 			t.Fatalf("line %q does not end in CRLF", line)
 		}
+		if strings.HasPrefix(line, ":") {
+			lines.ReadString('\n') // the empty line after a comment
+			return "comment", "", line
+		}
 		name, value, _ := strings.Cut(line, ": ")
 		switch name {
 		case "":
@@ -139,7 +143,7 @@ func TestEventStreamReplay(t *testing.T) {
 		c.events.Publish(nil, nil, []scheduler.Notice{note("missed")})
 		for _, tt := range []struct{ last, want string }{
 			{seen, NoticeStreamDetached},
-			{"otherprocess-77", scheduler.NoticeRegistered},
+			{"otherprocess-77", "comment"},
 			{c.events.epoch + "-999999", NoticeStreamAttached},
 			{"nonsense", NoticeStreamAttached},
 		} {
@@ -148,6 +152,59 @@ func TestEventStreamReplay(t *testing.T) {
 				t.Errorf("after %q the first event is %s, want %s", tt.last, kind, tt.want)
 			}
 			stop()
+		}
+	})
+}
+
+// TestEventStreamGap tells a reader that comes back too late that events are lost, then all that are left.
+func TestEventStreamGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newCluster(t, func(o *Options) { o.Events = NewEvents(4, time.Now()) }).api
+		for i := range 10 {
+			api.o.Events.Publish(nil, nil, []scheduler.Notice{note(fmt.Sprint(i))})
+		}
+		lines, stop := listen(api, "/v2/events", "Last-Event-ID", api.o.Events.epoch+"-3")
+		defer stop()
+		if kind, _, text := next(t, lines); kind != "comment" || !strings.Contains(text, "read the state again") {
+			t.Errorf("first %s %q", kind, text)
+		}
+		for _, want := range []string{"7", "8", "9", NoticeStreamAttached} {
+			if kind, _, _ := next(t, lines); kind != want {
+				t.Errorf("got %s, want %s", kind, want)
+			}
+		}
+	})
+}
+
+// TestPlanFormat has the whole plan where it is asked for, and only there.
+func TestPlanFormat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster(t)
+		c.must(201, "POST", "/v2/groups", `{"id": "/g", "apps": [{"id": "a", "cmd": "one", "instances": 0}]}`)
+		type plan struct {
+			Plan struct {
+				Original, Target *struct {
+					Groups []struct {
+						ID   string
+						Apps []struct{ Cmd string }
+					}
+				}
+			}
+		}
+		for _, format := range []string{"light", "full"} {
+			lines, stop := listen(c.api, "/v2/events?event_type=deployment_success&plan-format="+format)
+			synctest.Wait()
+			c.must(200, "PUT", "/v2/apps/g/a", `{"cmd": "`+format+`"}`)
+			_, _, data := next(t, lines)
+			stop()
+			got := unmarshal[plan](t, data).Plan
+			switch {
+			case format == "light" && (got.Original != nil || got.Target != nil):
+				t.Errorf("light: %s", data)
+			case format == "full" && (got.Original.Groups[0].Apps[0].Cmd != "light" || got.Target.Groups[0].Apps[0].Cmd != "full" ||
+				got.Target.Groups[0].ID != "/g"):
+				t.Errorf("full: %s", data)
+			}
 		}
 	})
 }

@@ -24,9 +24,10 @@ const (
 	via = "X-Marathon-Via"
 )
 
-// FrontOptions are a front's parts. All are needed.
+// FrontOptions are a front's parts. All but Hosts are needed.
 type FrontOptions struct {
-	Self   string // "host:port" by which the others know this rollcall
+	Hosts  []string // as in Options: what passes a front is addressed to the leader
+	Self   string   // "host:port" by which the others know this rollcall
 	Client *http.Transport
 	Logger *slog.Logger
 }
@@ -102,6 +103,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if err := ping(w, r); err != nil {
 			f.o.Logger.Debug("answer not delivered", "path", r.URL.Path, "error", err)
 		}
+		return
+	}
+	if err := checkHost(f.o.Hosts, r.Host); err != nil {
+		f.answer(w, r, http.StatusMisdirectedRequest, err.Error())
 		return
 	}
 	own, leader := f.answerer(r.Context())

@@ -152,3 +152,18 @@ func TestFrontWaitsForLeader(t *testing.T) {
 		}
 	})
 }
+
+// A follower is no way around the names by which the leader may be addressed.
+func TestFrontChecksHosts(t *testing.T) {
+	f := NewFront(FrontOptions{Self: "follower:8080", Hosts: []string{"box.example"}, Client: &http.Transport{}, Logger: slog.New(slog.DiscardHandler)})
+	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	for host, want := range map[string]int{"box.example:8080": 204, "127.0.0.1": 204, "evil.example": 421} {
+		r := httptest.NewRequest(http.MethodGet, "/v2/apps", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", host, w.Code, want)
+		}
+	}
+}

@@ -89,3 +89,18 @@ func FuzzSelector(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMergePatch: any patch of an app is accepted or refused as the client's fault, and what it leaves is an app.
+func FuzzMergePatch(f *testing.F) {
+	seedDocuments(f)
+	f.Add([]byte(`{"container": {"docker": {"image": null}}, "env": {"A": {"secret": "s"}}, "ports": [1], "networks": null}`))
+	f.Fuzz(func(t *testing.T, patch []byte) {
+		c := newCluster(t)
+		c.must(201, "POST", "/v2/apps", `{"id": "/g/a", "instances": 0, "env": {"A": "1"}, "networks": [{"mode": "container/bridge"}],
+			"container": {"docker": {"image": "i"}, "volumes": [{"containerPath": "/d", "hostPath": "/d", "mode": "RO"}]}}`)
+		if status, answer := c.status("PATCH", "/v2/apps/g/a", string(patch), "Content-Type", mergePatchType); status != 200 && status/100 != 4 {
+			t.Fatalf("%d %s", status, answer)
+		}
+		roundTrip(t, c.State().App("/g/a"))
+	})
+}

@@ -181,7 +181,7 @@ func (in *groupInput) apply(d *scheduler.Draft, s appSettings) error {
 	case in.scaleBy != nil:
 		return in.scale(d, s)
 	case in.rollback != 0:
-		return in.rollBack(d)
+		return in.rollBack(d, s)
 	}
 	in.removeOthers(d)
 	if err := in.putGroup(d); err != nil {
@@ -189,7 +189,7 @@ func (in *groupInput) apply(d *scheduler.Draft, s appSettings) error {
 	}
 	for _, a := range in.apps {
 		app := a.Clone()
-		if err := settleRole(d, app, a.path, s.role); err != nil {
+		if err := settle(d, app, a.path, s); err != nil {
 			return err
 		}
 		d.PutApp(app)
@@ -264,14 +264,48 @@ func (in *groupInput) scale(d *scheduler.Draft, s appSettings) error {
 	return nil
 }
 
-// rollBack goes back to a version of the group: of those only the present one is kept.
-func (in *groupInput) rollBack(d *scheduler.Draft) error {
-	g := d.Group(in.id)
-	if g == nil {
+// rollBack makes the group, and what is in it, what it was in a version that is kept.
+func (in *groupInput) rollBack(d *scheduler.Draft, s appSettings) error {
+	if d.Group(in.id) == nil {
 		return noGroup(in.id)
 	}
-	if in.rollback != groupVersion(d.Before(), g) {
+	past := d.Before().GroupAt(in.id, in.rollback)
+	if past == nil {
 		return noGroupVersion(in.id, in.rollback)
 	}
+	for _, app := range d.AppsWithin(in.id) {
+		if past.App(app.ID) == nil {
+			d.RemoveApp(app.ID)
+		}
+	}
+	for _, group := range d.GroupsWithin(in.id) {
+		if past.Group(group.ID) == nil {
+			d.RemoveGroup(group.ID)
+		}
+	}
+	if in.id != scheduler.Root {
+		rollBackGroup(d, past.Group(in.id))
+	}
+	for group := range past.GroupsWithin(in.id) {
+		rollBackGroup(d, group)
+	}
+	for old := range past.AppsWithin(in.id) {
+		app := old.Clone()
+		if err := settle(d, app, "", s); err != nil {
+			return err
+		}
+		d.PutApp(app)
+	}
 	return nil
+}
+
+// rollBackGroup puts a group of the past, as a new version where it differs from the present one.
+func rollBackGroup(d *scheduler.Draft, past *scheduler.Group) {
+	now := d.Group(past.ID)
+	if now != nil && enforced(now) == enforced(past) && slices.Equal(now.Dependencies, past.Dependencies) {
+		return
+	}
+	next := *past
+	next.Version = d.Version()
+	d.PutGroup(&next)
 }

@@ -28,9 +28,9 @@ type groupEmbeds struct {
 }
 
 // groupEmbedsOf reads the query's embed members; without any, groups, apps and pods are written.
-func groupEmbedsOf(r *http.Request) groupEmbeds {
-	values := embedded(r)
-	e := groupEmbeds{app: embedsOf(r, embeds{}, "group.")}
+func (a *API) groupEmbedsOf(r *http.Request) groupEmbeds {
+	values := a.query(r, "embed")
+	e := groupEmbeds{app: a.embedsOf(r, embeds{}, "group.")}
 	for _, v := range values {
 		switch v {
 		case "group.groups":
@@ -50,8 +50,9 @@ func groupEmbedsOf(r *http.Request) groupEmbeds {
 	return e
 }
 
-// viewGroup draws a group that exists and, as far as they are wanted, the apps and groups in it.
-func viewGroup(s *scheduler.State, id scheduler.PathID, e groupEmbeds, now time.Time) *groupView {
+// viewGroup draws a group that exists and, as far as they are wanted and the user may know of them, the apps and groups
+// in it.
+func viewGroup(s *scheduler.State, u *User, id scheduler.PathID, e groupEmbeds, now time.Time) *groupView {
 	views := map[scheduler.PathID]*groupView{}
 	add := func(g *scheduler.Group) *groupView {
 		v := &groupView{ID: g.ID, Dependencies: append([]scheduler.PathID{}, g.Dependencies...), Version: g.Version,
@@ -73,36 +74,31 @@ func viewGroup(s *scheduler.State, id scheduler.PathID, e groupEmbeds, now time.
 	}
 	top := add(s.Group(id))
 	for g := range s.GroupsWithin(id) {
+		if !u.sees(g.ID) {
+			continue
+		}
 		v := add(g)
 		if parent := views[g.ID.Parent()]; e.groups && parent != nil {
 			parent.Groups = append(parent.Groups, v)
 		}
+		raise(views, g.ID.Parent(), id, g.Version)
 	}
-	for app := range s.AppsWithin(id) {
+	for app := range visible(u, s.AppsWithin(id)) {
 		if e.apps {
 			in := views[app.ID.Parent()]
 			in.Apps = append(in.Apps, viewApp(s, app, e.app, now))
 		}
-		for g := app.ID.Parent(); ; g = g.Parent() {
-			if v := views[g]; v != nil {
-				v.Version = max(v.Version, app.Version)
-			}
-			if g == id {
-				break
-			}
-		}
+		raise(views, app.ID.Parent(), id, app.Version)
 	}
 	return top
 }
 
-// groupVersion is the newest version of a group or of an app in it.
-func groupVersion(s *scheduler.State, g *scheduler.Group) scheduler.Timestamp {
-	if g.ID == scheduler.Root {
-		return s.Version
+// raise lets the groups from one up to top be as new as what is in them.
+func raise(views map[scheduler.PathID]*groupView, id, top scheduler.PathID, v scheduler.Timestamp) {
+	for ; ; id = id.Parent() {
+		views[id].Version = max(views[id].Version, v)
+		if id == top {
+			return
+		}
 	}
-	newest := g.Version
-	for app := range s.AppsWithin(g.ID) {
-		newest = max(newest, app.Version)
-	}
-	return newest
 }

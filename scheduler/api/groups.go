@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"rollcall/scheduler"
 )
@@ -13,11 +14,14 @@ func noGroupVersion(id scheduler.PathID, v scheduler.Timestamp) *Error {
 // getGroup answers GET /v2/groups and /v2/groups/{id}.
 func (a *API) getGroup(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		s := a.state()
+		s, u := a.state(), userOf(r)
+		if !u.sees(id) {
+			return require(r, roleRead, id)
+		}
 		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(s, id, groupEmbedsOf(r), a.o.Now()))
+		return respond(w, r, http.StatusOK, viewGroup(s, u, id, a.groupEmbedsOf(r), a.o.Now()))
 	}
 }
 
@@ -26,7 +30,8 @@ func (a *API) listGroupApps(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
 		all := func(*scheduler.App) bool { return true }
-		return respond(w, r, http.StatusOK, a.viewApps(r, s, s.AppsWithin(id), all))
+		apps := slices.AppendSeq([]appView{}, a.viewApps(r, s, s.AppsWithin(id), all))
+		return respond(w, r, http.StatusOK, apps)
 	}
 }
 
@@ -34,11 +39,10 @@ func (a *API) listGroupApps(id scheduler.PathID) handler {
 func (a *API) listGroupVersions(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
-		g := s.Group(id)
-		if g == nil {
+		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		return respond(w, r, http.StatusOK, []scheduler.Timestamp{groupVersion(s, g)})
+		return respond(w, r, http.StatusOK, s.GroupVersions(id))
 	}
 }
 
@@ -50,14 +54,14 @@ func (a *API) getGroupVersion(id scheduler.PathID, version string) handler {
 			return unprocessable(err.Error())
 		}
 		s := a.state()
-		g := s.Group(id)
-		if g == nil {
+		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		if v != groupVersion(s, g) {
+		past := s.GroupAt(id, v)
+		if past == nil {
 			return noGroupVersion(id, v)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(s, id, groupEmbedsOf(r), a.o.Now()))
+		return respond(w, r, http.StatusOK, viewGroup(past, userOf(r), id, a.groupEmbedsOf(r), a.o.Now()))
 	}
 }
 
@@ -77,7 +81,7 @@ func (a *API) createGroup(base scheduler.PathID) handler {
 			}
 			return in.apply(d, a.app)
 		}
-		deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}
@@ -109,8 +113,8 @@ func (a *API) rollbackGroup(id scheduler.PathID, version string) handler {
 }
 
 func (a *API) changeGroup(w http.ResponseWriter, r *http.Request, in *groupInput) error {
-	dryRun := queryFlag(r, "dryRun", false)
-	deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), DryRun: dryRun,
+	dryRun := a.flag(r, "dryRun", false)
+	deployed, err := a.update(w, r, groupSubject(in.id), scheduler.Update{Force: a.flag(r, "force", false), DryRun: dryRun,
 		Change: func(d *scheduler.Draft) error { return in.apply(d, a.app) }})
 	if err != nil {
 		return err
@@ -142,6 +146,9 @@ func (a *API) readGroupBody(w http.ResponseWriter, r *http.Request, base schedul
 	if err := rd.err(); err != nil {
 		return nil, err
 	}
+	if err := require(r, roleDeploy, in.id); err != nil {
+		return nil, err
+	}
 	a.report(w, r, rd)
 	return in, nil
 }
@@ -167,7 +174,7 @@ func (a *API) patchGroup(id scheduler.PathID) handler {
 		if err := rd.err(); err != nil {
 			return err
 		}
-		_, err = a.update(w, r, scheduler.Update{Change: func(d *scheduler.Draft) error {
+		_, err = a.update(w, r, groupSubject(id), scheduler.Update{Change: func(d *scheduler.Draft) error {
 			if d.Group(id) == nil {
 				return noGroup(id)
 			}
@@ -192,7 +199,7 @@ func (a *API) deleteGroup(id scheduler.PathID) handler {
 			d.RemoveGroup(id)
 			return nil
 		}
-		deployed, err := a.update(w, r, scheduler.Update{Force: queryFlag(r, "force", false), Change: change})
+		deployed, err := a.update(w, r, groupSubject(id), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
 		if err != nil {
 			return err
 		}

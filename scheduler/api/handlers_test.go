@@ -106,6 +106,7 @@ func TestOldRollback(t *testing.T) {
 	c.must(422, "PUT", "/v2/apps/a", `{"version": "yesterday"}`)
 	c.must(200, "PUT", "/v2/groups/versions/"+c.State().Version.String(), "")
 	c.must(404, "PUT", "/v2/groups/versions/2001-01-01T00:00Z", "")
+	c.must(422, "PUT", "/v2/groups/versions/yesterday", "")
 	c.must(200, "GET", "/v2/groups/versions/"+c.State().Version.String(), "")
 }
 

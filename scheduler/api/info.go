@@ -6,6 +6,23 @@ import (
 	"strconv"
 )
 
+// infoView is the answer to GET /v2/info.
+type infoView struct {
+	Name        string         `json:"name"`
+	Version     string         `json:"version"`
+	BuildRef    string         `json:"buildref"`
+	Elected     bool           `json:"elected"`
+	Leader      string         `json:"leader,omitempty"`
+	FrameworkID string         `json:"frameworkId,omitempty"`
+	Marathon    map[string]any `json:"marathon_config"`
+	ZooKeeper   map[string]any `json:"zookeeper_config"`
+	HTTP        map[string]int `json:"http_config"`
+}
+
+type leaderView struct {
+	Leader string `json:"leader"`
+}
+
 // info answers GET /v2/info.
 func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 	config := a.o.Config
@@ -15,20 +32,10 @@ func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 	httpConfig := map[string]int{}
 	if _, port, err := net.SplitHostPort(a.o.Leader); err == nil {
 		if n, err := strconv.Atoi(port); err == nil {
-			httpConfig["http_port"] = n
+			httpConfig[a.scheme()+"_port"] = n
 		}
 	}
-	return respond(w, r, http.StatusOK, struct {
-		Name        string         `json:"name"`
-		Version     string         `json:"version"`
-		BuildRef    string         `json:"buildref"`
-		Elected     bool           `json:"elected"`
-		Leader      string         `json:"leader,omitempty"`
-		FrameworkID string         `json:"frameworkId,omitempty"`
-		Marathon    map[string]any `json:"marathon_config"`
-		ZooKeeper   map[string]any `json:"zookeeper_config"`
-		HTTP        map[string]int `json:"http_config"`
-	}{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, a.state().FrameworkID, config,
+	return respond(w, r, http.StatusOK, infoView{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, a.state().FrameworkID, config,
 		map[string]any{}, httpConfig})
 }
 
@@ -37,7 +44,7 @@ func (a *API) leader(w http.ResponseWriter, r *http.Request) error {
 	if a.o.Leader == "" {
 		return notFound("There is no leader")
 	}
-	return respond(w, r, http.StatusOK, map[string]string{"leader": a.o.Leader})
+	return respond(w, r, http.StatusOK, leaderView{a.o.Leader})
 }
 
 // abdicate answers DELETE /v2/leader.
@@ -75,18 +82,21 @@ func (a *API) page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// aboutView is the answer to GET /rollcall/about.
+type aboutView struct {
+	Version   string `json:"version"`
+	Framework string `json:"framework"` // as a part of names
+	Domain    string `json:"domain"`
+	DNS       string `json:"dns"` // "host:port"; "" when it is off
+}
+
 // about answers GET /rollcall/about: what a page has to know to explain names.
 func (a *API) about(w http.ResponseWriter, r *http.Request) error {
 	dns := ""
 	if a.o.Resolver != nil {
 		dns = a.o.Resolver.Address().String()
 	}
-	return respond(w, r, http.StatusOK, struct {
-		Version   string `json:"version"`
-		Framework string `json:"framework"` // as a part of names
-		Domain    string `json:"domain"`
-		DNS       string `json:"dns"` // "host:port"; "" when it is off
-	}{a.o.Version, a.o.FrameworkName, a.o.Domain, dns})
+	return respond(w, r, http.StatusOK, aboutView{a.o.Version, a.o.FrameworkName, a.o.Domain, dns})
 }
 
 func noSubscriptions(http.ResponseWriter, *http.Request) error {

@@ -45,12 +45,11 @@ func (a *API) lookUp(w http.ResponseWriter, r *http.Request) error {
 	if a.o.Resolver == nil {
 		return notFound("This rollcall serves no DNS")
 	}
-	q := r.URL.Query()
-	recordType := q.Get("type")
+	recordType := a.word(r, "type")
 	if recordType == "" {
 		recordType = "A"
 	}
-	found, err := a.o.Resolver.LookUp(r.Context(), q.Get("name"), recordType)
+	found, err := a.o.Resolver.LookUp(r.Context(), a.word(r, "name"), recordType)
 	var question *QuestionError
 	if errors.As(err, &question) {
 		return badRequest(question.Reason)

@@ -74,9 +74,12 @@ type attributeView struct {
 // listQueue answers GET /v2/queue.
 func (a *API) listQueue(w http.ResponseWriter, r *http.Request) error {
 	s, now := a.state(), a.o.Now()
-	offers := slices.Contains(embedded(r), "lastUnusedOffers")
+	offers := slices.Contains(a.query(r, "embed"), "lastUnusedOffers")
 	out := []queueItem{}
 	for q := range s.Queue(now) {
+		if !userOf(r).mayRead(q.App) {
+			continue
+		}
 		item := queueItem{App: viewApp(s, q.App, embeds{}, now), Count: q.Count, Since: q.Since,
 			Delay: delayView{int(math.Ceil(q.Delay.Seconds())), q.Delay <= 0},
 			Summary: summaryView{Processed: q.Processed, Unused: q.Unused, LastUnusedAt: q.LastUnused,

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // handler answers one request, or returns what is wrong with it.
@@ -35,39 +36,75 @@ func (a *API) headers(h http.Header) {
 	h.Set("X-XSS-Protection", "1; mode=block")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if a.o.Leader != "" {
-		h.Set("X-Marathon-Leader", "http://"+a.o.Leader)
+		h.Set("X-Marathon-Leader", a.scheme()+"://"+a.o.Leader)
 	}
 }
 
+func (a *API) scheme() string {
+	if a.o.TLS {
+		return "https"
+	}
+	return "http"
+}
+
 func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
-	if !a.knownHost(r.Host) {
-		return &Error{Status: http.StatusMisdirectedRequest, Message: "This server is not called '" + r.Host +
-			"'. Use its address, localhost, or a name from its configuration."}
+	if err := checkHost(a.o.Hosts, r.Host); err != nil {
+		return err
 	}
 	if err := a.cross.Check(r); err != nil {
 		return &Error{Status: http.StatusForbidden, Message: err.Error()}
 	}
-	methods := a.route(r.URL.Path)
-	if methods == nil {
+	if client := clientIP(r); !net.ParseIP(client).IsLoopback() {
+		if err := a.limits.take(client, max(0, a.o.RequestsPerSecond), a.o.Now()); err != nil {
+			return err
+		}
+	}
+	route, target := a.route(r.Method, r.URL.Path)
+	if route == nil {
 		return notFound("URI not found: " + r.URL.Path)
 	}
-	method := r.Method
-	if method == http.MethodHead && methods[method] == nil {
-		method = http.MethodGet
-	}
-	h := methods[method]
-	if h == nil {
+	e := route.endpoint(r.Method)
+	if e == nil {
 		return &Error{Status: http.StatusMethodNotAllowed, Message: r.Method + " is not allowed here",
-			allow: methods.allow()}
+			allow: route.allow()}
+	}
+	r, err := a.admit(w, r, e, target)
+	if err != nil {
+		return err
+	}
+	if r.ContentLength != 0 {
+		// A client that sends a body by the letter holds on to its connection for so long and not longer.
+		err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return &clientGone{err}
+		}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, a.o.MaxBody)
-	return h(w, r)
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.warn(w, r, strangeParameters(r, e))
+	}
+	return e.handle(a, target)(w, r)
 }
 
-// knownHost says whether the API answers under the name or address that a request was sent to.
-func (a *API) knownHost(hostport string) bool {
-	if a.o.Hosts == nil || hostport == "" {
-		return true
+// strangeParameters tells of what a query has that nothing will look at: who writes ?froce=true wants something.
+func strangeParameters(r *http.Request, e *endpoint) (out []string) {
+	for name := range r.URL.Query() {
+		if !slices.Contains(e.query, strings.TrimSuffix(name, "[]")) {
+			out = append(out, "the parameter "+name+" means nothing here")
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// bodyWithin is how long a request's body may take to arrive.
+const bodyWithin = 60 * time.Second
+
+// checkHost refuses a request that was sent to a name which is not the server's: any IP address, localhost, and the
+// given hosts are; with nil, every name is.
+func checkHost(hosts []string, hostport string) error {
+	if hosts == nil || hostport == "" {
+		return nil
 	}
 	host := hostport
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
@@ -75,8 +112,12 @@ func (a *API) knownHost(hostport string) bool {
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 	address, _, _ := strings.Cut(host, "%")
-	return net.ParseIP(address) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
-		slices.ContainsFunc(a.o.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
+	if net.ParseIP(address) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		slices.ContainsFunc(hosts, func(name string) bool { return strings.EqualFold(name, host) }) {
+		return nil
+	}
+	return &Error{Status: http.StatusMisdirectedRequest, Message: "This server is not called '" + hostport +
+		"'. Use its address, localhost, or a name from its configuration."}
 }
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
@@ -91,6 +132,9 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e.allow != "" {
 		w.Header().Set("Allow", e.allow)
+	}
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(e.retryAfter))
 	}
 	if err := respond(w, r, e.Status, e); err != nil {
 		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
@@ -205,9 +249,14 @@ func (a *API) report(w http.ResponseWriter, r *http.Request, rd *reader) {
 		w.Header().Set("X-Unknown-Fields", strings.Join(shown, ","))
 		a.o.Logger.Warn("members without a meaning were ignored", "method", r.Method, "path", r.URL.Path, "members", shown)
 	}
-	for _, text := range rd.warnings[:min(len(rd.warnings), reportsShown)] {
+	a.warn(w, r, rd.warnings)
+}
+
+// warn tells the client, and the log, of what was accepted and may not be what its author wants.
+func (a *API) warn(w http.ResponseWriter, r *http.Request, warnings []string) {
+	for _, text := range warnings[:min(len(warnings), reportsShown)] {
 		w.Header().Add("Warning", `299 rollcall "`+headerText(text, `"\`)+`"`) // RFC 7234, 5.5
-		a.o.Logger.Warn("a document was not read as it is written", "method", r.Method, "path", r.URL.Path, "warning", text)
+		a.o.Logger.Warn("a request was accepted with a warning", "method", r.Method, "path", r.URL.Path, "warning", text)
 	}
 }
 
@@ -221,11 +270,28 @@ func headerText(text, without string) string {
 	}, text[:min(len(text), 128)])
 }
 
-// queryFlag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.
-func queryFlag(r *http.Request, name string, byDefault bool) bool {
+// query is the values that a request's query has for a parameter, also where it is written as arrays are in JavaScript.
+func (a *API) query(r *http.Request, name string) []string {
+	if a.queried != nil {
+		a.queried(r, name)
+	}
 	q := r.URL.Query()
-	if !q.Has(name) {
+	return append(q[name], q[name+"[]"]...)
+}
+
+// flag reads a boolean of the query as Java does: true in any letter case is true, anything else is false.
+func (a *API) flag(r *http.Request, name string, byDefault bool) bool {
+	values := a.query(r, name)
+	if len(values) == 0 {
 		return byDefault
 	}
-	return strings.EqualFold(q.Get(name), "true")
+	return strings.EqualFold(values[0], "true")
+}
+
+// word reads a text of the query, "" when there is none.
+func (a *API) word(r *http.Request, name string) string {
+	if values := a.query(r, name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
 }

@@ -36,14 +36,17 @@ type fileView struct {
 // path is stdout or stderr, or one below the sandbox.
 func (a *API) readSandbox(id scheduler.TaskID, file string) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
+		if err := require(r, roleRead, appOf(id)); err != nil {
+			return err
+		}
 		if a.o.Sandboxes == nil {
 			return notFound("The files of tasks cannot be read through this rollcall")
 		}
-		offset, err := number(r, "offset", 0, -1)
+		offset, err := a.number(r, "offset", 0, -1)
 		if err != nil {
 			return err
 		}
-		length, err := number(r, "length", filePartDefault, 0)
+		length, err := a.number(r, "length", filePartDefault, 0)
 		if err != nil {
 			return err
 		}
@@ -66,6 +69,12 @@ func (a *API) readSandbox(id scheduler.TaskID, file string) handler {
 	}
 }
 
+// appOf is the app of a task, which the task's id begins with: ids of apps have no underscores.
+func appOf(id scheduler.TaskID) scheduler.PathID {
+	path, _, _ := strings.Cut(string(id), ".")
+	return scheduler.ResolvePathID(strings.ReplaceAll(path, "_", "/"), scheduler.Root)
+}
+
 // taskRef says where a task runs, or ran if it is the last of its app that failed; otherwise that is not known.
 func (a *API) taskRef(id scheduler.TaskID) scheduler.TaskRef {
 	state := a.state()
@@ -74,17 +83,15 @@ func (a *API) taskRef(id scheduler.TaskID) scheduler.TaskRef {
 		ref.AgentID = i.AgentID
 		return ref
 	}
-	path, _, _ := strings.Cut(string(id), ".")
-	app := scheduler.ResolvePathID(strings.ReplaceAll(path, "_", "/"), scheduler.Root)
-	if failure := state.Failure(app); failure != nil && failure.TaskID == id {
+	if failure := state.Failure(appOf(id)); failure != nil && failure.TaskID == id {
 		ref.AgentID = failure.SlaveID
 	}
 	return ref
 }
 
 // number reads a whole number of the query that is not below least.
-func number(r *http.Request, name string, byDefault, least int64) (int64, error) {
-	text := r.URL.Query().Get(name)
+func (a *API) number(r *http.Request, name string, byDefault, least int64) (int64, error) {
+	text := a.word(r, name)
 	if text == "" {
 		return byDefault, nil
 	}

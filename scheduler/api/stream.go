@@ -26,6 +26,10 @@ const (
 	writeWithin = 30 * time.Second
 )
 
+// missedComment begins a stream that could not go on where its reader left off. Clients skip comments, those who look
+// at the bytes see it.
+const missedComment = ": events since the given Last-Event-ID were lost; read the state again\r\n\r\n"
+
 // streamEvents answers GET /v2/events: the notices as server-sent events, until the client goes or is too slow.
 func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	if accept := r.Header.Get("Accept"); accept != "" && !accepts(accept, "text/event-stream") {
@@ -36,18 +40,25 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 		w.Header().Set("Content-Type", "text/event-stream")
 		return nil
 	}
-	q, wanted := r.URL.Query(), map[string]bool{}
-	for _, kind := range append(q["event_type"], q["event_type[]"]...) {
+	wanted := map[string]bool{}
+	for _, kind := range a.query(r, "event_type") {
 		wanted[kind] = true
 	}
-	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted,
-		next: a.o.Events.after(r.Header.Get("Last-Event-ID"))}
-	a.notifyStream(NoticeStreamAttached, r)
+	s := &stream{w: w, control: http.NewResponseController(w), wanted: wanted, full: a.word(r, "plan-format") == "full",
+		reader: userOf(r)}
+	defer a.o.Events.join()()
+	attached := a.notifyStream(NoticeStreamAttached, r)
 	defer a.notifyStream(NoticeStreamDetached, r)
 
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.WriteHeader(http.StatusOK)
-	if err := s.write(nil); err != nil {
+	var missed bool
+	s.next, missed = a.o.Events.after(r.Header.Get("Last-Event-ID"), attached)
+	var first []byte
+	if missed {
+		first = []byte(missedComment)
+	}
+	if err := s.write(first); err != nil {
 		return err
 	}
 	beat := time.NewTicker(heartbeat)
@@ -78,8 +89,9 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-func (a *API) notifyStream(kind string, r *http.Request) {
-	a.o.Events.publish(scheduler.Notice{Type: kind, Timestamp: scheduler.TimestampOf(a.o.Now()),
+// notifyStream returns the number of the notice.
+func (a *API) notifyStream(kind string, r *http.Request) uint64 {
+	return a.o.Events.publish(scheduler.Notice{Type: kind, Timestamp: scheduler.TimestampOf(a.o.Now()),
 		Body: StreamChange{clientIP(r)}})
 }
 
@@ -88,6 +100,8 @@ type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
 	wanted  map[string]bool // types of events; empty: all of Marathon's
+	full    bool            // plans with what they change
+	reader  *User
 	next    uint64
 }
 
@@ -95,8 +109,13 @@ type stream struct {
 func (s *stream) send(entries []*entry) error {
 	var data []byte
 	for _, e := range entries {
-		if s.wanted[e.kind] || len(s.wanted) == 0 && !scheduler.OwnNotice(e.kind) {
-			data = append(data, e.frame()...)
+		if !s.wants(e.notice) || !s.reader.hears(e.notice) {
+			continue
+		}
+		if s.full {
+			data = append(data, e.full()...)
+		} else {
+			data = append(data, e.light()...)
 		}
 	}
 	s.next += uint64(len(entries))
@@ -104,6 +123,11 @@ func (s *stream) send(entries []*entry) error {
 		return nil
 	}
 	return s.write(data)
+}
+
+// wants says whether a notice is of a type that was asked for. Those that Marathon does not have have to be asked for.
+func (s *stream) wants(n scheduler.Notice) bool {
+	return s.wanted[n.Type] || len(s.wanted) == 0 && !scheduler.OwnNotice(n.Type)
 }
 
 // write sends data, or just the header, at once.

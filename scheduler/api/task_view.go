@@ -3,6 +3,7 @@ package api
 import (
 	"iter"
 	"net/netip"
+	"slices"
 
 	"rollcall/scheduler"
 )
@@ -29,13 +30,18 @@ type taskView struct {
 // viewTasks lists the tasks of instances. An instance that waits for an offer has none: what it will run on, and so
 // every address a reader could want of it, is not known.
 func viewTasks(instances iter.Seq[*scheduler.Instance], servicePorts bool) []taskView {
-	out := []taskView{}
-	for i := range instances {
-		if i.Condition.Active() {
-			out = append(out, viewTask(i, servicePorts))
+	return slices.AppendSeq([]taskView{}, eachTask(instances, servicePorts))
+}
+
+// eachTask yields what viewTasks lists.
+func eachTask(instances iter.Seq[*scheduler.Instance], servicePorts bool) iter.Seq[taskView] {
+	return func(yield func(taskView) bool) {
+		for i := range instances {
+			if i.Condition.Active() && !yield(viewTask(i, servicePorts)) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 func viewTask(i *scheduler.Instance, servicePorts bool) taskView {

@@ -15,19 +15,22 @@ func (a *API) listTasks(w http.ResponseWriter, r *http.Request) error {
 	s := a.state()
 	accept := r.Header.Get("Accept")
 	if strings.Contains(accept, "text/plain") && !strings.Contains(accept, "application/json") {
-		return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte(plainTasks(s)))
+		return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte(plainTasks(s, userOf(r))))
 	}
-	wanted := taskStatuses(r)
-	tasks := slices.DeleteFunc(viewTasks(s.AllInstances(), true), func(t taskView) bool {
-		return len(wanted) > 0 && !wanted[t.State]
+	wanted := a.taskStatuses(r)
+	return respondList(w, r, "tasks", func(yield func(taskView) bool) {
+		for t := range eachTask(visibleInstances(userOf(r), s.AllInstances()), true) {
+			if (len(wanted) == 0 || wanted[t.State]) && !yield(t) {
+				return
+			}
+		}
 	})
-	return respond(w, r, http.StatusOK, map[string][]taskView{"tasks": tasks})
 }
 
 // taskStatuses reads the query's status; unknown values are ignored.
-func taskStatuses(r *http.Request) map[scheduler.TaskState]bool {
-	q, out := r.URL.Query(), map[scheduler.TaskState]bool{}
-	for _, status := range append(q["status"], q["status[]"]...) {
+func (a *API) taskStatuses(r *http.Request) map[scheduler.TaskState]bool {
+	out := map[scheduler.TaskState]bool{}
+	for _, status := range a.query(r, "status") {
 		switch status {
 		case "running":
 			out[scheduler.TaskRunning] = true
@@ -39,9 +42,9 @@ func taskStatuses(r *http.Request) map[scheduler.TaskState]bool {
 }
 
 // plainTasks writes one line for each service port of each app: id, port, and where its running tasks are.
-func plainTasks(s *scheduler.State) string {
+func plainTasks(s *scheduler.State, u *User) string {
 	var b strings.Builder
-	for app := range s.Apps() {
+	for app := range visible(u, s.Apps()) {
 		var running []*scheduler.Instance
 		for i := range s.Instances(app.ID) {
 			if i.Condition == scheduler.Running {
@@ -94,7 +97,7 @@ func (a *API) listTasksWithin(group scheduler.PathID) handler {
 			return noGroup(group)
 		}
 		tasks := []taskView{}
-		for app := range s.AppsWithin(group) {
+		for app := range visible(userOf(r), s.AppsWithin(group)) {
 			tasks = append(tasks, viewTasks(s.Instances(app.ID), false)...)
 		}
 		return respond(w, r, http.StatusOK, map[string][]taskView{"tasks": tasks})
@@ -108,7 +111,7 @@ func (a *API) killAppTasks(id scheduler.PathID) handler {
 		if s.App(id) == nil {
 			return noApp(id)
 		}
-		host := cmp.Or(r.URL.Query().Get("host"), "*")
+		host := cmp.Or(a.word(r, "host"), "*")
 		var tasks []scheduler.TaskID
 		for i := range s.Instances(id) {
 			if i.Condition.Active() && (host == "*" || host == i.Hostname) {
@@ -176,10 +179,17 @@ func (a *API) killTasks(w http.ResponseWriter, r *http.Request) error {
 
 // kill ends tasks as the query's scale, wipe and force say.
 func (a *API) kill(w http.ResponseWriter, r *http.Request, tasks []scheduler.TaskID) (*scheduler.Killed, error) {
-	k := scheduler.KillTasks{Tasks: tasks, Scale: queryFlag(r, "scale", false), Wipe: queryFlag(r, "wipe", false),
-		Force: queryFlag(r, "force", false)}
+	k := scheduler.KillTasks{Tasks: tasks, Scale: a.flag(r, "scale", false), Wipe: a.flag(r, "wipe", false),
+		Force: a.flag(r, "force", false)}
 	if k.Scale && k.Wipe {
 		return nil, badRequest("You cannot use scale and wipe at the same time.")
+	}
+	for _, task := range tasks {
+		if i := a.state().Instance(scheduler.InstanceIDOf(task)); i != nil {
+			if err := require(r, roleDeploy, i.AppID); err != nil {
+				return nil, err
+			}
+		}
 	}
 	reply, err := a.o.Scheduler.Do(r.Context(), k)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 func TestDockerComesWhileAnOfferIsOut(t *testing.T) {
 	socket := filepath.Join(testDir(t), "docker.sock")
 	r := newRig(t, Options{Docker: "unix://" + socket})
-	r.engine.dockerInterval = 10 * time.Millisecond
 	r.stop()
+	r.engine.dockerInterval = 10 * time.Millisecond
 	r = start(t, r.engine)
 	out := r.offer("local-S0")
 	if out.NoContainers == "" {

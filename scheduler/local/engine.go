@@ -224,6 +224,9 @@ func (e *Engine) Decline(offer scheduler.OfferID, refuse time.Duration) {
 // Revive implements scheduler.Engine.
 func (e *Engine) Revive() { e.post((*run).revive) }
 
+// Suppress implements scheduler.Engine. Offers go on all the same: they cost nothing, and tell what there is.
+func (e *Engine) Suppress() {}
+
 // Kill implements scheduler.Engine. A task that is not known is answered with TASK_UNKNOWN.
 func (e *Engine) Kill(task scheduler.TaskRef) { e.post(func(r *run) { r.kill(task) }) }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,7 +57,7 @@ func NewTransport(config *tls.Config) *http.Transport {
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: connectTimeout,
 		IdleConnTimeout:     90 * time.Second,
-		MaxIdleConnsPerHost: 2,
+		MaxIdleConnsPerHost: 8, // the engine makes calls side by side
 	}
 }
 
@@ -124,18 +125,19 @@ func (c *Client) fetch(ctx context.Context, m Masters, master string) (_ State, 
 }
 
 func (c *Client) get(ctx context.Context, m Masters, at *url.URL) (*http.Response, error) {
-	return c.send(ctx, m, http.MethodGet, at, nil)
+	return c.send(ctx, m, http.MethodGet, at, nil, nil)
 }
 
 // send follows redirects by itself in order to prove who it is to masters only: they redirect to "//host:port/path".
-// A body is JSON, and is sent again to where a redirect leads.
-func (c *Client) send(ctx context.Context, m Masters, method string, at *url.URL, body []byte) (*http.Response, error) {
+// A body is JSON, and is sent again to where a redirect leads. Header is added to each request; it may be nil.
+func (c *Client) send(ctx context.Context, m Masters, method string, at *url.URL, body []byte, header http.Header) (*http.Response, error) {
 	first := at.Host
 	for range maxRedirects {
 		request, err := http.NewRequestWithContext(ctx, method, at.String(), bytes.NewReader(body))
 		if err != nil {
 			return nil, err
 		}
+		maps.Copy(request.Header, header)
 		request.Header.Set("User-Agent", userAgent)
 		request.Header.Set("Accept", "application/json")
 		if body != nil {

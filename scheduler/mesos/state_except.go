@@ -10,10 +10,13 @@ import (
 // out nothing. Its methods may be called from any goroutine.
 type Except struct {
 	Next Sink
+	// Named leaves out all frameworks of this name too, for those who cannot know the id; "" none.
+	Named string
 
-	mu        sync.Mutex // also taken while Next is told
-	framework string     // the id of what is left out; "": nothing
-	began     bool       // Next was told of the cluster
+	mu        sync.Mutex      // also taken while Next is told
+	framework string          // the id of what is left out; "": nothing
+	named     map[string]bool // the ids of frameworks by the name of Named
+	began     bool            // Next was told of the cluster
 }
 
 var _ Sink = (*Except)(nil)
@@ -53,16 +56,28 @@ func (e *Except) Apply(c Change) {
 
 // without leaves out what is to be left out. What was handed on stays as it is.
 func (e *Except) without(tasks []Task, frameworks []Framework) ([]Task, []Framework) {
-	if e.framework == "" {
+	for _, f := range frameworks {
+		if e.Named != "" && f.Name == e.Named {
+			if e.named == nil {
+				e.named = map[string]bool{}
+			}
+			e.named[f.ID] = true
+		}
+	}
+	if e.framework == "" && len(e.named) == 0 {
 		return tasks, frameworks
 	}
-	ours := func(t Task) bool { return t.FrameworkID == e.framework }
+	ours := func(t Task) bool { return e.isOurs(t.FrameworkID) }
 	if slices.ContainsFunc(tasks, ours) {
 		tasks = slices.DeleteFunc(slices.Clone(tasks), ours)
 	}
-	self := func(f Framework) bool { return f.ID == e.framework }
+	self := func(f Framework) bool { return e.isOurs(f.ID) }
 	if slices.ContainsFunc(frameworks, self) {
 		frameworks = slices.DeleteFunc(slices.Clone(frameworks), self)
 	}
 	return tasks, frameworks
+}
+
+func (e *Except) isOurs(frameworkID string) bool {
+	return e.framework != "" && frameworkID == e.framework || e.named[frameworkID]
 }

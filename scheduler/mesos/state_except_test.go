@@ -47,3 +47,19 @@ func TestExcept(t *testing.T) {
 		t.Errorf("told %+v", got)
 	}
 }
+
+// Who does not know the framework's id leaves it out by its name.
+func TestExceptByName(t *testing.T) {
+	sink := make(told, 1)
+	e := &Except{Next: sink, Named: "marathon"}
+	e.Reset(State{Frameworks: []Framework{{ID: "f1", Name: "marathon"}, {ID: "f2", Name: "chronos"}},
+		Tasks: []Task{{FrameworkID: "f1", ID: "t"}, {FrameworkID: "f2", ID: "t"}}})
+	if got := sink.reset(t); len(got.Tasks) != 1 || got.Tasks[0].FrameworkID != "f2" || len(got.Frameworks) != 1 {
+		t.Errorf("told %+v", got)
+	}
+	e.Apply(Change{Tasks: []Task{{FrameworkID: "f1", ID: "u"}}}) // says nothing
+	e.Apply(Change{Tasks: []Task{{FrameworkID: "f2", ID: "u"}}})
+	if got := sink.change(t); len(got.Tasks) != 1 || got.Tasks[0].FrameworkID != "f2" {
+		t.Errorf("told %+v", got)
+	}
+}

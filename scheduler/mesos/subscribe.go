@@ -45,12 +45,11 @@ type SubscriberOptions struct {
 // are those since, nothing falls between the two. While there is no stream, what the sink was told last stays.
 type Subscriber struct {
 	options SubscriberOptions
-	kick    chan struct{} // one element: the masters have changed
+	*leadership
 
-	mu      sync.Mutex
-	masters Masters
-	status  Status
-	outage  outage
+	mu     sync.Mutex
+	status Status
+	outage outage
 
 	known map[string]Endpoint // the frameworks' pids, as they were last fetched
 }
@@ -63,24 +62,7 @@ func NewSubscriber(o SubscriberOptions) *Subscriber {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Subscriber{options: o, kick: make(chan struct{}, 1), status: Status{Err: errNotRead}}
-}
-
-// SetMasters says whom to ask. A stream from a master that does not lead any more is left. It does not wait.
-func (s *Subscriber) SetMasters(m Masters) {
-	s.mu.Lock()
-	s.masters = m
-	s.mu.Unlock()
-	select {
-	case s.kick <- struct{}{}:
-	default:
-	}
-}
-
-func (s *Subscriber) getMasters() Masters {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.masters
+	return &Subscriber{options: o, leadership: newLeadership(), status: Status{Err: errNotRead}}
 }
 
 // Status may be called at any time. While a stream lasts, each event of it, heartbeats too, says that what is known is
@@ -129,20 +111,6 @@ func (s *Subscriber) Run(ctx context.Context) error {
 			continue
 		}
 		pause = min(2*pause, maxPause)
-	}
-}
-
-// sleep reports whether the masters have changed meanwhile.
-func (s *Subscriber) sleep(ctx context.Context, d time.Duration) (kicked bool, _ error) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false, ctx.Err()
-	case <-s.kick:
-		return true, nil
-	case <-timer.C:
-		return false, nil
 	}
 }
 

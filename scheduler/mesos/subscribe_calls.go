@@ -22,7 +22,7 @@ func (c *Client) call(ctx context.Context, m Masters, master, name string) (*htt
 	if err != nil {
 		return nil, err
 	}
-	response, err := c.send(ctx, m, http.MethodPost, c.at(master, "/api/v1"), body)
+	response, err := c.send(ctx, m, http.MethodPost, c.at(master, "/api/v1"), body, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,10 @@ func (s *silence) allow(d time.Duration) {
 	s.timer.Reset(d)
 }
 
+// stop ends the watch; resume begins it again.
 func (s *silence) stop() { s.timer.Stop() }
+
+func (s *silence) resume() { s.timer.Reset(s.allowed) }
 
 // Read implements io.Reader. It is to be called by one goroutine, and not while allow is.
 func (s *silence) Read(p []byte) (int, error) {

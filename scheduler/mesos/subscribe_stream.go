@@ -42,7 +42,7 @@ func (s *Subscriber) follow(ctx context.Context, asked Masters, master string) (
 	quiet := newSilence(missedHeartbeats*defaultHeartbeat, func() { cancel(errSilent) })
 	defer quiet.stop()
 	var watch sync.WaitGroup
-	watch.Go(func() { s.watchMasters(ctx, asked, master, cancel) })
+	watch.Go(func() { s.watch(ctx, asked, master, cancel) })
 
 	began, err := s.stream(ctx, asked, master, quiet)
 	if cause := context.Cause(ctx); cause != nil {
@@ -51,22 +51,6 @@ func (s *Subscriber) follow(ctx context.Context, asked Masters, master string) (
 	cancel(nil)
 	watch.Wait()
 	return began, fmt.Errorf("master %s: %w", master, err)
-}
-
-// watchMasters cancels what is done with a master when another one leads, until ctx ends. That nobody is known to lead
-// is no reason to.
-func (s *Subscriber) watchMasters(ctx context.Context, asked Masters, master string, cancel context.CancelCauseFunc) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.kick:
-			if leader := s.getMasters().Leader; leader != "" && leader != asked.Leader && leader != master {
-				cancel(errOtherLeader)
-				return
-			}
-		}
-	}
 }
 
 // stream is follow but for the reasons for which ctx may end.

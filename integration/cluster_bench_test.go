@@ -1,0 +1,124 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall/integration/mesosmaster"
+)
+
+// size is a number of the benchmark, from the environment so that a smaller one can be tried.
+func size(b *testing.B, name string, usual int) int {
+	b.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		b.Fatalf("%s is %q, not a number", name, text)
+	}
+	return n
+}
+
+// BenchmarkCluster runs 100,000 simulated tasks on 5,000 agents (CLUSTER_TASKS, CLUSTER_AGENTS), and then loses
+// rollcall and the leading master, each once: how long until a new app's task is placed, and what rollcall holds in
+// memory. The stand-in master works in the same machine, so that all times are upper bounds.
+func BenchmarkCluster(b *testing.B) {
+	agents, tasks := size(b, "CLUSTER_AGENTS", 5000), size(b, "CLUSTER_TASKS", 100_000)
+	c := mesosmaster.NewCluster(mesosmaster.Options{Allocation: time.Second})
+	b.Cleanup(c.Close)
+	master := func(ip string) *mesosmaster.Master {
+		m, err := c.StartMaster(ip)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return m
+	}
+	first, second := master("127.0.0.11"), master("127.0.0.12")
+	c.Elect(first)
+	for n := range agents {
+		c.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255), CPUs: 8, Mem: 16384, Disk: 16384,
+			Ports: [2]int{31000, 32000}})
+	}
+	const perApp = 100
+	d := start(b, newMesosConfig(b.TempDir(), first.Address(), second.Address()))
+	var apps []string
+	for n := range tasks / perApp {
+		apps = append(apps, fmt.Sprintf(`{"id": "/load/app-%d", "cmd": "serve", "cpus": 0.01, "mem": 1, "instances": %d}`, n, perApp))
+	}
+	for b.Loop() {
+		began := time.Now()
+		d.must(http.StatusOK, http.MethodPut, "/v2/apps", "["+strings.Join(apps, ",")+"]")
+		waitFor(b, "all tasks run", func() bool { return len(c.Tasks()) >= len(apps)*perApp && d.deployments() == 0 })
+		deployed := time.Since(began)
+		b.ReportMetric(deployed.Seconds(), "s/deploy")
+		b.ReportMetric(float64(tasks)/deployed.Seconds(), "tasks/s")
+		b.ReportMetric(d.memory(b), "MiB/deployed")
+
+		d.kill()
+		began = time.Now()
+		d.run()
+		b.ReportMetric(time.Since(began).Seconds(), "s/start")
+		b.ReportMetric(place(b, c, d, "/after-restart", began).Seconds(), "s/restart-to-placement")
+		b.ReportMetric(d.memory(b), "MiB/restarted")
+
+		began = time.Now()
+		first.Kill()
+		c.Elect(second)
+		b.ReportMetric(place(b, c, d, "/after-failover", began).Seconds(), "s/failover-to-placement")
+		b.ReportMetric(d.memory(b), "MiB/failed-over")
+		if n := len(c.Tasks()); n != len(apps)*perApp+2 {
+			b.Errorf("%d tasks run", n)
+		}
+	}
+}
+
+// place starts an app and says how long after began its task runs.
+func place(b *testing.B, c *mesosmaster.Cluster, d *daemon, app string, began time.Time) time.Duration {
+	b.Helper()
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", fmt.Sprintf(`{"id": %q, "cmd": "serve", "cpus": 0.01, "mem": 1}`, app))
+	waitFor(b, app+" runs", func() bool {
+		for id := range c.Tasks() {
+			if strings.HasPrefix(id, strings.TrimPrefix(app, "/")+".") {
+				return true
+			}
+		}
+		return false
+	})
+	return time.Since(began)
+}
+
+// waitFor waits for as long as it takes: that is what is measured.
+func waitFor(b *testing.B, what string, holds func() bool) {
+	b.Helper()
+	deadline := time.Now().Add(20 * time.Minute)
+	for !holds() {
+		if time.Now().After(deadline) {
+			b.Fatalf("it never happened that %s", what)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// memory is what rollcall holds, in MiB.
+func (d *daemon) memory(b *testing.B) float64 {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.process.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(data)) {
+		var kib float64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %f kB", &kib); n == 1 {
+			return kib / 1024
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}

@@ -1,0 +1,200 @@
+package mesosmaster
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Options are how a cluster behaves. The zero value is quick, for tests.
+type Options struct {
+	// Processes makes tasks processes of this machine; otherwise they only say that they run.
+	Processes bool
+	// Dir holds the sandboxes of processes.
+	Dir string
+	// Heartbeat is the time between heartbeats; default 15 s, as Mesos has it.
+	Heartbeat time.Duration
+	// Allocation is the time between allocations; default 50 ms (Mesos: 1 s).
+	Allocation time.Duration
+	// Retry is the time until an update that was not acknowledged comes again; default 10 s, as Mesos has it.
+	Retry time.Duration
+	// Recovery is the time between an agent's coming back to a new master and the next one's; default 20 ms.
+	Recovery time.Duration
+	// Cut sends streams in pieces of this many octets, each a chunk of its own; 0: each record at once.
+	Cut int
+}
+
+// Cluster is a number of agents with their tasks, and the masters that lead them. Its methods may be called from any
+// goroutine.
+type Cluster struct {
+	options Options
+
+	mu      sync.Mutex // for everything in the cluster
+	agents  []*Agent
+	masters []*Master
+	leader  *Master // nil: none
+	removed map[string]bool
+	closed  chan struct{}
+}
+
+// NewCluster returns a cluster without agents and masters.
+func NewCluster(o Options) *Cluster {
+	for _, d := range []struct {
+		option *time.Duration
+		usual  time.Duration
+	}{{&o.Heartbeat, 15 * time.Second}, {&o.Allocation, 50 * time.Millisecond}, {&o.Retry, 10 * time.Second}, {&o.Recovery, 20 * time.Millisecond}} {
+		if *d.option == 0 {
+			*d.option = d.usual
+		}
+	}
+	c := &Cluster{options: o, removed: map[string]bool{}, closed: make(chan struct{})}
+	go c.allocateForEver()
+	return c
+}
+
+// Close ends the masters and all tasks.
+func (c *Cluster) Close() {
+	c.mu.Lock()
+	close(c.closed)
+	masters := c.masters
+	var tasks []*task
+	for _, a := range c.agents {
+		for _, t := range a.tasks {
+			tasks = append(tasks, t)
+		}
+	}
+	c.mu.Unlock()
+	for _, m := range masters {
+		m.Kill()
+	}
+	for _, t := range tasks {
+		if t.process != nil {
+			t.process.end(0)
+		}
+	}
+}
+
+// Elect makes a master lead: agents come back to it one after the other, frameworks when they subscribe again.
+func (c *Cluster) Elect(m *Master) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leader = m
+	m.begin()
+	agents := append([]*Agent(nil), c.agents...)
+	for _, a := range agents {
+		if !a.cut && !a.gone {
+			m.recovered[a.id] = true
+		}
+	}
+	go func() {
+		for _, a := range agents {
+			if len(agents) <= 100 { // thousands come back within seconds
+				select {
+				case <-time.After(c.options.Recovery):
+				case <-c.closed:
+					return
+				}
+			}
+			c.mu.Lock()
+			if c.leader == m && !a.cut && !a.gone {
+				m.register(a)
+			}
+			c.mu.Unlock()
+		}
+		c.mu.Lock()
+		if c.leader == m {
+			m.allocate()
+		}
+		c.mu.Unlock()
+	}()
+}
+
+// Leader is the master that leads; nil: none.
+func (c *Cluster) Leader() *Master {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leader
+}
+
+func (c *Cluster) allocateForEver() {
+	tick := time.NewTicker(c.options.Allocation)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			c.mu.Lock()
+			if c.leader != nil {
+				c.leader.allocate()
+				c.leader.repeatUpdates()
+			}
+			c.mu.Unlock()
+		case <-c.closed:
+			return
+		}
+	}
+}
+
+// Tasks are the ids of the tasks that run, with their agents'.
+func (c *Cluster) Tasks() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]string{}
+	for _, a := range c.agents {
+		for id, t := range a.tasks {
+			if !terminal(t.state) {
+				out[id] = a.id
+			}
+		}
+	}
+	return out
+}
+
+// PIDs are the processes of the tasks that run, by task id.
+func (c *Cluster) PIDs() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]int{}
+	for _, a := range c.agents {
+		for id, t := range a.tasks {
+			if !terminal(t.state) && t.process != nil {
+				out[id] = t.process.pid()
+			}
+		}
+	}
+	return out
+}
+
+func terminal(state string) bool {
+	switch state {
+	case "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE", "TASK_GONE_BY_OPERATOR":
+		return true
+	}
+	return false
+}
+
+// object is a JSON object as it goes over the wire.
+type object = map[string]any
+
+func value(text string) object { return object{"value": text} }
+
+func newID() string { return uuid.NewString() }
+
+// newUUID is the uuid of an update, as JSON has bytes.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) //nolint:errcheck // never fails (crypto/rand)
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+func nanoseconds(t time.Time) object { return object{"nanoseconds": t.UnixNano()} }
+
+func offerID(m *Master) string {
+	m.offersMade++
+	return fmt.Sprintf("%s-O%d", m.id, m.offersMade-1)
+}

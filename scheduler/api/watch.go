@@ -1,0 +1,62 @@
+package api
+
+import (
+	"os"
+	"slices"
+	"sync"
+	"time"
+)
+
+// watchEvery is how often files are looked at that may change while rollcall runs.
+const watchEvery = time.Second
+
+// watch notices changes of files. It asks the file system when it is asked itself: nothing runs in between. It may be
+// used from any goroutine.
+type watch struct {
+	paths []string
+
+	mu     sync.Mutex
+	asked  time.Time
+	stamps []stamp
+}
+
+// stamp tells one content of a file from others. Files that are replaced, as they should be, differ in more than time.
+type stamp struct {
+	size     int64
+	modified time.Time
+	file     os.FileInfo
+}
+
+func newWatch(now time.Time, paths ...string) *watch {
+	paths = slices.DeleteFunc(paths, func(p string) bool { return p == "" })
+	return &watch{paths: paths, asked: now, stamps: stampsOf(paths)}
+}
+
+// changed says whether a file has changed since it was last asked, at most once in watchEvery. Of several callers at the
+// same time one is told.
+func (w *watch) changed(now time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if now.Sub(w.asked) < watchEvery {
+		return false
+	}
+	w.asked = now
+	stamps := stampsOf(w.paths)
+	same := slices.EqualFunc(stamps, w.stamps, func(a, b stamp) bool {
+		return a.size == b.size && a.modified.Equal(b.modified) && (a.file == nil) == (b.file == nil) &&
+			(a.file == nil || os.SameFile(a.file, b.file))
+	})
+	w.stamps = stamps
+	return !same
+}
+
+// stampsOf looks at files; one that cannot be looked at has no stamp.
+func stampsOf(paths []string) []stamp {
+	out := make([]stamp, len(paths))
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			out[i] = stamp{info.Size(), info.ModTime(), info}
+		}
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package scheduler
+
+import "time"
+
+// When many agents are lost at once it is rarely the agents: a network is cut, or the cluster has forgotten what it
+// knew. To replace all their tasks would start a second copy of each. So replacement stops, until the agents are back
+// or somebody who has looked says that they are gone (ConfirmLosses).
+const (
+	massLoss = 0.2         // of the agents that have tasks
+	atOnce   = time.Minute // losses further apart are each one's own
+)
+
+// ConfirmLosses says that the agents that are lost are gone: their tasks are replaced as if they had been lost one by
+// one. Reply: how many agents these are, an int.
+type ConfirmLosses struct{}
+
+func (ConfirmLosses) event() {}
+
+// MassLoss is the body of NoticeMassLoss.
+type MassLoss struct {
+	Agents int  `json:"agents"` // that are lost
+	Of     int  `json:"of"`     // those that had tasks
+	Held   bool `json:"held"`   // whether replacement waits
+}
+
+// NoticeMassLoss is given when replacement stops, and when it goes on. Marathon has no such event.
+const NoticeMassLoss = "rollcall_mass_loss_event"
+
+// Braked says how many agents are lost while the replacement of their tasks waits; 0: it does not.
+func (s *State) Braked() int {
+	if !s.braked {
+		return 0
+	}
+	return s.losses.len()
+}
+
+// lost notes that an agent is not heard of any more. An engine without a master has no agents that it could lose sight
+// of.
+func (w *work) lost(agent AgentID) {
+	if w.master == "" || agent == "" || !w.losses.get(string(agent)).IsZero() {
+		return
+	}
+	if !w.braked {
+		w.forgetLosses()
+	}
+	w.losses.put(string(agent), w.now)
+	if n, of := w.losses.commit().len(), w.agentsWithTasks(); !w.braked && n > 1 && float64(n) > massLoss*float64(of) {
+		w.braked = true
+		w.notify(NoticeMassLoss, MassLoss{Agents: n, Of: of, Held: true})
+	}
+}
+
+// forgetLosses drops those that are too old to be part of a loss of many.
+func (w *work) forgetLosses() {
+	for agent, at := range w.losses.commit().under("") {
+		if w.now.Sub(at) >= atOnce {
+			w.losses.remove(agent)
+		}
+	}
+}
+
+// found notes that an agent is heard of.
+func (w *work) found(agent AgentID) {
+	if w.losses.get(string(agent)).IsZero() {
+		return
+	}
+	w.losses.remove(string(agent))
+	n, of := w.losses.commit().len(), w.agentsWithTasks()
+	if w.braked && float64(n) <= massLoss*float64(of) {
+		w.release(n, of)
+	}
+}
+
+func (w *work) confirmLosses() int {
+	n := w.losses.commit().len()
+	if w.braked {
+		w.release(n, w.agentsWithTasks())
+	}
+	return n
+}
+
+func (w *work) release(n, of int) {
+	w.braked, w.losses = false, newTree[time.Time]().draft()
+	for _, i := range w.instances.under("") {
+		if i.Condition == Unreachable || i.Condition == UnreachableInactive {
+			w.setUnreachableTimers(i, w.now)
+		}
+	}
+	w.notify(NoticeMassLoss, MassLoss{Agents: n, Of: of})
+}
+
+// agentsWithTasks counts the agents of all instances, those included that are lost. It is counted once a step.
+func (w *work) agentsWithTasks() int {
+	if w.agentsCounted == 0 {
+		agents := map[AgentID]bool{}
+		for _, i := range w.instances.under("") {
+			if i.Condition.Active() {
+				agents[i.AgentID] = true
+			}
+		}
+		w.agentsCounted = len(agents)
+	}
+	return w.agentsCounted
+}
+
+// forgotten says whether a status means that the cluster does not know a task, which it did not end: word of that
+// waits until all events of the step are handled, so that it shows whether many are forgotten at once.
+func (w *work) forgotten(i *Instance, s TaskStatus, state TaskState) bool {
+	delete(w.unknown, s.TaskID) // there is newer word
+	if w.master == "" || i.Condition == Killing || i.Goal != GoalRunning || s.Reason != "REASON_RECONCILIATION" ||
+		state != TaskUnknown && state != TaskGone {
+		return false
+	}
+	w.unknown[s.TaskID] = s
+	w.lost(i.AgentID)
+	return true
+}
+
+// settleForgotten ends the tasks that the cluster does not know. While replacement waits, they count as unreachable.
+func (w *work) settleForgotten() {
+	for _, id := range sortedKeys(w.unknown) {
+		s := w.unknown[id]
+		i := w.instances.get(string(InstanceIDOf(id)))
+		if i == nil || i.TaskID() != id || !i.Condition.Active() {
+			continue
+		}
+		if w.braked {
+			w.follow(i, s, TaskUnreachable)
+		} else {
+			w.follow(i, s, mapLost(s))
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package mesos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"rollcall/scheduler"
+)
+
+// makeCalls makes the calls of a queue, one after the other, until ctx ends or one of them is lost: then nobody knows
+// what the master knows, and only a new session, with its reconciliation, puts that right.
+func (s *session) makeCalls(ctx context.Context, queue *queue[v1Call]) error {
+	for {
+		calls, err := queue.take(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range condense(calls) {
+			if err := s.makeCall(ctx, c); err != nil {
+				return fmt.Errorf("making the call %s: %w", c.Type, err)
+			}
+		}
+	}
+}
+
+// condense makes one call of several that follow each other and say the same: masters take some milliseconds for each.
+func condense(calls []v1Call) []v1Call {
+	out := calls[:0:0]
+	for _, c := range calls {
+		if len(out) == 0 || out[len(out)-1].Type != c.Type {
+			out = append(out, c)
+			continue
+		}
+		last := &out[len(out)-1]
+		switch {
+		case c.Type == callRevive, c.Type == callSuppress:
+		case c.Type == callDecline && last.Decline.Filters == c.Decline.Filters:
+			ids := append(last.Decline.OfferIDs[:len(last.Decline.OfferIDs):len(last.Decline.OfferIDs)], c.Decline.OfferIDs...)
+			last.Decline = &v1Decline{ids, c.Decline.Filters}
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// errRefused is what a master says of a call that is wrong in itself.
+var errRefused = errors.New("the master refuses the call")
+
+// makeCall makes one call. An error is one of the session's.
+func (s *session) makeCall(ctx context.Context, c v1Call) error {
+	c.FrameworkID = valueOf(s.id)
+	err := s.post(ctx, c)
+	if !errors.Is(err, errRefused) {
+		return err
+	}
+	s.options.Logger.Error("the Mesos master refuses a call", "call", c.Type, "error", err)
+	if c.Type == callAccept {
+		s.refuseLaunch(c.Accept, err)
+	}
+	return nil
+}
+
+// refuseLaunch answers for tasks that the master did not even look at.
+func (s *session) refuseLaunch(a *v1Accept, err error) {
+	for _, operation := range a.Operations {
+		for _, t := range operation.Launch.TaskInfos {
+			s.say([]scheduler.TaskInfo{{ID: scheduler.TaskID(t.TaskID.Value), AgentID: scheduler.AgentID(t.AgentID.Value)}},
+				scheduler.TaskError, "REASON_TASK_INVALID", err.Error())
+		}
+	}
+}
+
+// post sends a call to the master that the stream comes from. That one is asked itself, whoever leads by now: another
+// does not know the stream.
+func (s *session) post(ctx context.Context, c v1Call) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	masters := s.asked
+	masters.Leader = s.at
+	response, err := s.options.Client.send(ctx, masters, http.MethodPost, s.options.Client.at(s.at, schedulerPath), body,
+		http.Header{streamHeader: {s.stream}})
+	if err != nil {
+		return err
+	}
+	defer drain(response)
+	switch response.StatusCode {
+	case http.StatusAccepted, http.StatusOK:
+		return nil
+	case http.StatusBadRequest:
+		text, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorText))
+		if isOfSession(string(text)) {
+			return fmt.Errorf("status %s: %q", response.Status, text)
+		}
+		return fmt.Errorf("%w: %q", errRefused, text)
+	}
+	return statusError(response)
+}
+
+// isOfSession reports whether a refusal means the session rather than the call; the texts are those of Mesos's
+// master/http.cpp.
+func isOfSession(text string) bool {
+	return strings.Contains(text, "stream ID") || strings.Contains(text, "Stream-Id") || strings.Contains(text, "Framework cannot be found")
+}

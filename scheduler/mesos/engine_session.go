@@ -1,0 +1,286 @@
+package mesos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"rollcall/scheduler"
+)
+
+const (
+	schedulerPath = "/api/v1/scheduler"
+	streamHeader  = "Mesos-Stream-Id"
+)
+
+// session is one subscription: from a SUBSCRIBE to the loss of its stream.
+type session struct {
+	*Engine
+	asked  Masters
+	master string // of asked: who was subscribed at first
+	events chan<- scheduler.Event
+
+	id     string // of the framework; "" before the first registration ever
+	anew   bool   // the master gave the id
+	began  bool   // the master has registered us
+	at     string // the master that the stream comes from, "host:port"
+	stream string // Mesos-Stream-Id
+	region string // the master's
+
+	offers     offerPool
+	unanswered unanswered
+	quiet      *silence
+	calls      *queue[v1Call] // in their order: a launch must not be overtaken by the question for its task
+	acks       []*queue[v1Call]
+	seed       maphash.Seed
+	own        *queue[scheduler.TaskStatus] // what the engine itself has to say of tasks
+}
+
+// acknowledgers is how many acknowledgements are under way at once. One takes a master some milliseconds, and at a
+// failover each task has one.
+const acknowledgers = 4
+
+// run subscribes and passes on what comes until the session is lost. The error says why.
+func (s *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	s.quiet = newSilence(missedHeartbeats*defaultHeartbeat, func() { cancel(errSilent) })
+	defer s.quiet.stop()
+	var watch sync.WaitGroup
+	watch.Go(func() { s.watch(ctx, s.asked, s.master, cancel) })
+	err := s.subscribe(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	watch.Wait()
+	return fmt.Errorf("master %s: %w", s.master, err)
+}
+
+// subscribe is run but for the reasons for which ctx may end.
+func (s *session) subscribe(ctx context.Context) error {
+	body, err := json.Marshal(subscribeCall(s.frameworkInfo(s.id)))
+	if err != nil {
+		return err
+	}
+	response, err := s.options.Client.send(ctx, s.asked, http.MethodPost, s.options.Client.at(s.master, schedulerPath), body, nil)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return statusError(response)
+	}
+	s.quiet.Reader = response.Body
+	records := NewRecordReader(s.quiet, longestSchedulerEvent)
+	first, err := nextSchedulerEvent(records)
+	switch {
+	case err != nil:
+		return err
+	case first.Type == schedulerError:
+		return s.refused(first.Error.Message)
+	case first.Type != schedulerSubscribed || first.Subscribed == nil:
+		return fmt.Errorf("the first event is %q, not %s", first.Type, schedulerSubscribed)
+	}
+	id := first.Subscribed.FrameworkID.Value
+	if id == "" || s.id != "" && s.id != id {
+		return fmt.Errorf("the master registered framework %q as %q", s.id, id)
+	}
+	s.quiet.allow(missedHeartbeats * first.Subscribed.heartbeat())
+	s.anew = s.id == ""
+	s.id, s.began = id, true
+	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)
+	s.region = first.Subscribed.Master.Domain.region()
+	s.calls, s.own, s.seed = newQueue[v1Call](), newQueue[scheduler.TaskStatus](), maphash.MakeSeed()
+	for range acknowledgers {
+		s.acks = append(s.acks, newQueue[v1Call]())
+	}
+	return s.serve(ctx, records, response)
+}
+
+// serve passes events and calls on until one of the two fails.
+func (s *session) serve(ctx context.Context, records *RecordReader, response *http.Response) error {
+	s.setSession(s)
+	defer s.setSession(nil)
+	s.options.Logger.Info("registered with the Mesos master", "master", s.at, "framework", s.id)
+	s.options.Registered(s.id)
+	if !s.tell(ctx, scheduler.Registered{FrameworkID: s.id, Master: s.at, Anew: s.anew}) {
+		return ctx.Err()
+	}
+	group, inner := errgroup.WithContext(ctx)
+	// The reader waits for octets, and knows of no context.
+	stop := context.AfterFunc(inner, func() { response.Body.Close() })
+	defer stop()
+	group.Go(func() error { return s.read(inner, records) })
+	group.Go(func() error { return s.makeCalls(inner, s.calls) })
+	for _, queue := range s.acks {
+		group.Go(func() error { return s.makeCalls(inner, queue) })
+	}
+	group.Go(func() error { return s.tellOwn(inner) })
+	group.Go(func() error { return s.askAgain(inner) })
+	return group.Wait()
+}
+
+// tell hands an event of the stream to the core. It reports false when ctx ended first. While the core takes its time,
+// nothing is read; that is no silence of the master.
+func (s *session) tell(ctx context.Context, e scheduler.Event) bool {
+	select {
+	case s.events <- e:
+		return true
+	default:
+	}
+	s.quiet.stop()
+	defer s.quiet.resume()
+	select {
+	case s.events <- e:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// tellOwn hands what the engine itself has to say to the core.
+func (s *session) tellOwn(ctx context.Context) error {
+	for {
+		statuses, err := s.own.take(ctx)
+		if err != nil {
+			return err
+		}
+		for _, status := range statuses {
+			select {
+			case s.events <- scheduler.StatusReceived{Status: status}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
+}
+
+// nextSchedulerEvent reads an event. A stream never ends by itself: io.EOF is an error like the others.
+func nextSchedulerEvent(records *RecordReader) (v1Event, error) {
+	record, err := records.Next()
+	if err != nil {
+		return v1Event{}, fmt.Errorf("the stream of events has ended: %w", err)
+	}
+	return decodeSchedulerEvent(record)
+}
+
+// read passes the stream's events on. One that cannot be read is left out: an update comes again, since nobody
+// acknowledges it.
+func (s *session) read(ctx context.Context, records *RecordReader) error {
+	for {
+		e, err := nextSchedulerEvent(records)
+		if errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError)) {
+			s.options.Logger.Warn("an event of the Mesos master cannot be read", "error", err)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.handle(ctx, e); err != nil {
+			return err
+		}
+	}
+}
+
+// handle acts upon an event.
+func (s *session) handle(ctx context.Context, e v1Event) error {
+	var told scheduler.Event
+	switch e.Type {
+	case schedulerOffers:
+		told = scheduler.OffersReceived{Offers: s.offers.add(e.Offers.Offers, s.region)}
+	case schedulerRescind:
+		offer, rest := s.offers.rescind(e.Rescind.OfferID.Value)
+		if offer == "" {
+			return nil
+		}
+		if len(rest) > 0 {
+			s.calls.put(declineCall(rest, 0))
+		}
+		told = scheduler.OfferRescinded{Offer: offer}
+	case schedulerInverseOffers:
+		s.answerInverse(e.InverseOffers.InverseOffers)
+		return nil
+	case schedulerUpdate:
+		status := e.Update.Status.status()
+		s.unanswered.heard(status.TaskID)
+		told = scheduler.StatusReceived{Status: status}
+	case schedulerFailure:
+		if e.Failure.ExecutorID != nil || e.Failure.AgentID == nil {
+			return nil // of an executor: its tasks' updates say the rest
+		}
+		told = scheduler.AgentLost{Agent: scheduler.AgentID(e.Failure.AgentID.Value)}
+	case schedulerError:
+		return s.refused(e.Error.Message)
+	default:
+		return nil
+	}
+	if !s.tell(ctx, told) {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// answerInverse agrees to give resources back when an agent's maintenance begins: nothing is placed there then, and
+// what runs there is replaced once the agent is gone.
+func (s *session) answerInverse(offers []v1InverseOffer) {
+	ids := make([]string, len(offers))
+	for n, o := range offers {
+		ids[n] = o.ID.Value
+		s.options.Logger.Info("maintenance is planned", "agent", o.AgentID.text())
+	}
+	if len(ids) > 0 {
+		s.calls.put(acceptInverseCall(ids))
+	}
+}
+
+// refused is what an ERROR event means. The texts are those of Mesos's master.cpp.
+func (s *session) refused(message string) error {
+	switch lower := strings.ToLower(message); {
+	case strings.Contains(lower, "failed over"):
+		return ErrFailedOver
+	case strings.Contains(lower, "framework has been removed"), strings.Contains(lower, "completed framework"):
+		return fmt.Errorf("%w (%q)", scheduler.ErrFrameworkRemoved, message)
+	}
+	return fmt.Errorf("the master refuses the framework: %q", message)
+}
+
+// accept launches tasks on an offer. Those that cannot be launched are answered for.
+func (s *session) accept(id scheduler.OfferID, tasks []scheduler.TaskInfo) {
+	held := s.offers.remove(id)
+	if held == nil {
+		s.say(tasks, scheduler.TaskDropped, "REASON_INVALID_OFFERS", "the offer is no longer valid")
+		return
+	}
+	infos := make([]v1TaskInfo, 0, len(tasks))
+	for n := range tasks {
+		resources, err := held.take(&tasks[n])
+		if err != nil {
+			s.say(tasks[n:n+1], scheduler.TaskError, "REASON_TASK_INVALID", err.Error())
+			continue
+		}
+		infos = append(infos, taskInfo(&tasks[n], resources))
+	}
+	s.calls.put(acceptCall(held.ids, infos))
+}
+
+// say tells statuses that no master tells. Callers may be the one who receives them, so it does not wait.
+func (s *session) say(tasks []scheduler.TaskInfo, state scheduler.TaskState, reason, message string) {
+	for _, t := range tasks {
+		s.own.put(scheduler.TaskStatus{TaskID: t.ID, AgentID: t.AgentID, State: state, Timestamp: time.Now(), Reason: reason,
+			Message: message})
+	}
+}
+
+// acknowledgements is the queue for the acknowledgements of a task, in their order.
+func (s *session) acknowledgements(task scheduler.TaskID) *queue[v1Call] {
+	return s.acks[maphash.String(s.seed, string(task))%acknowledgers]
+}
