@@ -153,8 +153,8 @@ func (r *rig) offerSaying(why string) {
 func TestDockerHangs(t *testing.T) {
 	d := ownDaemon(t)
 	r := newContainerRig(t, d, Options{})
-	r.engine.dockerInterval = 50 * time.Millisecond
 	r.stop()
+	r.engine.dockerInterval = 50 * time.Millisecond
 	r = start(t, r.engine)
 	r.launch(forever("running"))
 	r.status("running", scheduler.TaskRunning)
@@ -199,8 +199,8 @@ func TestDockerRestarts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := ownDaemon(t)
 			r := newContainerRig(t, d, Options{})
-			r.engine.dockerInterval = 50 * time.Millisecond
 			r.stop()
+			r.engine.dockerInterval = 50 * time.Millisecond
 			r = start(t, r.engine)
 			r.launch(forever("a"))
 			r.status("a", scheduler.TaskRunning)

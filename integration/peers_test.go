@@ -1,0 +1,220 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"rollcall/integration/mesosmaster"
+)
+
+// peers are several rollcalls with a shared state.
+type peers struct {
+	t   *testing.T
+	all []*daemon
+}
+
+// leader waits until one of them leads, as each of some of them sees it.
+func (p *peers) leader(seenBy ...*daemon) *daemon {
+	p.t.Helper()
+	var found *daemon
+	eventually(p.t, "all agree who leads", func() bool {
+		found = nil
+		seen := map[string]bool{}
+		for _, d := range seenBy {
+			status, _, body := d.request(http.MethodGet, "/v2/leader", "")
+			if status != http.StatusOK {
+				return false
+			}
+			seen[string(body)] = true
+		}
+		for _, d := range p.all {
+			for body := range seen {
+				if strings.Contains(body, `"`+strings.TrimPrefix(d.api, "http://")+`"`) {
+					found = d
+				}
+			}
+		}
+		return len(seen) == 1 && found != nil && slices.Contains(seenBy, found)
+	})
+	return found
+}
+
+// others are all but some.
+func (p *peers) others(but ...*daemon) []*daemon {
+	return slices.DeleteFunc(slices.Clone(p.all), func(d *daemon) bool { return slices.Contains(but, d) })
+}
+
+// watcher asks a DNS server for a name again and again. Each answer has to have as many addresses as it should.
+type watcher struct {
+	wrong []string
+	asked int
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+}
+
+func watch(server, name string, want int) *watcher {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := &watcher{stop: cancel}
+	w.done.Go(func() {
+		client := &dns.Client{Timeout: 5 * time.Second}
+		for ctx.Err() == nil {
+			m, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), server)
+			if ctx.Err() != nil {
+				return
+			}
+			w.asked++
+			if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer) != want {
+				w.wrong = append(w.wrong, fmt.Sprintf("%v %v", err, m))
+			}
+		}
+	})
+	return w
+}
+
+// end stops watching, and fails the test for answers that were wrong.
+func (w *watcher) end(t *testing.T, what string) {
+	t.Helper()
+	w.stop()
+	w.done.Wait()
+	if len(w.wrong) > 0 {
+		t.Errorf("%s: %d of %d answers were wrong, such as %s", what, len(w.wrong), w.asked, w.wrong[0])
+	}
+	if w.asked == 0 {
+		t.Errorf("%s: DNS was never asked", what)
+	}
+}
+
+// Three rollcalls, ZooKeeper and Mesos, and what becomes of leaders: whatever happens, no task is touched, no survivor's
+// DNS misses an address, and at most one of them acts.
+func TestPeers(t *testing.T) {
+	z := startZooKeeper(t)
+	c := newStandIn(t, mesosmaster.Options{})
+	book := filepath.Join(t.TempDir(), "ledger")
+	p := &peers{t: t}
+	for range 3 {
+		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
+		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+		p.all = append(p.all, start(t, conf))
+	}
+	leader := p.leader(p.all...)
+	follower := p.others(leader)[0]
+
+	// A follower has the leader answer.
+	app := strings.TrimSuffix(ledgerApp("/a", book, 3), "}") + `, "constraints": [["hostname", "UNIQUE"]]}`
+	follower.must(http.StatusCreated, http.MethodPost, "/v2/apps", app)
+	follower.running("/a", 3)
+	follower.eventually("the deployment ends", func() bool { return follower.deployments() == 0 })
+	before, pids := taskIDs(leader.tasks("/a")), c.PIDs()
+	if diff := cmp.Diff(before, taskIDs(follower.tasks("/a"))); diff != "" {
+		t.Errorf("tasks by the leader and by a follower:\n%s", diff)
+	}
+	if status, header, _ := follower.request(http.MethodGet, "/v2/apps/absent", ""); status != http.StatusNotFound ||
+		header.Get("X-Marathon-Leader") != leader.api {
+		t.Errorf("%d by %s, want 404 by %s", status, header.Get("X-Marathon-Leader"), leader.api)
+	}
+	names := func(d *daemon) []string { return slices.Sorted(slices.Values(d.addresses("a.marathon.mesos"))) }
+	want := names(leader)
+	for _, d := range p.all {
+		d.eventually("it has the names", func() bool { return slices.Equal(names(d), want) })
+		host, _, err := net.SplitHostPort(strings.TrimPrefix(leader.api, "http://"))
+		if got := d.addresses("marathon.mesos"); err != nil || !slices.Equal(got, []string{host}) {
+			t.Errorf("marathon.mesos is %v, want %s", got, host)
+		}
+	}
+	// same checks that nothing was touched.
+	same := func(what string, by *daemon) {
+		t.Helper()
+		if diff := cmp.Diff(before, taskIDs(by.tasks("/a"))); diff != "" {
+			t.Errorf("%s: tasks (-before +after):\n%s", what, diff)
+		}
+		now := c.PIDs()
+		maps.DeleteFunc(now, func(id string, _ int) bool { return pids[id] == 0 })
+		if diff := cmp.Diff(pids, now); diff != "" {
+			t.Errorf("%s: processes (-before +after):\n%s", what, diff)
+		}
+		if started, _ := ledger(t, book); len(started) != 3 {
+			t.Errorf("%s: started were %v", what, started)
+		}
+	}
+
+	t.Run("the leader steps down", func(t *testing.T) {
+		w := watch(follower.dns, "a.marathon.mesos", 3)
+		follower.must(http.StatusOK, http.MethodDelete, "/v2/leader", "")
+		old := leader
+		follower.eventually("another leads", func() bool { leader = p.leader(p.all...); return leader != old })
+		w.end(t, "meanwhile")
+		same("after it stepped down", leader)
+	})
+
+	t.Run("the leader is paused", func(t *testing.T) {
+		old := leader
+		survivors := p.others(old)
+		w := watch(survivors[0].dns, "a.marathon.mesos", 3)
+		if err := old.process.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		leader = p.leader(survivors...)
+		leader.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/b", "cmd": "exec sleep 100000", "cpus": 0.01, "mem": 16}`)
+		leader.running("/b", 1)
+		if err := old.process.Process.Signal(syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		leader = p.leader(p.all...)
+		if leader == old {
+			t.Error("the paused leader leads again, although another was elected")
+		}
+		old.eventually("it follows", func() bool { return strings.Contains(old.output(), "another rollcall leads") })
+		w.end(t, "meanwhile")
+		same("after the pause", old)
+	})
+
+	t.Run("ZooKeeper is away", func(t *testing.T) {
+		var watchers []*watcher
+		for _, d := range p.all {
+			watchers = append(watchers, watch(d.dns, "a.marathon.mesos", 3))
+		}
+		z.kill()
+		leader.eventually("the leader has given up", func() bool { return strings.Contains(leader.output(), "leads no longer") })
+		status, _, body := leader.request(http.MethodPut, "/v2/apps/a", `{"instances": 5}`)
+		if status != http.StatusBadGateway {
+			t.Errorf("a change without ZooKeeper: %d %s", status, body)
+		}
+		z.start()
+		leader = p.leader(p.all...)
+		for _, w := range watchers {
+			w.end(t, "meanwhile")
+		}
+		same("after ZooKeeper came back", leader)
+	})
+
+	t.Run("all are upgraded", func(t *testing.T) {
+		for _, d := range slices.Clone(p.all) {
+			other := p.others(d)[0]
+			w := watch(other.dns, "a.marathon.mesos", 3)
+			if err := d.process.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			<-d.exited
+			p.leader(p.others(d)...)
+			d.run()
+			leader = p.leader(p.all...)
+			d.eventually("it has the names", func() bool { return len(names(d)) == 3 })
+			w.end(t, "meanwhile")
+			same("after an upgrade", leader)
+		}
+	})
+}
