@@ -170,13 +170,13 @@ type link struct {
 	deaf *atomic.Bool
 }
 
-func newLink(t testing.TB, to string) *link {
+func newLink(t testing.TB, to string, deaf *atomic.Bool) *link {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{listener: l, to: to, conns: map[net.Conn]bool{}, deaf: new(atomic.Bool)}
+	k := &link{listener: l, to: to, conns: map[net.Conn]bool{}, deaf: deaf}
 	go k.serve()
 	t.Cleanup(func() {
 		l.Close()
