@@ -19,7 +19,7 @@ func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(configured, newLogger(stderr, c.Verbosity))
+	s, err := newServer(configured, newLogging(c.Verbosity).logger(stderr))
 	if err != nil {
 		return err
 	}
