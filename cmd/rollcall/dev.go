@@ -74,6 +74,7 @@ var welcomeText = template.Must(template.New("welcome").Parse(`
 rollcall runs on this machine, on loopback addresses only. Stop it with Ctrl-C; its tasks go on and are found again.
 
   Marathon API        {{.API}}
+  web page            {{.API}}/ui/
   DNS                 {{.DNS}} (UDP and TCP), domain {{.Domain}}
   Mesos-DNS HTTP API  {{.HTTP}}
   agents              {{.Agents}}
