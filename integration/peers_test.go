@@ -97,15 +97,20 @@ func (w *watcher) end(t *testing.T, what string) {
 	}
 }
 
-// Three rollcalls, ZooKeeper and Mesos, and what becomes of leaders: whatever happens, no task is touched, no survivor's
+// Three rollcalls, three ZooKeepers and Mesos, and what becomes of leaders: whatever happens, no task is touched, no survivor's
 // DNS misses an address, and at most one of them acts.
 func TestPeers(t *testing.T) {
 	z := startZooKeeper(t)
-	c := newStandIn(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{Recovery: 300 * time.Millisecond})
+	first, second := c.Leader(), c.master(t, "127.0.0.12")
+	session, standby := registerMaster(t, z, first), registerMaster(t, z, second)
+	defer standby.Close()
 	book := filepath.Join(t.TempDir(), "ledger")
 	p := &peers{t: t}
 	for range 3 {
-		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+		conf := newMesosConfig(t.TempDir())
+		delete(conf, "masters")
+		conf["zk"] = z.url()
 		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
 		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
 		p.all = append(p.all, start(t, conf))
@@ -180,6 +185,31 @@ func TestPeers(t *testing.T) {
 		old.eventually("it follows", func() bool { return strings.Contains(old.output(), "another rollcall leads") })
 		w.end(t, "meanwhile")
 		same("after the pause", old)
+	})
+
+	t.Run("the leading master dies, and the leader with it", func(t *testing.T) {
+		old := leader
+		survivors := p.others(old)
+		var watchers []*watcher
+		for _, d := range survivors {
+			watchers = append(watchers, watch(d.dns, "a.marathon.mesos", 3))
+		}
+		first.Kill()
+		old.kill()
+		c.Elect(second)
+		session.Close()
+		leader = p.leader(survivors...)
+		for _, w := range watchers {
+			w.end(t, "meanwhile")
+		}
+		third := c.master(t, "127.0.0.13")
+		defer registerMaster(t, z, third).Close()
+		survivors[0].must(http.StatusOK, http.MethodPut, "/v2/apps/b", `{"instances": 3}`)
+		survivors[1].running("/b", 3)
+		same("under the next master and the next leader", leader)
+		old.run()
+		old.eventually("it has the names", func() bool { return len(names(old)) == 3 })
+		leader = p.leader(p.all...)
 	})
 
 	t.Run("ZooKeeper is away", func(t *testing.T) {
