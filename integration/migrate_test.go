@@ -150,3 +150,38 @@ func TestMigrateAdoptsTasks(t *testing.T) {
 	d.must(http.StatusOK, http.MethodDelete, "/v2/groups?force=true", "")
 	d.eventually("all tasks have ended", func() bool { return len(c.PIDs()) == 0 })
 }
+
+// Rollcalls that share their state in ZooKeeper adopt as one that has it to itself, but not while any of them runs.
+func TestMigrateAdoptsIntoZooKeeper(t *testing.T) {
+	z := startZooKeeper(t)
+	c := newStandIn(t, mesosmaster.Options{})
+	old := startOnMesos(t, c)
+	old.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 2}`)
+	before := taskIDs(old.running("/a", 2))
+	old.eventually("the deployment ends", func() bool { return old.deployments() == 0 })
+	pids := c.PIDs()
+	conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+	conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
+	conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+	d := &daemon{t: t, dir: filepath.Dir(conf["scheduler"].(map[string]any)["dataDir"].(string))}
+	d.write(conf)
+	t.Cleanup(d.cleanUp)
+	migrate(t, 0, "-from", old.api, "-adopt", "-config", d.configPath())
+	backup := filepath.Join(t.TempDir(), "marathon.json")
+	migrate(t, 0, "-from", old.api, "-save", backup)
+	old.kill()
+	d.run()
+	d.eventually("it leads", func() bool {
+		status, _, _ := d.request(http.MethodGet, "/v2/apps/a", "")
+		return status == http.StatusOK
+	})
+	after := taskIDs(d.running("/a", 2))
+	slices.Sort(before)
+	slices.Sort(after)
+	if !slices.Equal(before, after) || !maps.Equal(pids, c.PIDs()) {
+		t.Errorf("tasks were %v, %v and are %v, %v", before, pids, after, c.PIDs())
+	}
+	if _, errs := migrate(t, 1, "-from-file", backup, "-adopt", "-config", d.configPath()); !strings.Contains(errs, "uses the state in ZooKeeper") {
+		t.Errorf("beside a rollcall that runs it says %q", errs)
+	}
+}

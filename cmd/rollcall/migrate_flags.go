@@ -40,7 +40,8 @@ What cannot be brought over is listed, and why.
   -partial         with -to: bring over what can be
   -suspended       with -to: no app starts anything, all have 0 instances
 
-Exit codes: 0 brought over (or with -dry-run: all could be), 1 it cannot be, or not all of it, 2 wrong arguments.
+Exit codes: 0 brought over (or with -dry-run: all could be), 1 it cannot be, or not all of it, 2 wrong arguments,
+3 and 4 where Marathon or rollcall answers 404 or 409.
 `
 
 // parseMigrate reads the arguments of rollcall migrate, whose flags may also stand before what is migrated from.
