@@ -82,6 +82,70 @@ func TestAdopt(t *testing.T) {
 	}
 }
 
+func TestInstanceIDOf(t *testing.T) {
+	const uuid = "3e6fb1a0-0000-11ea-8d77-0242ac110002"
+	for task, want := range map[TaskID]InstanceID{
+		"a_b.instance-x._app.1":                    "a_b.instance-x",
+		"a_b." + uuid:                              "a_b.instance-" + uuid,
+		"a_b.c." + uuid:                            "a_b.c.instance-" + uuid,
+		"a_b.instance-" + uuid:                     "a_b.instance-" + uuid,
+		"a_b.instance-" + uuid + ".12":             "a_b.instance-" + uuid,
+		"a_b.instance-" + uuid + ".012":            "",
+		"a_b." + uuid + ".12":                      "",
+		"a_b.instance-" + uuid + ".main":           "",
+		"a_b.marathon-" + uuid:                     "",
+		"a_b.3e6fb1a0-0000-11ea-8d77-0242x":        "",
+		"a_b.3e6fb1a0-0000-11ea-8d77-0242ac11000g": "",
+		TaskID(uuid):                               "",
+		TaskID("." + uuid):                         "",
+		"instance-" + uuid:                         "",
+		"":                                         "",
+		"12":                                       "",
+	} {
+		if got := InstanceIDOf(task); got != want {
+			t.Errorf("InstanceIDOf(%s) = %q, want %q", task, got, want)
+		}
+	}
+}
+
+// A task whose id an older Marathon gave keeps it for as long as it runs; the one that follows it has one of ours.
+func TestAdoptOlderTask(t *testing.T) {
+	const old, uuid = TaskID("a.3e6fb1a0-0000-11ea-8d77-0242ac110002"), "3e6fb1a0-0000-11ea-8d77-0242ac110002"
+	now := time.UnixMilli(1_600_000_000_000)
+	records, err := Adopt(DefaultLimits(), Adoption{FrameworkID: "f-0001",
+		Change: func(d *Draft) error {
+			d.PutApp(&App{ID: "/a", Cmd: "x", CPUs: 0.1, Mem: 16, Instances: 1, BackoffFactor: 1})
+			return nil
+		},
+		Instances: func(func(PathID) *App) ([]*Instance, error) {
+			return []*Instance{{ID: "a.instance-" + uuid, AppID: "/a", Condition: Running, Incarnation: 1, Adopted: old, AgentID: "S0", Ready: true}}, nil
+		}}, now, [32]byte{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state, err := LoadState(t.Context(), recordStore(records))
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := NewCore(DefaultLimits(), state, [32]byte{1})
+	e := core.Step(now, Registered{FrameworkID: "f-0001"},
+		StatusReceived{Status: TaskStatus{TaskID: old, AgentID: "S0", State: TaskRunning, Timestamp: now}})
+	for _, c := range e.Calls {
+		if k, ok := c.(killCall); ok {
+			t.Errorf("killed: %v", k)
+		}
+	}
+	e = core.Step(now, StatusReceived{Status: TaskStatus{TaskID: old, AgentID: "S0", State: TaskKilled, Timestamp: now}})
+	if i := e.State.Instance("a.instance-" + uuid); i == nil || i.Condition != Scheduled || i.Adopted != "" {
+		t.Fatalf("after its end the instance is %+v", i)
+	}
+	e = core.Step(now, OffersReceived{Offers: []Offer{{ID: "o", AgentID: "S0", Hostname: "h",
+		Resources: Resources{CPUs: 4, Mem: 1024}}}})
+	if i := e.State.Instance("a.instance-" + uuid); i.TaskID() != "a.instance-"+uuid+"._app.2" {
+		t.Errorf("the next task is %s (%s)", i.TaskID(), i.Condition)
+	}
+}
+
 func TestAdoptRefuses(t *testing.T) {
 	for _, c := range []struct {
 		instance Instance

@@ -42,7 +42,7 @@ func (d *Dump) Instances(ctx context.Context, app func(scheduler.PathID) *schedu
 	next := map[scheduler.PathID]int{}
 	known := map[string]netip.Addr{}
 	for _, task := range tasks {
-		if task.SlaveID == "" && task.State == string(scheduler.TaskStaging) {
+		if task.SlaveID == "" && task.state() == scheduler.TaskStaging {
 			continue // it waits for an offer
 		}
 		i, err := task.instance(app, changed)
@@ -65,19 +65,29 @@ var conditions = map[scheduler.TaskState]scheduler.Condition{
 	scheduler.TaskRunning: scheduler.Running, scheduler.TaskUnreachable: scheduler.Unreachable,
 }
 
+// state is the task's state, which the oldest Marathons tell by whether it has started.
+func (task *Task) state() scheduler.TaskState {
+	switch {
+	case task.State != "":
+		return scheduler.TaskState(task.State)
+	case task.StartedAt != "":
+		return scheduler.TaskRunning
+	}
+	return scheduler.TaskStaging
+}
+
 func (task *Task) instance(find func(scheduler.PathID) *scheduler.App, changed map[string]string) (*scheduler.Instance, error) {
 	app := find(scheduler.PathID(task.AppID))
 	if app == nil {
 		return nil, errors.New("its app is not among the apps")
 	}
-	condition, ok := conditions[scheduler.TaskState(task.State)]
+	condition, ok := conditions[task.state()]
 	if !ok {
 		return nil, fmt.Errorf("it is %s: wait until it has ended", task.State)
 	}
 	i := &scheduler.Instance{AppID: app.ID, Condition: condition, Ready: true, AgentID: scheduler.AgentID(task.SlaveID),
 		Hostname: task.Host, Region: task.Region, Zone: task.Zone}
-	var err error
-	if i.ID, i.Incarnation, err = task.instanceID(app.ID); err != nil {
+	if err := task.identify(i, app.ID); err != nil {
 		return nil, err
 	}
 	if task.SlaveID == "" {
@@ -86,6 +96,7 @@ func (task *Task) instance(find func(scheduler.PathID) *scheduler.App, changed m
 	if err := task.isPresent(changed[task.AppID]); err != nil {
 		return nil, err
 	}
+	var err error
 	if i.HostPorts, err = task.hostPorts(app); err != nil {
 		return nil, err
 	}
@@ -103,17 +114,22 @@ func (task *Task) instance(find func(scheduler.PathID) *scheduler.App, changed m
 	return i, err
 }
 
-// instanceID takes a task's id apart: a_b.instance-UUID._app.N. The other forms, of Marathons before 1.9, are not those
-// of tasks that rollcall starts.
-func (task *Task) instanceID(app scheduler.PathID) (scheduler.InstanceID, int, error) {
-	id := scheduler.InstanceIDOf(scheduler.TaskID(task.ID))
-	incarnation, err := strconv.Atoi(strings.TrimPrefix(task.ID, string(id)+"._app."))
-	if err != nil || incarnation < 1 || !strings.HasPrefix(string(id), app.Safe()+".instance-") ||
-		id.TaskID(incarnation) != scheduler.TaskID(task.ID) {
-		return "", 0, fmt.Errorf("its id is not of the form %s.instance-UUID._app.N, which is that of newer Marathons: "+
-			"restart the app with one of these first", app.Safe())
+// identify gives an instance its id by that of its task, and keeps the task's where rollcall would give it another.
+func (task *Task) identify(i *scheduler.Instance, app scheduler.PathID) error {
+	id := scheduler.TaskID(task.ID)
+	i.ID, i.Incarnation = scheduler.InstanceIDOf(id), 1
+	if !strings.HasPrefix(string(i.ID), app.Safe()+".instance-") {
+		return fmt.Errorf("its id is of no form that Marathon gives the tasks of an app: %s.UUID, or with instance-UUID", app.Safe())
 	}
-	return id, incarnation, nil
+	if number, ok := strings.CutPrefix(task.ID, string(i.ID)+"._app."); ok {
+		if n, err := strconv.Atoi(number); err == nil && n > 0 {
+			i.Incarnation = n
+		}
+	}
+	if i.TaskID() != id {
+		i.Adopted = id
+	}
+	return nil
 }
 
 // isPresent refuses a task of a definition that is not the app's any more.

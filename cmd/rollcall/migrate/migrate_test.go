@@ -157,12 +157,13 @@ func TestInstances(t *testing.T) {
 		want string // of the error
 	}{
 		"good":              {good, ""},
-		"old id":            {with(func(t *Task) { t.ID = "shop_web." + uuid }), "not of the form"},
-		"old instance id":   {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + ".1" }), "not of the form"},
-		"of a pod":          {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + ".main" }), "not of the form"},
-		"of another app":    {with(func(t *Task) { t.ID = "web.instance-" + uuid + "._app.1" }), "not of the form"},
-		"odd number":        {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + "._app.01" }), "not of the form"},
-		"no number":         {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + "._app.0" }), "not of the form"},
+		"old id":            {with(func(t *Task) { t.ID = "shop_web." + uuid }), ""},
+		"old instance id":   {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + ".1" }), ""},
+		"of a pod":          {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + ".main" }), "of no form"},
+		"of another app":    {with(func(t *Task) { t.ID = "web.instance-" + uuid + "._app.1" }), "of no form"},
+		"odd number":        {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + "._app.01" }), ""},
+		"no number":         {with(func(t *Task) { t.ID = "shop_web.instance-" + uuid + "._app.0" }), ""},
+		"no state":          {with(func(t *Task) { t.State, t.StartedAt = "", "2020-01-02T00:00:01.000Z" }), ""},
 		"unknown app":       {with(func(t *Task) { t.AppID = "/gone" }), "not among the apps"},
 		"ending":            {with(func(t *Task) { t.State = "TASK_KILLING" }), "wait until it has ended"},
 		"no agent":          {with(func(t *Task) { t.SlaveID = "" }), "on which agent"},
@@ -190,6 +191,10 @@ func TestInstances(t *testing.T) {
 			map[string]string{"/shop/web": "2020-01-01T00:00:00.000Z"}, lookup)
 		if text := errorText(err); !strings.Contains(text, c.want) || c.want == "" && text != "" {
 			t.Errorf("%s: %q, want %q", name, text, c.want)
+		}
+		if c.want == "" && (len(got) != 1 || got[0].TaskID() != scheduler.TaskID(c.task.ID) || got[0].Condition != scheduler.Running ||
+			scheduler.InstanceIDOf(got[0].TaskID()) != got[0].ID) {
+			t.Errorf("%s: the instance is %+v", name, got[0])
 		}
 		switch {
 		case name == "good" && (got[0].Incarnation != 3 || got[0].TaskID() != scheduler.TaskID(good.ID) || !slices.Equal(got[0].HostPorts, good.Ports)):
