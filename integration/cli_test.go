@@ -47,3 +47,38 @@ func TestCommandLine(t *testing.T) {
 		}
 	}
 }
+
+// Commands say who asks: by the environment, or by a profile.
+func TestCommandLineUser(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	c := newConfig(dir)
+	c["scheduler"].(map[string]any)["auth"] = map[string]any{"usersFile": write("users.json",
+		`{"users": [{"name": "ops", "password": "correct horse", "roles": [{"role": "admin", "path": "/"}]}]}`)}
+	d := start(t, c)
+	profiles := write("profiles.json", `{"default": "here", "profiles": {"here": {"url": "`+d.api+`", "user": "ops", "passwordFile": "password"}}}`)
+	write("password", "correct horse\n")
+	for _, tt := range []struct {
+		name        string
+		environment []string
+		code        int
+	}{
+		{"nobody", []string{"ROLLCALL_URL=" + d.api}, 1},
+		{"a wrong password", []string{"ROLLCALL_URL=" + d.api, "ROLLCALL_USER=ops", "ROLLCALL_PASSWORD=battery"}, 1},
+		{"by the environment", []string{"ROLLCALL_URL=" + d.api, "ROLLCALL_USER=ops", "ROLLCALL_PASSWORD=correct horse"}, 0},
+		{"by a profile", []string{"ROLLCALL_PROFILES=" + profiles}, 0},
+	} {
+		command := exec.CommandContext(t.Context(), binary, "app", "list")
+		command.Env = tt.environment
+		out, err := command.CombinedOutput()
+		if code := command.ProcessState.ExitCode(); code != tt.code || code != 0 && !strings.Contains(string(out), "ROLLCALL_TOKEN") {
+			t.Errorf("%s: %v\n%s", tt.name, err, out)
+		}
+	}
+}

@@ -123,3 +123,31 @@ func httpGet(t testing.TB, url string) (status int, body []byte) {
 	}
 	return response.StatusCode, body
 }
+
+// The log changes its form and level at once. Profiles are for this machine.
+func TestReloadLog(t *testing.T) {
+	base := newConfig(t.TempDir())
+	d := start(t, base)
+	d.hangUp(base.with(config{"log": map[string]any{"format": "json", "level": "debug"}}), `"took_effect":"log"`)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "a", "cmd": "exec sleep 3600", "cpus": 0.1, "mem": 16}`)
+	d.eventually("debugging is told as JSON", func() bool { return strings.Contains(d.output(), `"level":"DEBUG"`) })
+	d.hangUp(base, "took_effect=log")
+	if profile := d.must(http.StatusOK, http.MethodGet, "/debug/pprof/goroutine?debug=1", ""); !strings.Contains(string(profile), "goroutine profile") {
+		t.Errorf("the profile is %.100s", profile)
+	}
+	for _, base := range []string{d.api, d.http} {
+		request, err := http.NewRequest(http.MethodGet, base+"/debug/pprof/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = "rollcall.example"
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusForbidden {
+			t.Errorf("%s gives profiles to another host's page, with status %d", base, response.StatusCode)
+		}
+	}
+}

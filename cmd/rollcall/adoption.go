@@ -104,7 +104,7 @@ func (s *schedulerConfig) begin(ctx context.Context, records []scheduler.Record,
 	if err := os.MkdirAll(s.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
-	b, err := store.OpenBolt(filepath.Join(s.DataDir, "state.db"), store.BoltOptions{Logger: newLogger(stderr, 0)})
+	b, err := store.OpenBolt(filepath.Join(s.DataDir, "state.db"), store.BoltOptions{Logger: newLogging(0).logger(stderr)})
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func (s *schedulerConfig) beginShared(ctx context.Context, records []scheduler.R
 	defer end(nil)
 	first := &firstTerm{self: store.Member{ID: rand.Text()}, records: records, end: end}
 	election := store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: s.ZKSessionTimeout, Self: first.self,
-		Logger: newLogger(stderr, 0)})
+		Logger: newLogging(0).logger(stderr)})
 	if err := election.Run(ctx, first); err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type config struct {
 	Encryption encryptionConfig
 	Transfer   transferConfig
 	Limits     limitsConfig
+	Log        logConfig
 	Forward    forwardConfig
 	HTTP       httpConfig
 	Mesos      mesosConfig
@@ -262,6 +263,7 @@ func devConfig(dev devOptions) (config, error) {
 	forward.apply(&c.Forward)
 	c.Answers = defaultAnswers()
 	c.Limits = defaultLimits()
+	c.Log = defaultLog()
 	c.Encryption = defaultEncryption()
 
 	s := defaultScheduler()
@@ -320,12 +322,12 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 	o := defaultMesosDNSOptions()
 	forward, answers := defaultForwardOptions(), defaultAnswers()
-	limits := defaultLimits()
+	limits, log := defaultLimits(), defaultLog()
 	encryption := defaultEncryption()
 	var transfer transferConfig
 	var scheduler *schedulerConfig
 	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
-		extensionFields(&encryption, &transfer, &limits, &scheduler)))
+		extensionFields(&encryption, &transfer, &limits, &log, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -337,6 +339,7 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Answers = answers
 	c.Transfer = transfer
 	c.Limits = limits
+	c.Log = log
 	c.Encryption = encryption
 	c.Scheduler = scheduler
 	if transfer.isOn() && c.serialFile() == "" {
@@ -349,12 +352,13 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
 func extensionFields(
-	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, scheduler **schedulerConfig,
+	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, log *logConfig, scheduler **schedulerConfig,
 ) []field {
 	return []field{
 		{name: "encryption", once: true, set: encryption.read},
 		{name: "transfer", once: true, set: transfer.read},
 		{name: "limits", once: true, set: limits.read},
+		{name: "log", once: true, set: log.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

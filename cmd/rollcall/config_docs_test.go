@@ -25,18 +25,20 @@ func knownFields() map[string][]field {
 		encryption encryptionConfig
 		transfer   transferConfig
 		limits     limitsConfig
+		log        logConfig
 		scheduler  schedulerConfig
 		sp         *schedulerConfig
 		agents     node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &log, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"encryption":             encryption.fields(),
 		"transfer":               transfer.fields(),
 		"transfer.secondaries":   (&secondaryConfig{}).fields(),
 		"transfer.keys":          (&keyConfig{}).fields(),
 		"limits":                 limits.fields(),
+		"log":                    log.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.auth":         scheduler.API.Auth.fields(),

@@ -86,7 +86,7 @@ func TestDefaults(t *testing.T) {
 			SOA: soaConfig{MName: "ns1.mesos.", RName: "root.ns1.mesos.", Refresh: 60, Retry: 600, Expire: 86400},
 		},
 		DNS:     dnsConfig{On: true, Listener: netip.IPv4Unspecified(), Port: 53, RecursionAvailable: true, TruncateBit: true},
-		Answers: defaultAnswers(), Encryption: defaultEncryption(), Limits: defaultLimits(),
+		Answers: defaultAnswers(), Encryption: defaultEncryption(), Limits: defaultLimits(), Log: defaultLog(),
 		Forward: forwardConfig{
 			On: true, Resolvers: []netip.AddrPort{netip.MustParseAddrPort("8.8.8.8:53")}, Timeout: 5 * time.Second,
 			CacheSize: 10_000, MaxStale: 24 * time.Hour, Prefetch: true, From: resolver.DefaultLocalNetworks(),

@@ -19,7 +19,7 @@ func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(configured, newLogger(stderr, c.Verbosity))
+	s, err := newServer(configured, newLogging(c.Verbosity).logger(stderr))
 	if err != nil {
 		return err
 	}
@@ -74,6 +74,7 @@ var welcomeText = template.Must(template.New("welcome").Parse(`
 rollcall runs on this machine, on loopback addresses only. Stop it with Ctrl-C; its tasks go on and are found again.
 
   Marathon API        {{.API}}
+  web page            {{.API}}/ui/
   DNS                 {{.DNS}} (UDP and TCP), domain {{.Domain}}
   Mesos-DNS HTTP API  {{.HTTP}}
   agents              {{.Agents}}

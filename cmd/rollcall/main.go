@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -94,18 +93,12 @@ func serve(ctx context.Context, c command, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(configured, newLogger(stderr, c.Verbosity))
+	l := newLogging(c.Verbosity)
+	l.follow(configured.Log)
+	s, err := newServer(configured, l.logger(stderr))
 	if err != nil {
 		return err
 	}
+	s.logging = l
 	return s.run(ctx, hangups)
-}
-
-// newLogger returns the program's log. At verbosity 0 it tells what an operator has to know, above that everything.
-func newLogger(w io.Writer, verbosity int) *slog.Logger {
-	level := slog.LevelInfo
-	if verbosity > 0 {
-		level = slog.LevelDebug
-	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

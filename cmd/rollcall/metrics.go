@@ -14,6 +14,7 @@ import (
 type schedulerCollector struct {
 	state                                           func() *scheduler.State
 	apps, instances, deployments, agents, connected *prometheus.Desc
+	waiting, unhealthy                              *prometheus.Desc
 	breakers                                        *prometheus.Desc
 }
 
@@ -30,6 +31,8 @@ func newSchedulerCollector(state func() *scheduler.State) *schedulerCollector {
 		deployments: desc("deployments", "Deployments that are under way."),
 		agents:      desc("agents", "Agents that have made offers."),
 		breakers:    desc("health_breakers_open", "Apps that are not killed for their health because most of them turned unhealthy at once; the cluster as a whole counts as one."),
+		waiting:     desc("instances_waiting", "Instances that wait to be started, for an offer that fits or for a delay to end."),
+		unhealthy:   desc("instances_unhealthy", "Running instances whose health checks fail."),
 		connected:   desc("engine_connected", "1 when the engine may be used, else 0."),
 	}
 }
@@ -61,9 +64,18 @@ func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
 		agents++
 	}
 	instances := map[scheduler.Condition]int{}
+	unhealthy, waiting := 0, 0
 	for i := range s.AllInstances() {
 		instances[i.Condition]++
+		if h := i.Healthy(); i.Condition == scheduler.Running && h != nil && !*h {
+			unhealthy++
+		}
 	}
+	for q := range s.Queue(time.Now()) {
+		waiting += q.Count
+	}
+	gauge(c.waiting, float64(waiting))
+	gauge(c.unhealthy, float64(unhealthy))
 	gauge(c.apps, float64(apps))
 	gauge(c.deployments, float64(deployments))
 	gauge(c.agents, float64(agents))

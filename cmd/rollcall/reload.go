@@ -65,6 +65,9 @@ func (s *server) follow(ctx context.Context, change configChange) error {
 	if s.httpListener != nil {
 		s.setMesosDNS(c)
 	}
+	if s.logging != nil {
+		s.logging.follow(c.Log)
+	}
 	return nil
 }
 

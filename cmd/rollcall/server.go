@@ -29,6 +29,7 @@ type server struct {
 	config     config // at the start
 	inForce    config // since the file was last read again; reload's alone
 	log        *slog.Logger
+	logging    *logging // what log looks like; nil: whoever made it says
 	zone       *records.Zone
 	serial     *serialKeeper
 	collisions *collisions
@@ -255,6 +256,7 @@ func (s *server) apiServer(h http.Handler) *http.Server {
 // serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
 // requests that would go on for ever.
 func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, server *http.Server, closing func()) {
+	server.Handler = withProfiles(server.Handler)
 	server.ReadHeaderTimeout, server.IdleTimeout = 5*time.Second, 30*time.Second
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	serve := server.Serve

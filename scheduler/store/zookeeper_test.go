@@ -74,7 +74,7 @@ func TestElection(t *testing.T) {
 // ZooKeeper is back.
 func TestLeaderCutOff(t *testing.T) {
 	url := zooKeeperURL(t)
-	way := newLink(t, url.Servers[0])
+	way := newLink(t, url.Servers[0], new(atomic.Bool))
 	a := startRollcall(t, urlOf(url.Path, way), "a")
 	first := a.term(t)
 	commit(t, first, put(scheduler.KindApp, "/a", "1"))
@@ -138,9 +138,7 @@ func TestCommitsOverBadLink(t *testing.T) {
 	var ways []*link
 	deaf := new(atomic.Bool)
 	for range 8 {
-		way := newLink(t, url.Servers[0])
-		way.deaf = deaf
-		ways = append(ways, way)
+		ways = append(ways, newLink(t, url.Servers[0], deaf))
 	}
 	a := startRollcall(t, urlOf(url.Path, ways...), "a")
 	term, model := a.term(t), map[string]string{}

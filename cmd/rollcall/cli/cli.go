@@ -50,7 +50,7 @@ type verb struct {
 type action func(ctx context.Context, s *session, args []string) error
 
 func nouns() []noun {
-	return []noun{appNoun(), groupNoun(), deploymentNoun(), taskNoun(), agentNoun(), dnsNoun()}
+	return []noun{appNoun(), groupNoun(), deploymentNoun(), taskNoun(), agentNoun(), dnsNoun(), debugNoun()}
 }
 
 // Has tells whether a word is the noun of commands of this package.

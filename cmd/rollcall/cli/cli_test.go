@@ -179,7 +179,7 @@ func TestBashCompletion(t *testing.T) {
 	}
 	script := Completion("bash", append([]Usage{{Words: []string{"dev"}, Text: "  -example  x\n"}}, Usages()...))
 	for _, tt := range []struct{ words, want string }{
-		{"rollcall d", "dev deployment dns"},
+		{"rollcall d", "dev deployment dns debug"},
 		{"rollcall dev -", "-example"},
 		{"rollcall app s", "show scale stop"},
 		{"rollcall app scale /w", "/web /worker"},
@@ -215,5 +215,36 @@ func TestJSON(t *testing.T) {
 	}
 	if want := strings.ReplaceAll(answer, " ", ""); compact.String() != want {
 		t.Errorf("%s, want %s", compact.String(), want)
+	}
+}
+
+// A bundle has what can be had, without what may be secret, and says what could not be had.
+func TestBundle(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "b.tar.gz")
+	got := runAgainst(t, map[string][]string{
+		"GET /v2/apps": {`200 {"apps": [{"id": "/a", "cmd": "login hunter2", "args": [], "env": {"PASSWORD": "hunter2"}, "instances": 3}]}`},
+		"GET /metrics": {"200 up 1\n"},
+	}, "", "debug", "bundle", file)
+	if got.code != 0 || got.out != file+"\n" {
+		t.Fatalf("%+v", got)
+	}
+	out, err := exec.Command("tar", "-xzOf", file).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(out)
+	for _, want := range []string{`"cmd": "(hidden)"`, `"env": "(hidden)"`, `"args": []`, `"instances": 3`, "up 1\n", "/v2/queue: nothing there\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the bundle lacks %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "hunter2") {
+		t.Errorf("the bundle tells a secret:\n%s", text)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("others may read it: %v %v", info.Mode(), err)
+	}
+	if again := runAgainst(t, map[string][]string{"GET /metrics": {"200 up 1\n"}}, "", "debug", "bundle", file); again.code != 1 {
+		t.Errorf("a file that is there is overwritten: %+v", again)
 	}
 }

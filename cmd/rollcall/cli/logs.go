@@ -101,7 +101,7 @@ func (s *session) printLogs(ctx context.Context, l logFlags, ids []string) error
 const (
 	logPart   = 64 << 10
 	tailLeast = 16 << 10
-	tailMost  = 1 << 20
+	partMost  = 1 << 20
 )
 
 // printLog copies a task's output.
@@ -141,16 +141,13 @@ func (s *session) printLog(ctx context.Context, l logFlags, task string, w io.Wr
 
 // copyLog prints a file from one offset to another, and returns where it came to.
 func (s *session) copyLog(ctx context.Context, task, file string, at, end int64, w io.Writer) (int64, error) {
+	read := func(offset, length int64) (string, error) { return s.client.FilePart(ctx, task, file, offset, length) }
 	for at < end {
-		length := min(end-at, logPart)
-		data, err := s.client.FilePart(ctx, task, file, at, length)
+		data, length, err := wholeRunes(read, at, end, logPart)
 		if err != nil {
 			return at, err
 		}
 		at += length
-		if at < end {
-			data, at = wholeRunes(data, at)
-		}
 		if _, err := io.WriteString(w, data); err != nil {
 			return at, err
 		}
@@ -158,16 +155,17 @@ func (s *session) copyLog(ctx context.Context, task, file string, at, end int64,
 	return at, nil
 }
 
-// wholeRunes leaves a letter that was cut in two for the next part. Each of its bytes has become U+FFFD.
-func wholeRunes(data string, at int64) (string, int64) {
-	for range utf8.UTFMax - 1 {
-		rest, cut := strings.CutSuffix(data, string(utf8.RuneError))
-		if !cut {
-			break
+// wholeRunes reads about length bytes of what lies between two offsets, and tells how many it were. The part does not
+// end within a letter, as the bytes of a half one come as U+FFFD each: as long as it ends in that, more is read.
+func wholeRunes(read func(offset, length int64) (string, error), at, end, length int64) (string, int64, error) {
+	for more := int64(1); ; more *= 2 {
+		length = min(length, end-at, partMost)
+		data, err := read(at, length)
+		if err != nil || at+length == end || length == partMost || !strings.HasSuffix(data, string(utf8.RuneError)) {
+			return data, length, err
 		}
-		data, at = rest, at-1
+		length += more
 	}
-	return data, at
 }
 
 // tail returns the last lines of a file that has an end, by reading more and more of it.
@@ -178,7 +176,7 @@ func (s *session) tail(ctx context.Context, task string, l logFlags, end int64) 
 		if err != nil {
 			return "", err
 		}
-		if last, all := lastLines(data, l.tail); all || start == 0 || window >= tailMost {
+		if last, all := lastLines(data, l.tail); all || start == 0 || window >= partMost {
 			return last, nil
 		}
 	}

@@ -153,7 +153,11 @@ func (s *session) judge(w waitFlags, d client.Deployed, l look, apps []string) e
 		fmt.Fprintln(s.err, s.note.green(fmt.Sprintf("%s: %d of %d instances run", a.ID, a.Running, a.Instances)))
 	}
 	if w.removing {
-		fmt.Fprintln(s.err, s.note.green(cmp.Or(strings.Join(apps, ", "), "everything")+" is gone"))
+		verb := " is gone"
+		if len(apps) > 1 {
+			verb = " are gone"
+		}
+		fmt.Fprintln(s.err, s.note.green(cmp.Or(strings.Join(apps, ", "), "the group")+verb))
 	}
 	return nil
 }

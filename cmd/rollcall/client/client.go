@@ -101,9 +101,14 @@ func (c *Client) Get(ctx context.Context, path string, query url.Values, into an
 	return c.Do(ctx, http.MethodGet, path, query, nil, into)
 }
 
+// Text returns what a GET is answered with, whatever it is.
+func (c *Client) Text(ctx context.Context, path string, query url.Values) ([]byte, error) {
+	answer, _, err := c.ask(ctx, http.MethodGet, path, query, nil, "*/*")
+	return answer, err
+}
+
 // Do sends a request with a body of JSON, nil: none, and decodes the JSON of the answer, nil: is not looked at. The
-// path is escaped here. Where several servers were named, the next is asked when one cannot be connected to. An answer
-// above 299 is an *Error.
+// path is escaped here. An answer above 299 is an *Error.
 func (c *Client) Do(ctx context.Context, method, path string, query url.Values, body, into any) error {
 	var sent []byte
 	if body != nil {
@@ -112,25 +117,31 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 			return fmt.Errorf("writing the request: %w", err)
 		}
 	}
+	answer, server, err := c.ask(ctx, method, path, query, sent, "application/json")
+	if err != nil || into == nil {
+		return err
+	}
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("%s answers %s %s with what is not the JSON of this API: %w", server, method, path, err)
+	}
+	return nil
+}
+
+// ask sends a request to the servers in turn, until one can be connected to.
+func (c *Client) ask(ctx context.Context, method, path string, query url.Values, sent []byte, accept string) ([]byte, *url.URL, error) {
 	var unreachable []error
 	for _, server := range c.servers {
-		answer, err := c.exchange(ctx, server, method, path, query, sent)
+		answer, err := c.exchange(ctx, server, method, path, query, sent, accept)
 		if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" && ctx.Err() == nil {
 			unreachable = append(unreachable, err)
 			continue
 		}
-		if err != nil || into == nil {
-			return err
-		}
-		if err := json.Unmarshal(answer, into); err != nil {
-			return fmt.Errorf("%s answers %s %s with what is not the JSON of this API: %w", server, method, path, err)
-		}
-		return nil
+		return answer, server, err
 	}
-	return fmt.Errorf("nobody answers at the API's address: %w; -url or ROLLCALL_URL names another", errors.Join(unreachable...))
+	return nil, nil, fmt.Errorf("nobody answers at the API's address: %w; -url or ROLLCALL_URL names another", errors.Join(unreachable...))
 }
 
-func (c *Client) exchange(ctx context.Context, server *url.URL, method, path string, query url.Values, body []byte) ([]byte, error) {
+func (c *Client) exchange(ctx context.Context, server *url.URL, method, path string, query url.Values, body []byte, accept string) ([]byte, error) {
 	target := *server
 	target.Path += path
 	target.RawQuery = query.Encode()
@@ -138,7 +149,7 @@ func (c *Client) exchange(ctx context.Context, server *url.URL, method, path str
 	if err != nil {
 		return nil, fmt.Errorf("making the request: %w", err)
 	}
-	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Accept", accept)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

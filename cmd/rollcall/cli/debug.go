@@ -1,0 +1,136 @@
+package cli
+
+import (
+	"archive/tar"
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+const bundleText = `The file is for whoever is to find out what is wrong: state, queue, deployments, agents, metrics, and, where rollcall
+runs on this machine, Go's profiles. What may be secret is left out: commands, arguments, environments and labels of apps
+are replaced by "(hidden)". Look into it before it is handed on. What cannot be had is noted in the file problems.txt.`
+
+func debugNoun() noun {
+	return noun{"debug", "what helps to find out what is wrong", []verb{
+		{name: "bundle", args: "[FILE]", about: "writes what there is to know of a rollcall to a .tar.gz file, and prints its name",
+			more: bundleText, plain: true, prepare: writeBundle},
+	}}
+}
+
+// bundled are the parts of a bundle.
+var bundled = []struct {
+	file, path string
+	query      url.Values
+}{
+	{"info.json", "/v2/info", nil},
+	{"leader.json", "/v2/leader", nil},
+	{"apps.json", "/v2/apps", url.Values{"embed": {"apps.counts", "apps.tasks", "apps.deployments", "apps.lastTaskFailure"}}},
+	{"queue.json", "/v2/queue", url.Values{"embed": {"lastUnusedOffers"}}},
+	{"deployments.json", "/v2/deployments", nil},
+	{"agents.json", "/rollcall/agents", nil},
+	{"ready.json", "/readyz", nil},
+	{"metrics.txt", "/metrics", nil},
+	{"goroutines.txt", "/debug/pprof/goroutine", url.Values{"debug": {"1"}}},
+	{"heap.pprof", "/debug/pprof/heap", nil},
+}
+
+// hidden are members of apps that may hold secrets.
+var hidden = map[string]bool{"args": true, "cmd": true, "command": true, "credential": true, "env": true, "labels": true, "parameters": true, "uri": true, "value": true}
+
+func writeBundle(*flag.FlagSet) action {
+	return func(ctx context.Context, s *session, args []string) error {
+		now := time.Now()
+		name := "rollcall-" + now.UTC().Format("20060102T150405Z") + ".tar.gz"
+		if len(args) > 0 {
+			name = args[0]
+		}
+		var parts []part
+		var problems bytes.Buffer
+		for _, b := range bundled {
+			data, err := s.client.Text(ctx, b.path, b.query)
+			if err == nil && strings.HasSuffix(b.file, ".json") {
+				data, err = hideSecrets(data)
+			}
+			if err != nil {
+				fmt.Fprintf(&problems, "%s: %v\n", b.path, err)
+				continue
+			}
+			parts = append(parts, part{b.file, data})
+		}
+		if len(parts) == 0 {
+			return fmt.Errorf("there is nothing to write:\n%s", problems.Bytes())
+		}
+		parts = append(parts, part{"problems.txt", problems.Bytes()})
+		// It may tell more than its reader thinks: nobody else is to read it.
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return fmt.Errorf("making the bundle: %w", err)
+		}
+		if err := cmp.Or(packParts(f, parts, now), f.Close()); err != nil {
+			return fmt.Errorf("writing the bundle: %w", err)
+		}
+		return s.lines([]string{name})
+	}
+}
+
+// part is a file of a bundle.
+type part struct {
+	name string
+	data []byte
+}
+
+func packParts(w io.Writer, parts []part, at time.Time) error {
+	packed := gzip.NewWriter(w)
+	archive := tar.NewWriter(packed)
+	for _, p := range parts {
+		if err := archive.WriteHeader(&tar.Header{Name: "rollcall/" + p.name, Mode: 0o600, Size: int64(len(p.data)), ModTime: at}); err != nil {
+			return err
+		}
+		if _, err := archive.Write(p.data); err != nil {
+			return err
+		}
+	}
+	if err := archive.Close(); err != nil {
+		return err
+	}
+	return packed.Close()
+}
+
+// hideSecrets writes JSON anew, indented, without what may be secret.
+func hideSecrets(data []byte) ([]byte, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var v any
+	if err := decoder.Decode(&v); err != nil {
+		return nil, err
+	}
+	return json.MarshalIndent(hide(v), "", "  ")
+}
+
+func hide(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			if hidden[key] && !empty(inner) {
+				v[key] = "(hidden)"
+			} else {
+				v[key] = hide(inner)
+			}
+		}
+	case []any:
+		for n, inner := range v {
+			v[n] = hide(inner)
+		}
+	}
+	return v
+}
