@@ -65,20 +65,30 @@ type watcher struct {
 	done  sync.WaitGroup
 }
 
-func watch(server, name string, want int) *watcher {
+// watchEvery is how often a watcher asks, from one socket: a socket for each question would fill the tables of a
+// machine that keeps track of connections.
+const watchEvery = 2 * time.Millisecond
+
+func watch(t *testing.T, server, name string, want int) *watcher {
+	t.Helper()
+	client := &dns.Client{Timeout: 5 * time.Second}
+	conn, err := client.Dial(server)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &watcher{stop: cancel}
 	w.done.Go(func() {
-		client := &dns.Client{Timeout: 5 * time.Second}
+		defer conn.Close()
+		next := time.NewTicker(watchEvery)
+		defer next.Stop()
 		for ctx.Err() == nil {
-			m, _, err := client.ExchangeContext(ctx, new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), server)
-			if ctx.Err() != nil {
-				return
-			}
+			m, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), conn)
 			w.asked++
 			if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer) != want {
 				w.wrong = append(w.wrong, fmt.Sprintf("%v %v", err, m))
 			}
+			<-next.C
 		}
 	})
 	return w
@@ -97,15 +107,20 @@ func (w *watcher) end(t *testing.T, what string) {
 	}
 }
 
-// Three rollcalls, ZooKeeper and Mesos, and what becomes of leaders: whatever happens, no task is touched, no survivor's
+// Three rollcalls, three ZooKeepers and Mesos, and what becomes of leaders: whatever happens, no task is touched, no survivor's
 // DNS misses an address, and at most one of them acts.
 func TestPeers(t *testing.T) {
 	z := startZooKeeper(t)
-	c := newStandIn(t, mesosmaster.Options{})
+	c := newStandIn(t, mesosmaster.Options{Recovery: 300 * time.Millisecond})
+	first, second := c.Leader(), c.master(t, "127.0.0.12")
+	session, standby := registerMaster(t, z, first), registerMaster(t, z, second)
+	defer standby.Close()
 	book := filepath.Join(t.TempDir(), "ledger")
 	p := &peers{t: t}
 	for range 3 {
-		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
+		conf := newMesosConfig(t.TempDir())
+		delete(conf, "masters")
+		conf["zk"] = z.url()
 		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
 		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
 		p.all = append(p.all, start(t, conf))
@@ -152,7 +167,7 @@ func TestPeers(t *testing.T) {
 	}
 
 	t.Run("the leader steps down", func(t *testing.T) {
-		w := watch(follower.dns, "a.marathon.mesos", 3)
+		w := watch(t, follower.dns, "a.marathon.mesos", 3)
 		follower.must(http.StatusOK, http.MethodDelete, "/v2/leader", "")
 		old := leader
 		follower.eventually("another leads", func() bool { leader = p.leader(p.all...); return leader != old })
@@ -163,7 +178,7 @@ func TestPeers(t *testing.T) {
 	t.Run("the leader is paused", func(t *testing.T) {
 		old := leader
 		survivors := p.others(old)
-		w := watch(survivors[0].dns, "a.marathon.mesos", 3)
+		w := watch(t, survivors[0].dns, "a.marathon.mesos", 3)
 		if err := old.process.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
@@ -182,10 +197,35 @@ func TestPeers(t *testing.T) {
 		same("after the pause", old)
 	})
 
+	t.Run("the leading master dies, and the leader with it", func(t *testing.T) {
+		old := leader
+		survivors := p.others(old)
+		var watchers []*watcher
+		for _, d := range survivors {
+			watchers = append(watchers, watch(t, d.dns, "a.marathon.mesos", 3))
+		}
+		first.Kill()
+		old.kill()
+		c.Elect(second)
+		session.Close()
+		leader = p.leader(survivors...)
+		for _, w := range watchers {
+			w.end(t, "meanwhile")
+		}
+		third := c.master(t, "127.0.0.13")
+		defer registerMaster(t, z, third).Close()
+		survivors[0].must(http.StatusOK, http.MethodPut, "/v2/apps/b", `{"instances": 3}`)
+		survivors[1].running("/b", 3)
+		same("under the next master and the next leader", leader)
+		old.run()
+		old.eventually("it has the names", func() bool { return len(names(old)) == 3 })
+		leader = p.leader(p.all...)
+	})
+
 	t.Run("ZooKeeper is away", func(t *testing.T) {
 		var watchers []*watcher
 		for _, d := range p.all {
-			watchers = append(watchers, watch(d.dns, "a.marathon.mesos", 3))
+			watchers = append(watchers, watch(t, d.dns, "a.marathon.mesos", 3))
 		}
 		z.kill()
 		leader.eventually("the leader has given up", func() bool { return strings.Contains(leader.output(), "leads no longer") })
@@ -204,7 +244,7 @@ func TestPeers(t *testing.T) {
 	t.Run("all are upgraded", func(t *testing.T) {
 		for _, d := range slices.Clone(p.all) {
 			other := p.others(d)[0]
-			w := watch(other.dns, "a.marathon.mesos", 3)
+			w := watch(t, other.dns, "a.marathon.mesos", 3)
 			if err := d.process.Process.Signal(syscall.SIGTERM); err != nil {
 				t.Fatal(err)
 			}
