@@ -42,12 +42,14 @@ var mayImport = map[string]struct {
 	"scheduler/zookeeper": {nil, "sessions at ZooKeeper, whatever they are for"},
 	"cmd/rollcall": {
 		[]string{"records", "resolver", "resolver/replica", "scheduler", "scheduler/api", "scheduler/local", "scheduler/mesos", "scheduler/store",
-			"scheduler/zookeeper", "cmd/rollcall/cli"},
+			"scheduler/zookeeper", "cmd/rollcall/cli", "cmd/rollcall/client", "cmd/rollcall/migrate"},
 		"cmd wires everything together, and nobody imports cmd",
 	},
 	"cmd/rollcall/client": {nil, "a client sees the API only, as everybody else's does"},
 	"cmd/rollcall/cli":    {[]string{"cmd/rollcall/client"}, "commands that ask a server know what its API says, not how it is made"},
-	"integration":         {nil, "integration sees the built binary only"},
+	"cmd/rollcall/migrate": {[]string{"cmd/rollcall/client", "scheduler"},
+		"what another scheduler has is read through its API, and told in the words of the core"},
+	"integration": {nil, "integration sees the built binary only"},
 }
 
 // saysNothing are names of packages that could hold anything.

@@ -14,13 +14,47 @@ func (id InstanceID) TaskID(incarnation int) TaskID {
 	return TaskID(string(id) + "._app." + strconv.Itoa(incarnation))
 }
 
-// InstanceIDOf takes the instance's id out of a task id. It is "" for ids of another form.
+// InstanceIDOf takes the instance's id out of a task id. Those of older Marathons, "a_b.<uuid>" and
+// "a_b.instance-<uuid>" with or without the number of an attempt, belong to the instance "a_b.instance-<uuid>". It is ""
+// for ids of another form.
 func InstanceIDOf(task TaskID) InstanceID {
-	i := strings.LastIndex(string(task), "._app.")
-	if i < 0 {
+	if i := strings.LastIndex(string(task), "._app."); i >= 0 {
+		return InstanceID(task[:i])
+	}
+	app, last := cutLast(string(task))
+	if n, err := strconv.ParseUint(last, 10, 31); err == nil && strconv.FormatUint(n, 10) == last {
+		if app, last = cutLast(app); !strings.HasPrefix(last, "instance-") {
+			return ""
+		}
+	}
+	uuid := strings.TrimPrefix(last, "instance-")
+	if app == "" || !isUUID(uuid) {
 		return ""
 	}
-	return InstanceID(task[:i])
+	return InstanceID(app + ".instance-" + uuid)
+}
+
+// cutLast cuts around the last dot.
+func cutLast(text string) (before, after string) {
+	i := strings.LastIndexByte(text, '.')
+	if i < 0 {
+		return "", text
+	}
+	return text[:i], text[i+1:]
+}
+
+// isUUID tells whether a text is a UUID as RFC 9562 writes it.
+func isUUID(text string) bool {
+	if len(text) != 36 {
+		return false
+	}
+	for i := range len(text) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (text[i] == '-') || !dash && !strings.ContainsRune("0123456789abcdefABCDEF", rune(text[i])) {
+			return false
+		}
+	}
+	return true
 }
 
 // Goal is what the core wants of an instance.
@@ -62,6 +96,8 @@ type Instance struct {
 	Condition   Condition  `json:"condition"`
 	Since       Timestamp  `json:"since"` // of the condition
 	Incarnation int        `json:"incarnation"`
+	// Adopted is the present task's id where a Marathon launched it that gave ids of another form; see InstanceIDOf.
+	Adopted TaskID `json:"adopted,omitempty"`
 	// Index is the smallest number that no other instance of the app's present config had when the first task was
 	// launched. It is kept over the instance's tasks, and means nothing before the first.
 	Index      int               `json:"index,omitempty"`
@@ -101,7 +137,10 @@ func (h HealthResult) Known() bool { return h.LastSuccess != 0 || h.LastFailure 
 
 // TaskID is the id of the instance's present or last task; "" before the first.
 func (i *Instance) TaskID() TaskID {
-	if i.Incarnation == 0 {
+	switch {
+	case i.Adopted != "":
+		return i.Adopted
+	case i.Incarnation == 0:
 		return ""
 	}
 	return i.ID.TaskID(i.Incarnation)

@@ -178,6 +178,7 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	n.App, n.AppVersion = app, app.Version
 	n.Condition, n.Since, n.StagedAt, n.StartedAt = Provisioned, w.ts, w.ts, 0
 	n.Incarnation++
+	n.Adopted = ""
 	n.AgentID, n.Hostname, n.Address = o.AgentID, o.Hostname, o.Address
 	n.Attributes, n.Region, n.Zone = o.Attributes, o.Region, o.Zone
 	n.HostPorts, n.Generated = hostPorts, w.generatePorts(ports, hostPorts)

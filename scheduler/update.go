@@ -9,10 +9,7 @@ import (
 
 // update changes the root group and starts the deployment that follows it.
 func (w *work) update(u Update) (*Deployed, error) {
-	d := &Draft{
-		version: w.nextVersion(), state: w.commit(), apps: w.apps.commit().draft(), groups: w.groups.commit().draft(),
-		touched: map[PathID]bool{}, regroup: map[PathID]bool{}, restart: map[PathID]bool{},
-	}
+	d := w.newDraft()
 	if err := u.Change(d); err != nil {
 		return nil, err
 	}
@@ -32,6 +29,13 @@ func (w *work) update(u Update) (*Deployed, error) {
 	w.notify(NoticeGroupSuccess, GroupChange{GroupID: d.changedGroup(), Version: d.version})
 	w.startDeployment(plan, u.rollback)
 	return &Deployed{Version: d.version, Deployment: plan.ID, Plan: plan}, nil
+}
+
+func (w *work) newDraft() *Draft {
+	return &Draft{
+		version: w.nextVersion(), state: w.commit(), apps: w.apps.commit().draft(), groups: w.groups.commit().draft(),
+		touched: map[PathID]bool{}, regroup: map[PathID]bool{}, restart: map[PathID]bool{},
+	}
 }
 
 // nextVersion is now, or a millisecond after the newest version: versions never repeat.

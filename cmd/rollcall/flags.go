@@ -19,6 +19,7 @@ const (
 	commandDev        = "dev"
 	commandCheck      = "check"
 	commandSeeds      = "seeds"
+	commandMigrate    = "migrate"
 	commandVersion    = "version"
 	commandHelp       = "help"
 	commandCompletion = "completion"
@@ -34,6 +35,7 @@ type command struct {
 	Verbosity  int    // 0: usual; above: everything
 	Dev        devOptions
 	Seeds      seedsOptions
+	Migrate    migrateOptions
 	Dir        string   // for supervise: the directory of the task
 	Shell      string   // for completion
 	Args       []string // for client: from the noun on
@@ -78,6 +80,7 @@ var usageServe = `usage: rollcall [-config=config.json] [-v=1]
        rollcall dev [-agents=3] [-dns-port=8053] [-api-port=8080] [-http-port=8123] ...
        rollcall check [-config=config.json]
        rollcall seeds NAME [-min=3] [-port=4300 | -srv] [-timeout=60s] ...
+       rollcall migrate marathon -from URL -to URL ...
        rollcall app|group|deployment|task|agent|dns|debug COMMAND ...
        rollcall completion bash|fish|zsh
        rollcall manual
@@ -89,6 +92,7 @@ Without a command it reads the configuration file and serves.
   dev      everything on this machine on loopback addresses, no configuration file
   check    says what is wrong with a configuration file, and does nothing else
   seeds    waits until enough tasks answer to a name, and prints their addresses
+  migrate  brings the apps of a Marathon over, and its tasks if they are to run on
   version  prints the version
 
 Commands that ask a running rollcall, each with a help of its own:
@@ -159,10 +163,11 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		c.Name, c.Args = commandClient, append([]string{name}, args...)
 		return c, nil
 	}
-	names := []string{commandDev, commandCheck, commandSeeds, commandVersion, commandHelp, commandCompletion, commandManual, commandSupervise}
+	names := []string{commandDev, commandCheck, commandSeeds, commandMigrate, commandVersion, commandHelp, commandCompletion,
+		commandManual, commandSupervise}
 	if !slices.Contains(names, name) {
 		hint := ""
-		if best := nearest(name, names[:7]); best != "" {
+		if best := nearest(name, names[:8]); best != "" {
 			hint = fmt.Sprintf("; did you mean %q?", best)
 		} else if strings.HasSuffix(name, ".json") {
 			hint = fmt.Sprintf("; did you mean -config=%s?", name)
@@ -178,6 +183,8 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		flags.StringVar(&c.ConfigPath, "config", c.ConfigPath, "")
 	case commandSeeds:
 		return c.parseSeeds(flags, args)
+	case commandMigrate:
+		return c.parseMigrate(flags, args)
 	}
 	rest, err := c.parse(flags, args)
 	switch {
@@ -245,7 +252,8 @@ func (c *command) newFlags() *flag.FlagSet {
 func (c *command) parse(flags *flag.FlagSet, args []string) ([]string, error) {
 	err := flags.Parse(joinVerbosity(args))
 	if errors.Is(err, flag.ErrHelp) {
-		c.Usage = map[string]string{commandDev: usageDev, commandCheck: usageCheck, commandSeeds: usageSeeds}[c.Name]
+		c.Usage = map[string]string{commandDev: usageDev, commandCheck: usageCheck, commandSeeds: usageSeeds,
+			commandMigrate: usageMigrate}[c.Name]
 		if c.Usage == "" {
 			c.Usage = usageServe
 		}

@@ -62,6 +62,13 @@ func TestParseArgs(t *testing.T) {
 		{"version -h", with(func(c *command) { c.Name, c.Usage = commandHelp, usageServe })},
 		{"dev -h", with(func(c *command) { c.Name, c.Usage = commandHelp, usageDev })},
 		{"seeds a.b -h", with(func(c *command) { c.Name, c.Seeds.Name, c.Usage = commandHelp, "a.b", usageSeeds })},
+		{"migrate marathon -from=http://m:8080 -to r:8080 -partial -suspended", with(func(c *command) {
+			c.Name, c.Migrate = commandMigrate, migrateOptions{From: "http://m:8080", To: "r:8080", Partial: true, Suspended: true}
+		})},
+		{"migrate -from-file d.json -adopt marathon -config=a.json -dry-run", with(func(c *command) {
+			c.Name, c.ConfigPath, c.Migrate = commandMigrate, "a.json", migrateOptions{FromFile: "d.json", Adopt: true, DryRun: true}
+		})},
+		{"migrate -h", with(func(c *command) { c.Name, c.Usage = commandHelp, usageMigrate })},
 		{"check --help", with(func(c *command) { c.Name, c.Usage = commandHelp, usageCheck })},
 	}
 	for _, tt := range tests {
@@ -91,6 +98,13 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"dev -dns-port=65536", `invalid value "65536" for flag -dns-port: a whole number from 0 to 65535 is needed (see "rollcall dev -h")`},
 		{"dev -agents=0", `invalid value "0" for flag -agents: a whole number from 1 to 64 is needed (see "rollcall dev -h")`},
 		{"dev -domain=a..b", `invalid value "a..b" for flag -domain: labels of letters, digits and dashes, joined by single dots, are needed (see "rollcall dev -h")`},
+		{"migrate -from=m -to=r", `what to migrate from is missing: marathon (see "rollcall migrate -h")`},
+		{"migrate chronos -from=m -to=r", `only marathon can be migrated from, not "chronos" (see "rollcall migrate -h")`},
+		{"migrate marathon now -from=m -to=r", `unexpected argument "now" (see "rollcall migrate -h")`},
+		{"migrate marathon -to=r", `one of -from and -from-file is needed (see "rollcall migrate -h")`},
+		{"migrate marathon -from=m", `where to is missing: -to, -adopt or -save (see "rollcall migrate -h")`},
+		{"migrate marathon -from=m -to=r -adopt", `-to and -adopt exclude each other: a rollcall that runs has a state of its own (see "rollcall migrate -h")`},
+		{"migrate marathon -from=m -adopt -partial", `-partial and -suspended are for -to (see "rollcall migrate -h")`},
 		{"supervise", `supervise takes one directory (see "rollcall -h")`},
 		{"supervise a b", `supervise takes one directory (see "rollcall -h")`},
 	}

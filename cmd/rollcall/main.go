@@ -60,6 +60,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			Interval: cli.Interval})
 	case commandSeeds:
 		return runSeeds(ctx, c.Seeds, stdout)
+	case commandMigrate:
+		return runMigrate(ctx, c, stdout, stderr)
 	case commandDev:
 		return runDev(ctx, c, stdout, stderr)
 	}
@@ -72,6 +74,7 @@ func usages() []cli.Usage {
 		{Words: []string{commandDev}, Text: usageDev},
 		{Words: []string{commandCheck}, Text: usageCheck},
 		{Words: []string{commandSeeds}, Text: usageSeeds},
+		{Words: []string{commandMigrate, migrateMarathon}, Text: usageMigrate},
 		{Words: []string{commandVersion}},
 		{Words: []string{commandCompletion}},
 		{Words: []string{commandManual}},

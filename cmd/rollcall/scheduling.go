@@ -30,7 +30,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if err != nil {
 		return nil, err
 	}
-	limits.ServicePorts = scheduler.Range{Begin: int(c.ServicePorts.Min), End: int(c.ServicePorts.Max)}
+	limits.ServicePorts = c.servicePorts()
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
@@ -63,6 +63,11 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		o.Resolver = ownResolver{s.dnsAddr}
 	}
 	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
+}
+
+// servicePorts are those that apps are given which name none.
+func (s *schedulerConfig) servicePorts() scheduler.Range {
+	return scheduler.Range{Begin: int(s.ServicePorts.Min), End: int(s.ServicePorts.Max)}
 }
 
 // withSecrets has an engine give tasks their secrets.

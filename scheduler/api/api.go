@@ -6,6 +6,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -74,6 +75,12 @@ type Options struct {
 	Hosts []string
 }
 
+// appSettings are those that the options say.
+func (o *Options) appSettings() appSettings {
+	return appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: cmp.Or(o.MaxInstances, DefaultMaxInstances),
+		role: cmp.Or(o.Role, "*"), policy: o.Policy, secrets: o.Secrets}
+}
+
 // API answers Marathon's requests. It is an http.Handler.
 type API struct {
 	o     Options
@@ -101,12 +108,6 @@ func New(o Options) *API {
 	if o.FrameworkName == "" {
 		o.FrameworkName = "marathon"
 	}
-	if o.Role == "" {
-		o.Role = "*"
-	}
-	if o.MaxInstances == 0 {
-		o.MaxInstances = DefaultMaxInstances
-	}
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
@@ -117,9 +118,8 @@ func New(o Options) *API {
 		o.RequestsPerSecond = DefaultRequestsPerSecond
 	}
 	a := &API{
-		o: o,
-		app: appSettings{defaultNetwork: o.DefaultNetworkName, maxInstances: o.MaxInstances, role: o.Role,
-			policy: o.Policy, secrets: o.Secrets},
+		o:         o,
+		app:       o.appSettings(),
 		cross:     http.NewCrossOriginProtection(),
 		began:     o.Now(),
 		ui:        ui.Handler(),
