@@ -248,15 +248,15 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 	})
 }
 
-// apiServer is a server of the API, or of what stands before it.
+// apiServer is a server of the API, or of what stands before it, with profiles beside it: Mesos-DNS's own listener has
+// none, and none is added to it.
 func (s *server) apiServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
+	return &http.Server{Handler: withProfiles(h), TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
 }
 
 // serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
 // requests that would go on for ever.
 func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, server *http.Server, closing func()) {
-	server.Handler = withProfiles(server.Handler)
 	server.ReadHeaderTimeout, server.IdleTimeout = 5*time.Second, 30*time.Second
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	serve := server.Serve
