@@ -355,7 +355,13 @@ func TestRolesAndMaintenanceOnMesos(t *testing.T) {
 func TestFrameworkTakenOverOnMesos(t *testing.T) {
 	c := newStandIn(t, mesosmaster.Options{})
 	first := startOnMesos(t, c)
-	first.eventually("it has registered", func() bool { return len(c.Frameworks()) == 1 })
+	first.eventually("it has registered, and stored its id", func() bool {
+		var info struct {
+			FrameworkID string `json:"frameworkId"`
+		}
+		first.get("/v2/info", &info)
+		return info.FrameworkID != ""
+	})
 	data, err := os.ReadFile(filepath.Join(first.dir, "data", "state.db"))
 	if err != nil {
 		t.Fatal(err)
