@@ -15,7 +15,7 @@ type schedulerCollector struct {
 	state                                           func() *scheduler.State
 	apps, instances, deployments, agents, connected *prometheus.Desc
 	waiting, unhealthy                              *prometheus.Desc
-	breakers                                        *prometheus.Desc
+	breakers, lost                                  *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*schedulerCollector)(nil)
@@ -31,6 +31,7 @@ func newSchedulerCollector(state func() *scheduler.State) *schedulerCollector {
 		deployments: desc("deployments", "Deployments that are under way."),
 		agents:      desc("agents", "Agents that have made offers."),
 		breakers:    desc("health_breakers_open", "Apps that are not killed for their health because most of them turned unhealthy at once; the cluster as a whole counts as one."),
+		lost:        desc("agents_lost", "Agents that were lost at once, while the replacement of their tasks waits for a word; 0: it does not."),
 		waiting:     desc("instances_waiting", "Instances that wait to be started, for an offer that fits or for a delay to end."),
 		unhealthy:   desc("instances_unhealthy", "Running instances whose health checks fail."),
 		connected:   desc("engine_connected", "1 when the engine may be used, else 0."),
@@ -39,7 +40,7 @@ func newSchedulerCollector(state func() *scheduler.State) *schedulerCollector {
 
 // Describe implements prometheus.Collector.
 func (c *schedulerCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.apps, c.instances, c.deployments, c.agents, c.connected, c.breakers} {
+	for _, d := range []*prometheus.Desc{c.apps, c.instances, c.deployments, c.agents, c.connected, c.breakers, c.lost} {
 		out <- d
 	}
 }
@@ -92,6 +93,7 @@ func (c *schedulerCollector) Collect(out chan<- prometheus.Metric) {
 		breakers++
 	}
 	gauge(c.breakers, float64(breakers))
+	gauge(c.lost, float64(s.Braked()))
 }
 
 // mesosCollector tells Prometheus how old the state of the Mesos cluster is.

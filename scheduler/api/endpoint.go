@@ -88,7 +88,7 @@ func serverEndpoints() []endpoint {
 		{"GET", "/metrics", roleKnown, "metrics for Prometheus, or Marathon's as JSON", nil, nil, 200, "", just((*API).metrics)},
 		{"GET", "/metrics/prometheus", roleKnown, "metrics for Prometheus", nil, nil, 200, "", just((*API).metrics)},
 		{"GET", "/v2/openapi.json", roleNone, "this document", nil, nil, 200, map[string]any{}, just((*API).openAPI)},
-		{"GET", "/v2/info", roleKnown, "versions and configuration", nil, nil, 200, infoView{}, just((*API).info)},
+		{"GET", "/v2/info", roleKnown, "versions and configuration", []string{"embed"}, nil, 200, infoView{}, just((*API).info)},
 		{"GET", "/v2/leader", roleKnown, "where the leader is", nil, nil, 200, leaderView{}, just((*API).leader)},
 		{"DELETE", "/v2/leader", roleAdmin, "let another lead", nil, nil, 200, named{"message": ""}, just((*API).abdicate)},
 		{"GET", "/v2/plugins", roleKnown, "there are none", nil, nil, 200, named{"plugins": []string{}}, plain(plugins)},

@@ -3,7 +3,10 @@ package api
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+
+	"rollcall/scheduler"
 )
 
 // infoView is the answer to GET /v2/info.
@@ -17,6 +20,25 @@ type infoView struct {
 	Marathon    map[string]any `json:"marathon_config"`
 	ZooKeeper   map[string]any `json:"zookeeper_config"`
 	HTTP        map[string]int `json:"http_config"`
+	*caution
+}
+
+// caution is what keeps the scheduler from killing or replacing tasks, as GET /v2/info writes it with embed=caution:
+// python-marathon refuses members that it does not know.
+type caution struct {
+	Breakers []*scheduler.Breaker `json:"healthBreakers"`
+	Losses   lossesView           `json:"agentLosses"`
+}
+
+// cautionFor leaves out apps that who asks may not see.
+func cautionFor(r *http.Request, s *scheduler.State) *caution {
+	c := &caution{Breakers: []*scheduler.Breaker{}, Losses: lossesOf(s)}
+	for b := range s.Breakers() {
+		if b.App == scheduler.Root || require(r, roleRead, b.App) == nil {
+			c.Breakers = append(c.Breakers, b)
+		}
+	}
+	return c
 }
 
 type leaderView struct {
@@ -35,8 +57,13 @@ func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 			httpConfig[a.scheme()+"_port"] = n
 		}
 	}
-	return respond(w, r, http.StatusOK, infoView{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, a.state().FrameworkID, config,
-		map[string]any{}, httpConfig})
+	state := a.state()
+	view := infoView{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, state.FrameworkID, config,
+		map[string]any{}, httpConfig, nil}
+	if slices.Contains(a.query(r, "embed"), "caution") {
+		view.caution = cautionFor(r, state)
+	}
+	return respond(w, r, http.StatusOK, view)
 }
 
 // leader answers GET /v2/leader.

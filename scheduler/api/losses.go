@@ -14,8 +14,12 @@ type lossesView struct {
 
 // getLosses answers GET /rollcall/losses.
 func (a *API) getLosses(w http.ResponseWriter, r *http.Request) error {
-	n := a.state().Braked()
-	return respond(w, r, http.StatusOK, lossesView{Agents: n, Held: n > 0})
+	return respond(w, r, http.StatusOK, lossesOf(a.state()))
+}
+
+func lossesOf(s *scheduler.State) lossesView {
+	n := s.Braked()
+	return lossesView{Agents: n, Held: n > 0}
 }
 
 // confirmLosses answers POST /rollcall/losses/confirm: the agents are gone, their tasks are to be replaced.

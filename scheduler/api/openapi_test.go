@@ -123,7 +123,7 @@ func (d described) exercise(t *testing.T, method, pattern string, o *operation) 
 		"{deployment}", string(deployment), "/ui/{file}", "/ui/app.js", "/ui", "/ui/", "{file}", "stdout").Replace(pattern)
 
 	declared, read := map[string]bool{}, map[string]bool{}
-	query := "?embed=apps.tasks&embed=apps.counts&embed=apps.deployments&embed=apps.readiness&embed=apps.lastTaskFailure&embed=apps.taskStats&embed=lastUnusedOffers&embed=progress"
+	query := "?embed=apps.tasks&embed=apps.counts&embed=apps.deployments&embed=apps.readiness&embed=apps.lastTaskFailure&embed=apps.taskStats&embed=lastUnusedOffers&embed=progress&embed=caution"
 	for _, p := range o.Parameters {
 		if p.In == "query" {
 			declared[p.Name] = true
