@@ -98,6 +98,7 @@ type TaskInfo struct {
 	Fetch       []Fetch           `json:"fetch,omitempty"`
 	Container   *Container        `json:"container,omitempty"` // ports of its mappings are the assigned ones
 	Networks    []Network         `json:"networks,omitempty"`
+	TTY         bool              `json:"tty,omitempty"`         // it wants a terminal
 	HealthCheck *HealthCheck      `json:"healthCheck,omitempty"` // one that the agent runs
 	Kill        *time.Duration    `json:"kill,omitempty"`        // grace between SIGTERM and SIGKILL; nil means the engine's 3 s
 	Labels      map[string]string `json:"labels,omitempty"`

@@ -15,7 +15,7 @@ func (w *work) taskInfo(i *Instance, app *App) TaskInfo {
 		ID: i.TaskID(), Name: app.ID.Hostname(), FrameworkID: w.frameworkID, AgentID: i.AgentID,
 		Resources: Resources{CPUs: app.CPUs, Mem: app.Mem, Disk: app.Disk, GPUs: app.GPUs, Ports: portSet(i.HostPorts)},
 		Shell:     app.Cmd, Args: app.Args, User: app.User, Env: environment(i, app), Secrets: app.secretSources(), Fetch: app.Fetch,
-		Networks: app.Networks, Labels: app.Labels, Discovery: discovery(i, app),
+		Networks: app.Networks, TTY: app.TTY != nil && *app.TTY, Labels: app.Labels, Discovery: discovery(i, app),
 	}
 	if app.Container != nil {
 		c := *app.Container

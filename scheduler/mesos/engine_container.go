@@ -1,6 +1,7 @@
 package mesos
 
 import (
+	"slices"
 	"strings"
 
 	"rollcall/scheduler"
@@ -17,6 +18,7 @@ type v1ContainerInfo struct {
 	Mesos        *v1MesosInfo    `json:"mesos,omitempty"`
 	Volumes      []v1Volume      `json:"volumes,omitempty"`
 	NetworkInfos []v1NetworkInfo `json:"network_infos,omitempty"`
+	TTY          *struct{}       `json:"tty_info,omitempty"` // without a size of its window
 }
 
 type v1DockerInfo struct {
@@ -54,6 +56,7 @@ type v1Volume struct {
 }
 
 type v1NetworkInfo struct {
+	Addresses    []struct{}      `json:"ip_addresses"` // each {} asks for any address
 	Name         string          `json:"name"`
 	Labels       *v1Labels       `json:"labels,omitempty"`
 	PortMappings []v1PortMapping `json:"port_mappings,omitempty"`
@@ -65,8 +68,22 @@ type v1PortMapping struct {
 	Protocol      string `json:"protocol,omitempty"`
 }
 
-// containerInfo is nil for a plain process on the agent's network.
+// taskIDLabel is the label by which whoever looks at a Docker container finds its task, as in Marathon's.
+const taskIDLabel = "MESOS_TASK_ID"
+
+// containerInfo is nil for a plain process on the agent's network that has no terminal.
 func containerInfo(t *scheduler.TaskInfo) *v1ContainerInfo {
+	out := containerWithoutTTY(t)
+	if t.TTY {
+		if out == nil {
+			out = &v1ContainerInfo{Type: string(scheduler.ContainerMesos), Mesos: &v1MesosInfo{}}
+		}
+		out.TTY = &struct{}{}
+	}
+	return out
+}
+
+func containerWithoutTTY(t *scheduler.TaskInfo) *v1ContainerInfo {
 	mode := networkMode(t)
 	if t.Container == nil {
 		if mode == scheduler.NetworkHost {
@@ -113,6 +130,7 @@ func dockerInfo(t *scheduler.TaskInfo, mode scheduler.NetworkMode) *v1DockerInfo
 			out.Parameters = append(out.Parameters, v1Parameter(p))
 		}
 	}
+	out.Parameters = append(out.Parameters, v1Parameter{"label", taskIDLabel + "=" + string(t.ID)})
 	return out
 }
 
@@ -127,7 +145,7 @@ func networkMode(t *scheduler.TaskInfo) scheduler.NetworkMode {
 func networkInfos(t *scheduler.TaskInfo, mappings []scheduler.PortMapping) []v1NetworkInfo {
 	var out []v1NetworkInfo
 	for _, n := range t.Networks {
-		info := v1NetworkInfo{Name: n.Name, Labels: labelsOf(n.Labels), PortMappings: portMappings(mappings, n.Name)}
+		info := v1NetworkInfo{Addresses: []struct{}{{}}, Name: n.Name, Labels: labelsOf(n.Labels), PortMappings: portMappings(mappings, n.Name)}
 		if n.Mode == scheduler.NetworkBridge {
 			info.Name = bridgeNetwork
 		}
@@ -140,7 +158,7 @@ func networkInfos(t *scheduler.TaskInfo, mappings []scheduler.PortMapping) []v1N
 func portMappings(mappings []scheduler.PortMapping, network string) []v1PortMapping {
 	var out []v1PortMapping
 	for _, m := range mappings {
-		if m.HostPort == nil || len(m.NetworkNames) > 0 && network != "" && m.NetworkNames[0] != network {
+		if m.HostPort == nil || len(m.NetworkNames) > 0 && network != "" && !slices.Contains(m.NetworkNames, network) {
 			continue
 		}
 		for protocol := range strings.SplitSeq(m.Protocol, ",") {

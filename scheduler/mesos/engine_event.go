@@ -30,7 +30,7 @@ type v1Event struct {
 	Type       string        `json:"type"`
 	Subscribed *v1Subscribed `json:"subscribed"`
 	Offers     struct {
-		Offers []v1Offer `json:"offers"`
+		Offers v1Offers `json:"offers"`
 	} `json:"offers"`
 	Rescind struct {
 		OfferID v1Value `json:"offer_id"`
@@ -67,6 +67,25 @@ func (s *v1Subscribed) heartbeat() time.Duration {
 	return defaultHeartbeat
 }
 
+// v1Offers are offers; those that cannot be read have an id, and say why, so that they can be given back.
+type v1Offers []v1Offer
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *v1Offers) UnmarshalJSON(data []byte) error {
+	var items []json.RawMessage
+	if err := json.Unmarshal(data, &items); err != nil {
+		return err
+	}
+	*o = make(v1Offers, len(items))
+	for n, item := range items {
+		offer := &(*o)[n]
+		if err := json.Unmarshal(item, offer); err != nil {
+			*offer = v1Offer{ID: offer.ID, broken: err} // whatever could be read of the rest may be half of the truth
+		}
+	}
+	return nil
+}
+
 type v1Offer struct {
 	ID             v1Value           `json:"id"`
 	AgentID        v1Value           `json:"agent_id"`
@@ -77,14 +96,13 @@ type v1Offer struct {
 	Attributes     []v1Attribute     `json:"attributes"`
 	Allocation     v1Allocation      `json:"allocation_info"`
 	Unavailability *v1Unavailability `json:"unavailability"`
+	broken         error             // it cannot be read
 }
 
 type v1URL struct {
-	Scheme  string `json:"scheme"`
 	Address struct {
 		Hostname string `json:"hostname"`
 		IP       string `json:"ip"`
-		Port     int    `json:"port"`
 	} `json:"address"`
 }
 
@@ -115,7 +133,8 @@ type v1Status struct {
 	} `json:"container_status"`
 }
 
-// decodeSchedulerEvent reads one record of the scheduler's stream.
+// decodeSchedulerEvent reads one record of the scheduler's stream. With a *json.UnmarshalTypeError comes what could be
+// read of the event.
 func decodeSchedulerEvent(r io.Reader) (v1Event, error) {
 	var e v1Event
 	data, err := io.ReadAll(r)
@@ -123,9 +142,16 @@ func decodeSchedulerEvent(r io.Reader) (v1Event, error) {
 		err = json.Unmarshal(data, &e)
 	}
 	if err != nil {
-		return v1Event{}, fmt.Errorf("reading an event: %w", err)
+		return e, fmt.Errorf("reading an event: %w", err)
 	}
 	return e, nil
+}
+
+// saysEnough reports whether an event that cannot be read as a whole can be acted upon: an update that says which state
+// a task is in. Were it left out, it would come again without end, and hold back the task's next one.
+func (e *v1Event) saysEnough() bool {
+	s := &e.Update.Status
+	return e.Type == schedulerUpdate && s.TaskID.Value != "" && s.State != ""
 }
 
 // status is the status in the core's words.
@@ -140,7 +166,7 @@ func (s *v1Status) status() scheduler.TaskStatus {
 // time is when it became so: for an agent that is not heard of, since when.
 func (s *v1Status) time() time.Time {
 	if s.UnreachableTime != nil && s.UnreachableTime.Nanoseconds > 0 {
-		return time.Unix(0, s.UnreachableTime.Nanoseconds)
+		return s.UnreachableTime.moment()
 	}
 	if !(s.Timestamp > 0 && s.Timestamp < math.MaxInt32) {
 		return time.Time{}

@@ -92,6 +92,8 @@ func TestStatusOfAnUpdate(t *testing.T) {
 			"unreachable_time":{"nanoseconds":1795255021029184001}}`,
 			scheduler.TaskStatus{TaskID: "t", AgentID: "m-S0", State: scheduler.TaskUnreachable, Message: "health check timed out",
 				Reason: "REASON_AGENT_REMOVED", Timestamp: time.Unix(0, 1795255021029184001)}},
+		{"the same in the form of protocol buffers", `{"task_id":{"value":"t"},"state":"TASK_UNREACHABLE","unreachable_time":{"nanoseconds":"1795255021029184001"}}`,
+			scheduler.TaskStatus{TaskID: "t", State: scheduler.TaskUnreachable, Timestamp: time.Unix(0, 1795255021029184001)}},
 		{"health", `{"task_id":{"value":"t"},"state":"TASK_RUNNING","healthy":false,"reason":"REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"}`,
 			scheduler.TaskStatus{TaskID: "t", State: scheduler.TaskRunning, Healthy: ptr(false), Reason: "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"}},
 		{"nothing but a name", `{"task_id":{"value":"t"},"timestamp":-1e300,"later":{"mesos":1}}`, scheduler.TaskStatus{TaskID: "t"}},

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"time"
 
 	"rollcall/scheduler"
 )
@@ -64,9 +63,9 @@ func (o *v1Offer) offer(region string) scheduler.Offer {
 	}
 	out.Remote = region != "" && out.Region != "" && out.Region != region
 	if u := o.Unavailability; u != nil {
-		out.Maintenance = &scheduler.Period{Start: time.Unix(0, u.Start.Nanoseconds)}
+		out.Maintenance = &scheduler.Period{Start: u.Start.moment()}
 		if u.Duration != nil {
-			out.Maintenance.End = out.Maintenance.Start.Add(time.Duration(u.Duration.Nanoseconds))
+			out.Maintenance.End = out.Maintenance.Start.Add(u.Duration.duration())
 		}
 	}
 	return out
@@ -199,7 +198,7 @@ func (h *heldOffer) takePorts(needed scheduler.PortRange, reserved bool) (taken 
 		for _, p := range needed {
 			for port := p.Begin; port <= p.End; port++ {
 				if has.Contains(port) {
-					ranges = append(ranges, v1Range{int64(port), int64(port)})
+					ranges = append(ranges, v1Range{v1Int(port), v1Int(port)})
 				}
 			}
 		}
@@ -231,7 +230,7 @@ func joined(ports []v1Range) []v1Range {
 func rangesOf(ports scheduler.PortRange) *v1Ranges {
 	out := &v1Ranges{Range: []v1Range{}}
 	for _, p := range ports {
-		out.Range = append(out.Range, v1Range{int64(p.Begin), int64(p.End)})
+		out.Range = append(out.Range, v1Range{v1Int(p.Begin), v1Int(p.End)})
 	}
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -173,14 +174,16 @@ func nextSchedulerEvent(records *RecordReader) (v1Event, error) {
 	return decodeSchedulerEvent(record)
 }
 
-// read passes the stream's events on. One that cannot be read is left out: an update comes again, since nobody
-// acknowledges it.
+// read passes the stream's events on. One that cannot be read is left out.
 func (s *session) read(ctx context.Context, records *RecordReader) error {
 	for {
 		e, err := nextSchedulerEvent(records)
 		if errors.As(err, new(*json.SyntaxError)) || errors.As(err, new(*json.UnmarshalTypeError)) {
-			s.options.Logger.Warn("an event of the Mesos master cannot be read", "error", err)
-			continue
+			s.options.Logger.Warn("an event of the Mesos master cannot be read", "type", e.Type, "error", err)
+			if !e.saysEnough() {
+				continue
+			}
+			err = nil
 		}
 		if err != nil {
 			return err
@@ -196,7 +199,7 @@ func (s *session) handle(ctx context.Context, e v1Event) error {
 	var told scheduler.Event
 	switch e.Type {
 	case schedulerOffers:
-		told = scheduler.OffersReceived{Offers: s.offers.add(e.Offers.Offers, s.region)}
+		told = scheduler.OffersReceived{Offers: s.offers.add(s.readable(e.Offers.Offers), s.region)}
 	case schedulerRescind:
 		offer, rest := s.offers.rescind(e.Rescind.OfferID.Value)
 		if offer == "" {
@@ -227,6 +230,24 @@ func (s *session) handle(ctx context.Context, e v1Event) error {
 		return ctx.Err()
 	}
 	return nil
+}
+
+// brokenRefusal is for how long offers are declined that cannot be read: they will not look otherwise at once.
+const brokenRefusal = 10 * time.Minute
+
+// readable gives back the offers that cannot be read. A master waits for an answer to each.
+func (s *session) readable(offers []v1Offer) []v1Offer {
+	var broken []string
+	for _, o := range offers {
+		if o.broken != nil && o.ID.Value != "" {
+			broken = append(broken, o.ID.Value)
+			s.options.Logger.Warn("an offer of the Mesos master cannot be read, and is declined", "offer", o.ID.Value, "error", o.broken)
+		}
+	}
+	if broken != nil {
+		s.calls.put(declineCall(broken, brokenRefusal))
+	}
+	return slices.DeleteFunc(offers, func(o v1Offer) bool { return o.broken != nil })
 }
 
 // answerInverse agrees to give resources back when an agent's maintenance begins: nothing is placed there then, and

@@ -78,7 +78,7 @@ func taskInfo(t *scheduler.TaskInfo, resources []v1Resource) v1TaskInfo {
 		Discovery: discoveryInfo(t),
 	}
 	if t.Kill != nil {
-		out.KillPolicy = &v1KillPolicy{v1Time{t.Kill.Nanoseconds()}}
+		out.KillPolicy = &v1KillPolicy{v1Time{v1Int(t.Kill.Nanoseconds())}}
 	}
 	return out
 }
@@ -163,9 +163,9 @@ func healthCheck(t *scheduler.TaskInfo) *v1HealthCheck {
 		TimeoutSeconds: float64(c.TimeoutSeconds), GracePeriodSeconds: float64(c.GracePeriodSeconds),
 		ConsecutiveFailures: c.MaxConsecutiveFailures,
 	}
-	port := 0
-	if c.Port != nil {
-		port = *c.Port
+	port, path := checkedPort(t), c.Path
+	if path != "" && !strings.HasPrefix(path, "/") {
+		path = "/" + path // without it the master refuses the task
 	}
 	switch c.Protocol {
 	case scheduler.ProtocolCommand:
@@ -177,9 +177,23 @@ func healthCheck(t *scheduler.TaskInfo) *v1HealthCheck {
 		out.Type, out.TCP = "TCP", &v1TCPCheck{Protocol: c.IPProtocol, Port: port}
 	case scheduler.ProtocolMesosHTTP, scheduler.ProtocolMesosHTTPS:
 		scheme := strings.ToLower(strings.TrimPrefix(string(c.Protocol), "MESOS_"))
-		out.Type, out.HTTP = "HTTP", &v1HTTPCheck{Protocol: c.IPProtocol, Scheme: scheme, Port: port, Path: c.Path}
+		out.Type, out.HTTP = "HTTP", &v1HTTPCheck{Protocol: c.IPProtocol, Scheme: scheme, Port: port, Path: path}
 	default:
 		return nil
 	}
 	return out
+}
+
+// checkedPort is the port that the executor probes. It enters the network of the task's container for that, where a
+// mapping's container port is open and its host port is not. A port that the app itself names is taken as it is.
+func checkedPort(t *scheduler.TaskInfo) int {
+	c := t.HealthCheck
+	if c.PortIndex != nil && networkMode(t) != scheduler.NetworkHost && t.Container != nil &&
+		*c.PortIndex < len(t.Container.PortMappings) {
+		return t.Container.PortMappings[*c.PortIndex].ContainerPort
+	}
+	if c.Port != nil {
+		return *c.Port
+	}
+	return 0
 }

@@ -53,7 +53,9 @@ func TestTaskInfo(t *testing.T) {
 				Parameters: []scheduler.Parameter{{Key: "hostname", Value: "a.example.com"}}}, nil),
 			HealthCheck: &scheduler.HealthCheck{Protocol: scheduler.ProtocolMesosHTTPS, Port: ptr(31000), Path: "/up", IPProtocol: "IPv6",
 				IntervalSeconds: 5, TimeoutSeconds: 2, MaxConsecutiveFailures: 1}},
-		"docker-bridge":      {Args: []string{"--verbose"}, Networks: bridge, Container: docker(scheduler.Docker{Image: "crate"}, mappings)},
+		"docker-bridge": {Args: []string{"--verbose"}, Networks: bridge, Container: docker(scheduler.Docker{Image: "crate"}, mappings),
+			HealthCheck: &scheduler.HealthCheck{Protocol: scheduler.ProtocolMesosHTTP, Port: ptr(31001), PortIndex: ptr(0), Path: "up",
+				IntervalSeconds: 5, TimeoutSeconds: 2, MaxConsecutiveFailures: 1}},
 		"docker-network":     {Networks: overlay, Container: docker(scheduler.Docker{Image: "crate"}, mappings)},
 		"docker-entrypoint":  {Networks: host, Container: docker(scheduler.Docker{Image: "crate"}, nil)},
 		"mesos-image-bridge": {Shell: "run", Networks: bridge, Container: &scheduler.Container{Type: scheduler.ContainerMesos, Docker: &scheduler.Docker{Image: "alpine"}, PortMappings: mappings}},
@@ -63,6 +65,7 @@ func TestTaskInfo(t *testing.T) {
 			HealthCheck: &scheduler.HealthCheck{Protocol: scheduler.ProtocolMesosTCP, Port: ptr(80), IntervalSeconds: 5, TimeoutSeconds: 2,
 				IPProtocol: "IPv4"}},
 		"process-on-network": {Shell: "run", Networks: overlay},
+		"terminal":           {Shell: "run", Networks: host, TTY: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			info.ID, info.Name, info.AgentID = "db_crate.instance-1._app.1", "crate.db", "m-S0"

@@ -189,6 +189,13 @@ func TestEngineSession(t *testing.T) {
 	m.last() <- `{"type":"HEARTBEAT"}`
 	m.last() <- `{"type":"LATER","later":{"what":"ever"}}`
 	m.last() <- `{"type":"OFFERS","offers":7}` // cannot be read, and is left out
+	m.last() <- `{"type":"OFFERS","offers":{"offers":[{"id":{"value":"O0"},"agent_id":{"value":"S0"},"resources":[{"name":"cpus","scalar":{"value":[]}}]}]}}`
+	if got := m.call(t, callDecline).Decline; len(got.OfferIDs) != 1 || got.OfferIDs[0].Value != "O0" || got.Filters.RefuseSeconds != 600 {
+		t.Errorf("an offer that cannot be read was declined: %+v", got)
+	}
+	if e := expect[scheduler.OffersReceived](r); len(e.Offers) != 0 {
+		t.Errorf("an offer that cannot be read: %+v", e)
+	}
 	m.last() <- offerOfOne
 	o := expect[scheduler.OffersReceived](r).Offers[0]
 	if o.ID != "O1" || o.AgentID != "S1" || o.Address.String() != "10.0.0.1" || !o.Remote || o.Region != "us" || o.Zone != "b" || o.Role != "*" ||
@@ -210,6 +217,13 @@ func TestEngineSession(t *testing.T) {
 	if got := m.call(t, callAcknowledge).Acknowledge; got.UUID != "u1" || got.TaskID.Value != "t1" || got.AgentID.Value != "S1" {
 		t.Errorf("acknowledged %+v", got)
 	}
+
+	// Of an update that cannot be read in full, what matters is taken.
+	m.last() <- `{"type":"UPDATE","update":{"status":{"container_status":{"network_infos":7},"task_id":{"value":"t1"},"state":"TASK_RUNNING","uuid":"u2"}}}`
+	if s := expect[scheduler.StatusReceived](r).Status; s.TaskID != "t1" || s.State != scheduler.TaskRunning || s.Ack != "u2" {
+		t.Errorf("of an update that cannot be read in full: %+v", s)
+	}
+	m.last() <- `{"type":"UPDATE","update":{"status":{"task_id":{"value":"t1"},"state":7}}}`
 
 	// An offer that was answered for is none any more.
 	r.Accept("O1", []scheduler.TaskInfo{{ID: "t2", AgentID: "S1"}})

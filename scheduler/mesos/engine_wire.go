@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"rollcall/scheduler"
 )
@@ -82,8 +84,8 @@ type v1Ranges struct {
 }
 
 type v1Range struct {
-	Begin int64 `json:"begin"`
-	End   int64 `json:"end"`
+	Begin v1Int `json:"begin"`
+	End   v1Int `json:"end"`
 }
 
 type v1Allocation struct {
@@ -133,7 +135,7 @@ func (a *v1Attribute) text() string {
 		sorted := slices.SortedFunc(slices.Values(a.Ranges.Range), func(a, b v1Range) int { return cmp.Compare(a.Begin, b.Begin) })
 		parts := make([]string, len(sorted))
 		for n, r := range sorted {
-			parts[n] = strconv.FormatInt(r.Begin, 10) + "-" + strconv.FormatInt(r.End, 10)
+			parts[n] = strconv.FormatInt(int64(r.Begin), 10) + "-" + strconv.FormatInt(int64(r.End), 10)
 		}
 		return "[" + strings.Join(parts, ",") + "]"
 	case a.Set != nil:
@@ -176,5 +178,23 @@ func (d *v1Domain) zone() string {
 
 // v1Time is a moment or a duration. Nanoseconds do not fit a float64.
 type v1Time struct {
-	Nanoseconds int64 `json:"nanoseconds"`
+	Nanoseconds v1Int `json:"nanoseconds"`
 }
+
+// v1Int is a 64-bit integer. Mesos writes a number; protocol buffers' own mapping to JSON, a text.
+type v1Int int64
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (i *v1Int) UnmarshalJSON(data []byte) error {
+	text := strings.Trim(string(data), `"`)
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil && text != "null" {
+		return &json.UnmarshalTypeError{Value: "number " + text, Type: reflect.TypeFor[int64]()}
+	}
+	*i = v1Int(n)
+	return nil
+}
+
+func (t v1Time) duration() time.Duration { return time.Duration(t.Nanoseconds) }
+
+func (t v1Time) moment() time.Time { return time.Unix(0, int64(t.Nanoseconds)) }
