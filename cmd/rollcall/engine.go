@@ -16,14 +16,15 @@ import (
 	"rollcall/scheduler/mesos"
 )
 
-// openEngine returns what runs the tasks, and the limits that follow from it.
-func (s *server) openEngine(state *scheduler.State) (scheduler.Engine, scheduler.Limits, error) {
+// openEngine returns what runs the tasks, and the limits that follow from it. Nothing is sent to a cluster while mayAct
+// says no.
+func (s *server) openEngine(state *scheduler.State, mayAct func() bool) (scheduler.Engine, scheduler.Limits, error) {
 	c, limits := s.config.Scheduler, scheduler.DefaultLimits()
 	if err := checkEngine(c.Engine, state); err != nil {
 		return nil, limits, err
 	}
 	if c.Engine == engineMesos {
-		engine, err := s.newMesosEngine(state.FrameworkID)
+		engine, err := s.newMesosEngine(state.FrameworkID, mayAct)
 		return engine, limits, err
 	}
 	options := localOptions(c, s.log)
@@ -56,7 +57,7 @@ func checkEngine(engine string, state *scheduler.State) error {
 
 // newMesosEngine returns the engine that runs tasks on the cluster that is followed. The names of its tasks are told by
 // the scheduler itself, so that following leaves them out.
-func (s *server) newMesosEngine(frameworkID string) (*mesos.Engine, error) {
+func (s *server) newMesosEngine(frameworkID string, mayAct func() bool) (*mesos.Engine, error) {
 	c := s.config.Scheduler
 	client, err := newMesosClient(s.config.Mesos)
 	if err != nil {
@@ -68,7 +69,7 @@ func (s *server) newMesosEngine(frameworkID string) (*mesos.Engine, error) {
 	}
 	s.mesos.others.Leave(frameworkID)
 	engine := mesos.NewEngine(mesos.EngineOptions{
-		Client: client, Logger: s.log, Reregister: c.Mesos.Removed == removedReregister, Registered: s.mesos.others.Leave,
+		Client: client, Logger: s.log, MayAct: mayAct, Reregister: c.Mesos.Removed == removedReregister, Registered: s.mesos.others.Leave,
 		Framework: mesos.FrameworkInfo{
 			Name: c.Framework, User: who, Roles: c.Mesos.Roles, FailoverTimeout: c.Mesos.FailoverTimeout,
 			Checkpoint: c.Mesos.Checkpoint, Hostname: c.Hostname, Principal: s.config.Mesos.Credentials.Principal,

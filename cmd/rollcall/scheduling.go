@@ -26,7 +26,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if err != nil {
 		return nil, err
 	}
-	engine, limits, err := s.openEngine(state)
+	engine, limits, err := s.openEngine(state, valid)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"time"
 
@@ -39,7 +40,11 @@ type EngineOptions struct {
 	Reregister bool
 	// Registered is called with the framework's id at each registration, before anything else is done with it.
 	Registered func(frameworkID string)
-	Logger     *slog.Logger // nil: nobody is told
+	// MayAct says whether this scheduler is the one that the framework belongs to at this moment. It is asked right
+	// before anything is sent, since what was decided before may have waited, and the process may have stood still. Any
+	// goroutine may call it. nil: it always is.
+	MayAct func() bool
+	Logger *slog.Logger // nil: nobody is told
 }
 
 // Engine is the scheduler.Engine that runs tasks on a Mesos cluster: it is a framework, over the v1 scheduler API.
@@ -63,6 +68,9 @@ func NewEngine(o EngineOptions) *Engine {
 	if o.Registered == nil {
 		o.Registered = func(string) {}
 	}
+	if o.MayAct == nil {
+		o.MayAct = func() bool { return true }
+	}
 	if o.Framework.FailoverTimeout == 0 {
 		o.Framework.FailoverTimeout = DefaultFailoverTimeout
 	}
@@ -73,6 +81,18 @@ func NewEngine(o EngineOptions) *Engine {
 // have the two take turns for ever.
 var ErrFailedOver = errors.New("another scheduler has registered with this framework id: stop one of the two, or give " +
 	"each a state of its own (scheduler.dataDir)")
+
+// errMayNotAct ends a session: what was to be sent is for whoever acts now.
+var errMayNotAct = errors.New("another scheduler may act for this framework by now")
+
+// send sends a call to a master. A SUBSCRIBE of one that may not act any more would put an end to the session of the one
+// that may.
+func (e *Engine) send(ctx context.Context, masters Masters, at string, body []byte, header http.Header) (*http.Response, error) {
+	if !e.options.MayAct() {
+		return nil, errMayNotAct
+	}
+	return e.options.Client.send(ctx, masters, http.MethodPost, e.options.Client.at(at, schedulerPath), body, header)
+}
 
 // Run implements scheduler.Engine.
 func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- scheduler.Event) error {

@@ -87,8 +87,7 @@ func (s *session) post(ctx context.Context, c v1Call) error {
 	}
 	masters := s.asked
 	masters.Leader = s.at
-	response, err := s.options.Client.send(ctx, masters, http.MethodPost, s.options.Client.at(s.at, schedulerPath), body,
-		http.Header{streamHeader: {s.stream}})
+	response, err := s.send(ctx, masters, s.at, body, http.Header{streamHeader: {s.stream}})
 	if err != nil {
 		return err
 	}

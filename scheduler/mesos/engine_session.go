@@ -72,7 +72,7 @@ func (s *session) subscribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	response, err := s.options.Client.send(ctx, s.asked, http.MethodPost, s.options.Client.at(s.master, schedulerPath), body, nil)
+	response, err := s.send(ctx, s.asked, s.master, body, nil)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -434,4 +435,35 @@ func TestReadSandbox(t *testing.T) {
 			t.Errorf("%v %s: %v", c.ref, c.file, err)
 		}
 	}
+}
+
+// One that may not act any more sends nothing, whatever was decided before: no call, and no SUBSCRIBE, which would end
+// the session of the scheduler that acts now.
+func TestEngineThatMayNotActIsSilent(t *testing.T) {
+	m := newSchedulerMaster(t)
+	var mayAct atomic.Bool
+	asked := make(chan struct{}, 100)
+	mayAct.Store(true)
+	r := runEngine(t, "f-0000", EngineOptions{MayAct: func() bool { asked <- struct{}{}; return mayAct.Load() }}, Masters{All: []string{m.address()}})
+	expect[scheduler.Registered](r)
+	<-asked
+	mayAct.Store(false)
+	r.Kill(scheduler.TaskRef{TaskID: "t1", AgentID: "S1"})
+	expect[scheduler.Disconnected](r)
+	<-asked
+	<-asked // whether to subscribe
+	if len(m.calls) > 0 || m.subscriptions() != 1 {
+		t.Errorf("%d calls, %d subscriptions", len(m.calls), m.subscriptions())
+	}
+	mayAct.Store(true)
+	if e := expect[scheduler.Registered](r); e.FrameworkID != "f-0000" {
+		t.Errorf("registered as %+v", e)
+	}
+}
+
+// subscriptions is how many streams there were.
+func (m *schedulerMaster) subscriptions() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.streams)
 }
