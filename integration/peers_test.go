@@ -26,6 +26,17 @@ type peers struct {
 	all []*daemon
 }
 
+// newPeerConfig is one of several rollcalls on a cluster whose masters ZooKeeper knows.
+func newPeerConfig(t *testing.T, z *zooKeeperEnsemble) config {
+	t.Helper()
+	c := newMesosConfig(t.TempDir())
+	delete(c, "masters")
+	c["zk"] = z.url()
+	c["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
+	c["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+	return c
+}
+
 // leader waits until one of them leads, as each of some of them sees it.
 func (p *peers) leader(seenBy ...*daemon) *daemon {
 	p.t.Helper()
@@ -57,7 +68,7 @@ func (p *peers) others(but ...*daemon) []*daemon {
 	return slices.DeleteFunc(slices.Clone(p.all), func(d *daemon) bool { return slices.Contains(but, d) })
 }
 
-// watcher asks a DNS server for a name again and again. Each answer has to have as many addresses as it should.
+// watcher asks a DNS server for a name again and again, and holds each answer against what it should be.
 type watcher struct {
 	wrong []string
 	asked int
@@ -69,7 +80,20 @@ type watcher struct {
 // machine that keeps track of connections.
 const watchEvery = 2 * time.Millisecond
 
+// watch wants a number of addresses in each answer.
 func watch(t *testing.T, server, name string, want int) *watcher {
+	t.Helper()
+	return watchAnswers(t, server, name, func(ask func() (*dns.Msg, error)) string {
+		m, err := ask()
+		if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer) != want {
+			return fmt.Sprintf("%v %v", err, m)
+		}
+		return ""
+	})
+}
+
+// watchAnswers calls check with what asks for a name; it says what is wrong, "" for nothing.
+func watchAnswers(t *testing.T, server, name string, check func(ask func() (*dns.Msg, error)) string) *watcher {
 	t.Helper()
 	client := &dns.Client{Timeout: 5 * time.Second}
 	conn, err := client.Dial(server)
@@ -83,10 +107,13 @@ func watch(t *testing.T, server, name string, want int) *watcher {
 		next := time.NewTicker(watchEvery)
 		defer next.Stop()
 		for ctx.Err() == nil {
-			m, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), conn)
+			wrong := check(func() (*dns.Msg, error) {
+				m, _, err := client.ExchangeWithConn(new(dns.Msg).SetQuestion(dns.Fqdn(name), dns.TypeA), conn)
+				return m, err
+			})
 			w.asked++
-			if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer) != want {
-				w.wrong = append(w.wrong, fmt.Sprintf("%v %v", err, m))
+			if wrong != "" {
+				w.wrong = append(w.wrong, wrong)
 			}
 			<-next.C
 		}
@@ -118,12 +145,7 @@ func TestPeers(t *testing.T) {
 	book := filepath.Join(t.TempDir(), "ledger")
 	p := &peers{t: t}
 	for range 3 {
-		conf := newMesosConfig(t.TempDir())
-		delete(conf, "masters")
-		conf["zk"] = z.url()
-		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
-		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
-		p.all = append(p.all, start(t, conf))
+		p.all = append(p.all, start(t, newPeerConfig(t, z)))
 	}
 	leader := p.leader(p.all...)
 	follower := p.others(leader)[0]

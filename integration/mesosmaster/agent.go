@@ -82,9 +82,10 @@ type wrapped struct {
 }
 
 type command struct {
-	Shell       bool     `json:"shell"`
-	Value       string   `json:"value"`
-	Arguments   []string `json:"arguments"`
+	Shell       bool      `json:"shell"`
+	Value       string    `json:"value"`
+	Arguments   []string  `json:"arguments"`
+	URIs        []wrapped `json:"uris"`
 	Environment struct {
 		Variables []struct{ Name, Value string } `json:"variables"`
 	} `json:"environment"`

@@ -4,6 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"net"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,6 +27,8 @@ type Options struct {
 	Retry time.Duration
 	// Recovery is the time between an agent's coming back to a new master and the next one's; default 20 ms.
 	Recovery time.Duration
+	// Fetch brings what a URI of a task's command names into its sandbox; nil: nothing is brought.
+	Fetch func(uri, sandbox string) error
 	// Cut sends streams in pieces of this many octets, each a chunk of its own; 0: each record at once.
 	Cut int
 }
@@ -38,7 +43,38 @@ type Cluster struct {
 	masters []*Master
 	leader  *Master // nil: none
 	removed map[string]bool
+	calls   []Call
 	closed  chan struct{}
+}
+
+// Call is something that a framework had done.
+type Call struct {
+	At    time.Time // when it was done
+	From  string    // the framework's IP address
+	Type  string    // SUBSCRIBE, ACCEPT, KILL and so on (mesos.v1.scheduler.Call.Type)
+	Tasks []string  // that it launches or kills
+}
+
+// Calls are those that masters carried out, the oldest first; those that they refused are not among them.
+func (c *Cluster) Calls() []Call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.calls)
+}
+
+// record notes a call that is carried out.
+func (c *Cluster) record(r *http.Request, made *call) {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	done := Call{At: time.Now(), From: host, Type: made.Type}
+	for _, operation := range made.Accept.Operations {
+		for _, info := range operation.Launch.TaskInfos {
+			done.Tasks = append(done.Tasks, info.TaskID.Value)
+		}
+	}
+	if made.Type == "KILL" {
+		done.Tasks = append(done.Tasks, made.Kill.TaskID.Value)
+	}
+	c.calls = append(c.calls, done)
 }
 
 // NewCluster returns a cluster without agents and masters.
@@ -147,6 +183,21 @@ func (c *Cluster) Tasks() map[string]string {
 		for id, t := range a.tasks {
 			if !terminal(t.state) {
 				out[id] = a.id
+			}
+		}
+	}
+	return out
+}
+
+// Running are the ids of the tasks that run and are not to end, with their agents' addresses.
+func (c *Cluster) Running() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := map[string]string{}
+	for _, a := range c.agents {
+		for id, t := range a.tasks {
+			if t.state == "TASK_RUNNING" {
+				out[id] = a.options.IP
 			}
 		}
 	}

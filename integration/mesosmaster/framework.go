@@ -115,6 +115,7 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, body []b
 		plain(w, http.StatusBadRequest, fmt.Sprintf("The stream ID '%s' included in this request didn't match the stream ID "+
 			"currently associated with framework ID %s", id, f.id))
 	default:
+		m.cluster.record(r, &c)
 		m.call(f, &c)
 		w.WriteHeader(http.StatusAccepted)
 	}
@@ -152,6 +153,7 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, c *call) {
 		id = fmt.Sprintf("%s-%04d", m.id, m.nextID)
 		m.nextID++
 	}
+	m.cluster.record(r, c)
 	m.connect(m.framework(id), s, info, known.Roles, w)
 	m.cluster.mu.Unlock()
 

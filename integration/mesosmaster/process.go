@@ -63,6 +63,14 @@ func (t *task) start() {
 		t.update("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", err.Error())
 		return
 	}
+	for _, uri := range t.info.Command.URIs {
+		if fetch := t.agent.cluster.options.Fetch; fetch != nil {
+			if err := fetch(uri.Value, dir); err != nil {
+				t.update("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", "Failed to fetch all URIs: "+err.Error())
+				return
+			}
+		}
+	}
 	c.Dir, c.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c.Env = append(os.Environ(), "MESOS_SANDBOX="+dir)
 	for _, v := range t.info.Command.Environment.Variables {
