@@ -55,7 +55,7 @@ func BenchmarkCluster(b *testing.B) {
 	for b.Loop() {
 		began := time.Now()
 		d.must(http.StatusOK, http.MethodPut, "/v2/apps", "["+strings.Join(apps, ",")+"]")
-		waitFor(b, "all tasks run", func() bool { return len(c.Tasks()) >= len(apps)*perApp && d.deployments() == 0 })
+		waitFor(b, "all tasks run", func() bool { return c.Count() >= len(apps)*perApp && d.deployments() == 0 })
 		deployed := time.Since(began)
 		b.ReportMetric(deployed.Seconds(), "s/deploy")
 		b.ReportMetric(float64(tasks)/deployed.Seconds(), "tasks/s")
@@ -73,7 +73,10 @@ func BenchmarkCluster(b *testing.B) {
 		c.Elect(second)
 		b.ReportMetric(place(b, c, d, "/after-failover", began).Seconds(), "s/failover-to-placement")
 		b.ReportMetric(d.memory(b), "MiB/failed-over")
-		if n := len(c.Tasks()); n != len(apps)*perApp+2 {
+		if testing.Verbose() {
+			b.Log(d.output())
+		}
+		if n := c.Count(); n != len(apps)*perApp+2 {
 			b.Errorf("%d tasks run", n)
 		}
 	}
@@ -82,15 +85,9 @@ func BenchmarkCluster(b *testing.B) {
 // place starts an app and says how long after began its task runs.
 func place(b *testing.B, c *mesosmaster.Cluster, d *daemon, app string, began time.Time) time.Duration {
 	b.Helper()
+	before := c.Count()
 	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", fmt.Sprintf(`{"id": %q, "cmd": "serve", "cpus": 0.01, "mem": 1}`, app))
-	waitFor(b, app+" runs", func() bool {
-		for id := range c.Tasks() {
-			if strings.HasPrefix(id, strings.TrimPrefix(app, "/")+".") {
-				return true
-			}
-		}
-		return false
-	})
+	waitFor(b, app+" runs", func() bool { return c.Count() > before })
 	return time.Since(began)
 }
 

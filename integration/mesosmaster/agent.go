@@ -33,8 +33,9 @@ type Agent struct {
 	options AgentOptions
 	id      string
 	tasks   map[string]*task
-	cut     bool // from the masters
-	gone    bool // for good
+	unused  []resource // what no task uses; nil: to be summed up anew
+	cut     bool       // from the masters
+	gone    bool       // for good
 	away    *window
 }
 
@@ -65,7 +66,7 @@ type taskInfo struct {
 	TaskID      wrapped         `json:"task_id"`
 	AgentID     wrapped         `json:"agent_id"`
 	Resources   []resource      `json:"resources"`
-	Command     command         `json:"command"`
+	Command     *command        `json:"command,omitempty"`
 	Container   json.RawMessage `json:"container,omitempty"`
 	HealthCheck *healthCheck    `json:"health_check,omitempty"`
 	KillPolicy  *struct {
@@ -82,13 +83,25 @@ type wrapped struct {
 }
 
 type command struct {
-	Shell       bool      `json:"shell"`
-	Value       string    `json:"value"`
+	Shell       *bool     `json:"shell"` // none: true
+	Value       *string   `json:"value"`
 	Arguments   []string  `json:"arguments"`
 	URIs        []wrapped `json:"uris"`
 	Environment struct {
-		Variables []struct{ Name, Value string } `json:"variables"`
+		Variables []struct {
+			Name  string  `json:"name"`
+			Value *string `json:"value"`
+		} `json:"variables"`
 	} `json:"environment"`
+}
+
+// environment is what the command sets, each "name=value".
+func (c *command) environment() []string {
+	var out []string
+	for _, v := range c.Environment.Variables {
+		out = append(out, v.Name+"="+*v.Value)
+	}
+	return out
 }
 
 // resource is a Resource.
@@ -97,6 +110,7 @@ type resource struct {
 	Type         string          `json:"type"`
 	Scalar       *scalar         `json:"scalar,omitempty"`
 	Ranges       *ranges         `json:"ranges,omitempty"`
+	Role         string          `json:"role,omitempty"` // refused
 	Reservations json.RawMessage `json:"reservations,omitempty"`
 	Allocation   *allocation     `json:"allocation_info,omitempty"`
 }
@@ -157,10 +171,29 @@ func (a *Agent) total() []resource {
 
 // free is what no task of the agent uses.
 func (a *Agent) free() []resource {
-	out := a.total()
-	for _, id := range slices.Sorted(maps.Keys(a.tasks)) {
-		if t := a.tasks[id]; !terminal(t.state) {
-			out, _ = subtract(out, t.info.Resources)
+	if a.unused == nil {
+		a.unused = a.total()
+		for _, id := range slices.Sorted(maps.Keys(a.tasks)) {
+			if t := a.tasks[id]; !terminal(t.state) {
+				a.unused, _ = subtract(a.unused, t.info.Resources)
+			}
+		}
+	}
+	return a.unused
+}
+
+// merge makes one resource of those that differ in their amount only, as Mesos counts them.
+func merge(resources []resource) []resource {
+	var out []resource
+	for _, r := range resources {
+		n := slices.IndexFunc(out, func(o resource) bool { return o.Name == r.Name && string(o.Reservations) == string(r.Reservations) })
+		switch {
+		case n < 0:
+			out = append(out, r)
+		case r.Scalar != nil:
+			out[n].Scalar = &scalar{math.Round((out[n].Scalar.Value+r.Scalar.Value)*1000) / 1000}
+		default:
+			out[n].Ranges = &ranges{slices.Concat(out[n].Ranges.Range, r.Ranges.Range)}
 		}
 	}
 	return out
@@ -245,6 +278,9 @@ func (t *task) update(state, reason, message string) {
 		return
 	}
 	t.state = state
+	if terminal(state) {
+		t.agent.unused = nil
+	}
 	status := t.status(state)
 	status["source"], status["executor_id"], status["uuid"] = "SOURCE_EXECUTOR", value(t.info.TaskID.Value), newUUID()
 	if reason != "" {
@@ -330,6 +366,7 @@ func (a *Agent) MarkGone() {
 		}
 		t.state, t.pending = "TASK_GONE_BY_OPERATOR", nil
 	}
+	a.unused = nil
 }
 
 // Maintain plans a maintenance of the agent.

@@ -40,9 +40,11 @@ type Cluster struct {
 
 	mu      sync.Mutex // for everything in the cluster
 	agents  []*Agent
+	tasks   map[taskKey]*task // of all agents
 	masters []*Master
 	leader  *Master // nil: none
 	removed map[string]bool
+	refused int // tasks that could not be launched as they were
 	calls   []Call
 	closed  chan struct{}
 }
@@ -77,6 +79,25 @@ func (c *Cluster) record(r *http.Request, made *call) {
 	c.calls = append(c.calls, done)
 }
 
+// taskKey is a task's framework and id.
+type taskKey struct{ framework, id string }
+
+// addTask and removeTask keep what is known of an agent's tasks in step.
+func (a *Agent) addTask(t *task) {
+	id := t.info.TaskID.Value
+	a.tasks[id], a.cluster.tasks[taskKey{t.framework, id}] = t, t
+	if a.unused != nil {
+		a.unused, _ = subtract(a.unused, t.info.Resources)
+	}
+}
+
+func (a *Agent) removeTask(t *task) {
+	id := t.info.TaskID.Value
+	delete(a.tasks, id)
+	delete(a.cluster.tasks, taskKey{t.framework, id})
+	a.unused = nil
+}
+
 // NewCluster returns a cluster without agents and masters.
 func NewCluster(o Options) *Cluster {
 	for _, d := range []struct {
@@ -87,7 +108,7 @@ func NewCluster(o Options) *Cluster {
 			*d.option = d.usual
 		}
 	}
-	c := &Cluster{options: o, removed: map[string]bool{}, closed: make(chan struct{})}
+	c := &Cluster{options: o, tasks: map[taskKey]*task{}, removed: map[string]bool{}, closed: make(chan struct{})}
 	go c.allocateForEver()
 	return c
 }
@@ -204,6 +225,19 @@ func (c *Cluster) Running() map[string]string {
 	return out
 }
 
+// Count is how many tasks there are that have not ended.
+func (c *Cluster) Count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, t := range c.tasks {
+		if !terminal(t.state) {
+			n++
+		}
+	}
+	return n
+}
+
 // PIDs are the processes of the tasks that run, by task id.
 func (c *Cluster) PIDs() map[string]int {
 	c.mu.Lock()
@@ -217,6 +251,13 @@ func (c *Cluster) PIDs() map[string]int {
 		}
 	}
 	return out
+}
+
+// Refused counts the tasks that were refused because of what their TaskInfo says.
+func (c *Cluster) Refused() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
 }
 
 func terminal(state string) bool {

@@ -2,6 +2,7 @@ package mesosmaster
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -46,7 +47,8 @@ type call struct {
 	Type        string  `json:"type"`
 	FrameworkID wrapped `json:"framework_id"`
 	Subscribe   struct {
-		FrameworkInfo json.RawMessage `json:"framework_info"`
+		FrameworkInfo frameworkInfo `json:"framework_info"`
+		info          object        // the same, whole
 	} `json:"subscribe"`
 	Accept struct {
 		OfferIDs   []wrapped `json:"offer_ids"`
@@ -81,20 +83,23 @@ type call struct {
 
 // filters refuse resources for a while: 5 s where the framework does not say.
 type filters struct {
-	RefuseSeconds *float64 `json:"refuse_seconds"`
+	RefuseSeconds *json.Number `json:"refuse_seconds"`
 }
 
 func (f filters) until() time.Time {
-	if f.RefuseSeconds == nil {
-		return time.Now().Add(5 * time.Second)
+	refuse := 5.0
+	if f.RefuseSeconds != nil {
+		if n, err := f.RefuseSeconds.Float64(); err == nil && n >= 0 {
+			refuse = min(n, 365*24*60*60)
+		}
 	}
-	return time.Now().Add(duration(*f.RefuseSeconds))
+	return time.Now().Add(duration(refuse))
 }
 
 func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, body []byte) {
 	var c call
-	if err := json.Unmarshal(body, &c); err != nil {
-		plain(w, http.StatusBadRequest, "Failed to parse body into JSON: "+err.Error())
+	if err := checkCall(r, body, &c); err != nil {
+		plain(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	if c.Type == "SUBSCRIBE" {
@@ -123,28 +128,20 @@ func (m *Master) serveScheduler(w http.ResponseWriter, r *http.Request, body []b
 
 // subscribe begins a stream. One that the framework had before ends.
 func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, c *call) {
-	var info object
-	var known struct {
-		ID    wrapped  `json:"id"`
-		Roles []string `json:"roles"`
-	}
-	if json.Unmarshal(c.Subscribe.FrameworkInfo, &info) != nil || json.Unmarshal(c.Subscribe.FrameworkInfo, &known) != nil {
-		plain(w, http.StatusBadRequest, "Failed to validate scheduler::Call: Expecting 'subscribe' to be present")
-		return
-	}
+	info := &c.Subscribe.FrameworkInfo
 	s := newStream()
 	w.Header()["Content-Type"] = []string{"application/json"}
 	w.Header()["Mesos-Stream-Id"] = []string{s.id}
 	m.cluster.mu.Lock()
-	id := known.ID.Value
+	id := info.ID.Value
 	if m.cluster.leader != m || m.dead {
 		m.cluster.mu.Unlock()
 		plain(w, http.StatusServiceUnavailable, "No leader elected")
 		return
 	}
-	if m.cluster.removed[id] {
+	if err := m.refuse(info); err != nil {
 		m.cluster.mu.Unlock()
-		s.send(object{"type": "ERROR", "error": object{"message": "Framework has been removed"}})
+		s.send(object{"type": "ERROR", "error": object{"message": err.Error()}})
 		s.end()
 		s.serve(w, r, m.cluster.options.Cut)
 		return
@@ -154,7 +151,7 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, c *call) {
 		m.nextID++
 	}
 	m.cluster.record(r, c)
-	m.connect(m.framework(id), s, info, known.Roles, w)
+	m.connect(m.framework(id), s, c.Subscribe.info, info.Roles, w)
 	m.cluster.mu.Unlock()
 
 	stop := make(chan struct{})
@@ -167,6 +164,23 @@ func (m *Master) subscribe(w http.ResponseWriter, r *http.Request, c *call) {
 		f.stream = nil
 		m.voidOffers(f)
 	}
+}
+
+// refuse says why a framework may not subscribe.
+func (m *Master) refuse(info *frameworkInfo) error {
+	if err := info.validate(); err != nil {
+		return err
+	}
+	if m.cluster.removed[info.ID.Value] {
+		return errors.New("Framework has been removed") //nolint:staticcheck // Mesos's words
+	}
+	f := m.frameworks[info.ID.Value]
+	if was := ""; f != nil && f.info != nil {
+		if was, _ = f.info["principal"].(string); was != info.Principal {
+			return errors.New("Changing framework's principal is not allowed.") //nolint:staticcheck // likewise
+		}
+	}
+	return nil
 }
 
 // connect makes a stream that of a framework.
@@ -241,7 +255,7 @@ func (m *Master) call(f *framework, c *call) {
 			t.pending = t.pending[1:]
 			m.deliver(t)
 			if terminal(t.state) && len(t.pending) == 0 {
-				delete(a.tasks, t.info.TaskID.Value)
+				a.removeTask(t)
 				m.remember(t)
 			}
 		}
@@ -273,10 +287,8 @@ func (m *Master) kill(f *framework, task, agent string) {
 }
 
 func (m *Master) task(f *framework, id string) *task {
-	for _, a := range m.agents {
-		if t := a.tasks[id]; t != nil && t.framework == f.id {
-			return t
-		}
+	if t := m.cluster.tasks[taskKey{f.id, id}]; t != nil && m.agents[t.agent.id] != nil {
+		return t
 	}
 	return nil
 }
@@ -297,7 +309,7 @@ func (m *Master) reconcile(f *framework, task, agent string) {
 	case found != nil && !terminal(found.state):
 		status := m.say(found, found.state, "REASON_RECONCILIATION", "Reconciliation: Latest task state")
 		f.send(update(status))
-	case m.recovered[agent]:
+	case m.recovered[agent], agent == "" && len(m.recovered) > 0: // it may be one of those that have not come back
 	case m.unreached[agent] != nil:
 		status := answer("TASK_UNREACHABLE", "Reconciliation: Task is unreachable", agent)
 		status["unreachable_time"] = nanoseconds(time.Now())
@@ -321,7 +333,7 @@ func (m *Master) remember(t *task) {
 func (m *Master) teardown(f *framework) {
 	m.voidOffers(f)
 	for _, a := range m.agents {
-		for id, t := range a.tasks {
+		for _, t := range a.tasks {
 			if t.framework != f.id {
 				continue
 			}
@@ -330,7 +342,7 @@ func (m *Master) teardown(f *framework) {
 				go t.process.end(0)
 			}
 			t.state = "TASK_KILLED"
-			delete(a.tasks, id)
+			a.removeTask(t)
 		}
 	}
 	m.cluster.removed[f.id] = true

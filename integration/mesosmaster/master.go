@@ -139,6 +139,8 @@ func (m *Master) serveAPI(w http.ResponseWriter, r *http.Request, operator bool)
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", "POST")
 		plain(w, http.StatusMethodNotAllowed, fmt.Sprintf("405 Method Not Allowed. Expecting one of { 'POST' }, but received '%s'.", r.Method))
+	case r.Header.Get("Content-Type") == "":
+		plain(w, http.StatusBadRequest, "Expecting 'Content-Type' to be present")
 	case r.Header.Get("Content-Type") != "application/json":
 		plain(w, http.StatusUnsupportedMediaType, "Expecting 'Content-Type' of application/json or application/x-protobuf")
 	case operator:

@@ -1,6 +1,8 @@
 package mesosmaster
 
 import (
+	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -120,38 +122,29 @@ func (m *Master) rescind(a *Agent) {
 
 // accept launches tasks on offers, or says why not.
 func (m *Master) accept(f *framework, c *call) {
-	var a *Agent
-	var resources []resource
-	valid := len(c.Accept.OfferIDs) > 0
-	role := ""
-	for n, id := range c.Accept.OfferIDs {
-		o := m.takeOffer(f, id.Value)
-		if o == nil || n > 0 && (o.agent != a || o.role != role) {
-			valid = false
+	say := func(t *taskInfo, state, reason string, err error) {
+		f.send(update(object{"task_id": value(t.TaskID.Value), "state": state, "agent_id": value(t.AgentID.Value),
+			"source": "SOURCE_MASTER", "reason": reason, "timestamp": seconds(time.Now()), "message": err.Error()}))
+	}
+	a, role, left, invalid := m.useOffers(f, c.Accept.OfferIDs)
+	for _, operation := range c.Accept.Operations {
+		if operation.Type != "LAUNCH" {
 			continue
 		}
-		a, role = o.agent, o.role
-		resources = append(resources, o.resources...)
-	}
-	for _, operation := range c.Accept.Operations {
 		for _, info := range operation.Launch.TaskInfos {
-			if !valid || a == nil {
-				f.send(update(object{"task_id": value(info.TaskID.Value), "state": "TASK_DROPPED", "agent_id": value(info.AgentID.Value),
-					"source": "SOURCE_MASTER", "reason": "REASON_INVALID_OFFERS", "timestamp": seconds(time.Now()),
-					"message": "Task launched with invalid offers: Offer is no longer valid"}))
+			if invalid != nil {
+				say(&info, "TASK_DROPPED", "REASON_INVALID_OFFERS", fmt.Errorf("Task launched with invalid offers: %w", invalid)) //nolint:staticcheck // Mesos's words
 				continue
 			}
-			left, ok := subtract(resources, info.Resources)
-			if !ok || len(info.Resources) == 0 || info.AgentID.Value != a.id {
-				f.send(update(object{"task_id": value(info.TaskID.Value), "state": "TASK_ERROR", "agent_id": value(info.AgentID.Value),
-					"source": "SOURCE_MASTER", "reason": "REASON_TASK_INVALID", "timestamp": seconds(time.Now()),
-					"message": "Task uses more resources than available"}))
+			if err := info.validate(a, f, role, left); err != nil {
+				m.cluster.refused++
+				say(&info, "TASK_ERROR", "REASON_TASK_INVALID", err)
 				continue
 			}
-			resources = left
+			left, _ = subtract(left, info.Resources)
 			info.Resources = unallocated(info.Resources)
 			t := &task{agent: a, framework: f.id, role: role, info: info, state: "TASK_STAGING", container: newID()}
-			a.tasks[info.TaskID.Value] = t
+			a.addTask(t)
 			m.toOperators(object{"type": "TASK_ADDED", "task_added": object{"task": t.v1()}})
 			t.launch()
 		}
@@ -159,6 +152,32 @@ func (m *Master) accept(f *framework, c *call) {
 	if a != nil {
 		f.filters[a.id] = c.Accept.Filters.until()
 	}
+}
+
+// useOffers ends offers that tasks are launched on: all of them, whether they go together or not.
+func (m *Master) useOffers(f *framework, ids []wrapped) (a *Agent, role string, resources []resource, invalid error) {
+	if len(ids) == 0 {
+		return nil, "", nil, errors.New("No offers specified") //nolint:staticcheck // Mesos's words, as below
+	}
+	for n, id := range ids {
+		o := m.takeOffer(f, id.Value)
+		switch {
+		case o == nil && slices.Contains(ids[:n], id):
+			invalid = fmt.Errorf("Duplicate offer %s in offer list", id.Value)
+		case o == nil:
+			invalid = fmt.Errorf("Offer %s is no longer valid", id.Value)
+		case a == nil:
+			a, role, resources = o.agent, o.role, o.resources
+		case o.role != role:
+			invalid = fmt.Errorf("Aggregated offers must be allocated to the same role. Offer %s uses role '%s' but another is using role '%s'",
+				id.Value, o.role, role)
+		case o.agent != a:
+			invalid = fmt.Errorf("Aggregated offers must belong to one single agent. Offer %s uses agent %s and agent %s", id.Value, o.agent.id, a.id)
+		default:
+			resources = slices.Concat(resources, o.resources)
+		}
+	}
+	return a, role, merge(resources), invalid
 }
 
 // unallocated drops what only offers say of resources.

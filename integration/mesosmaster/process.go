@@ -73,9 +73,7 @@ func (t *task) start() {
 	}
 	c.Dir, c.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	c.Env = append(os.Environ(), "MESOS_SANDBOX="+dir)
-	for _, v := range t.info.Command.Environment.Variables {
-		c.Env = append(c.Env, v.Name+"="+v.Value)
-	}
+	c.Env = append(c.Env, t.info.Command.environment()...)
 	for name, output := range map[string]*io.Writer{"stdout": &c.Stdout, "stderr": &c.Stderr} {
 		file, err := os.Create(filepath.Join(dir, name))
 		if err != nil {
@@ -99,10 +97,14 @@ func (t *task) start() {
 }
 
 func (c *command) build() *exec.Cmd {
-	if c.Shell {
-		return exec.Command("/bin/sh", "-c", c.Value)
+	var program string
+	if c.Value != nil {
+		program = *c.Value
 	}
-	built := exec.Command(c.Value)
+	if c.Shell == nil || *c.Shell {
+		return exec.Command("/bin/sh", "-c", program)
+	}
+	built := exec.Command(program)
 	if len(c.Arguments) > 0 {
 		built.Args = c.Arguments
 	}
@@ -165,10 +167,7 @@ func (t *task) probe(h *healthCheck) bool {
 	switch {
 	case h.Command != nil:
 		c := h.Command.build()
-		c.Env = os.Environ()
-		for _, v := range t.info.Command.Environment.Variables {
-			c.Env = append(c.Env, v.Name+"="+v.Value)
-		}
+		c.Env = append(os.Environ(), t.info.Command.environment()...)
 		return c.Run() == nil
 	case h.HTTP != nil:
 		client := http.Client{Timeout: timeout}

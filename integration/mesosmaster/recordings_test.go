@@ -86,11 +86,12 @@ type client struct {
 func subscribe(t *testing.T, m *Master, id string, roles ...string) *client {
 	t.Helper()
 	info := object{"user": "root", "name": "test", "failover_timeout": 604800.0, "roles": roles, "hostname": "h",
-		"checkpoint": true, "webui_url": "http://h", "capabilities": []object{{"type": "PARTITION_AWARE"}}}
+		"checkpoint": true, "webui_url": "http://h", "capabilities": []object{{"type": "PARTITION_AWARE"}, {"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"}}}
+	call := object{"type": "SUBSCRIBE", "subscribe": object{"framework_info": info}}
 	if id != "" {
-		info["id"] = value(id)
+		info["id"], call["framework_id"] = value(id), value(id)
 	}
-	body, err := json.Marshal(object{"type": "SUBSCRIBE", "subscribe": object{"framework_info": info}})
+	body, err := json.Marshal(call)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,7 +57,7 @@ func NewTransport(config *tls.Config) *http.Transport {
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: connectTimeout,
 		IdleConnTimeout:     90 * time.Second,
-		MaxIdleConnsPerHost: 8, // the engine makes calls side by side
+		MaxIdleConnsPerHost: acknowledgers + 4, // the engine makes calls side by side
 	}
 }
 

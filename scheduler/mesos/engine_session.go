@@ -45,9 +45,9 @@ type session struct {
 	own        *queue[scheduler.TaskStatus] // what the engine itself has to say of tasks
 }
 
-// acknowledgers is how many acknowledgements are under way at once. One takes a master some milliseconds, and at a
-// failover each task has one.
-const acknowledgers = 4
+// acknowledgers is how many acknowledgements are under way at once. One takes a master some milliseconds, and each task
+// has two of them before it runs.
+const acknowledgers = 32
 
 // run subscribes and passes on what comes until the session is lost. The error says why.
 func (s *session) run(ctx context.Context) error {
