@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
@@ -60,6 +61,7 @@ func BenchmarkCluster(b *testing.B) {
 		b.ReportMetric(deployed.Seconds(), "s/deploy")
 		b.ReportMetric(float64(tasks)/deployed.Seconds(), "tasks/s")
 		b.ReportMetric(d.memory(b), "MiB/deployed")
+		b.ReportMetric(d.cpu(b), "cpu-s/deploy")
 
 		d.kill()
 		began = time.Now()
@@ -67,6 +69,7 @@ func BenchmarkCluster(b *testing.B) {
 		b.ReportMetric(time.Since(began).Seconds(), "s/start")
 		b.ReportMetric(place(b, c, d, "/after-restart", began).Seconds(), "s/restart-to-placement")
 		b.ReportMetric(d.memory(b), "MiB/restarted")
+		b.ReportMetric(d.cpu(b), "cpu-s/restart")
 
 		began = time.Now()
 		first.Kill()
@@ -101,6 +104,27 @@ func waitFor(b *testing.B, what string, holds func() bool) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// cpu is how much processor time rollcall has taken since it was started, in seconds: what does not depend on what else
+// the machine does.
+func (d *daemon) cpu(b *testing.B) float64 {
+	b.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.process.Process.Pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	// After the name, which may hold anything: state is field 3, utime and stime are 14 and 15, in ticks of 10 ms (proc(5)).
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	ticks := 0
+	for _, field := range fields[11:13] {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return float64(ticks) / 100
 }
 
 // memory is what rollcall holds, in MiB.

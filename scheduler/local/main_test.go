@@ -60,10 +60,7 @@ func newRig(t *testing.T, o Options) *rig {
 	}
 	engine.statusRetry = 100 * time.Millisecond
 	t.Cleanup(func() {
-		supervised, _ := filepath.Glob(filepath.Join(o.Dir, "tasks", "*"))
-		for _, d := range supervised {
-			endForTest(taskDir(d))
-		}
+		clearTasks(o.Dir)
 		for _, group := range engine.cgroup.list() {
 			_ = os.Remove(group)
 		}
@@ -105,6 +102,14 @@ func testDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
+}
+
+// clearTasks kills what the tasks of a test left behind.
+func clearTasks(dir string) {
+	supervised, _ := filepath.Glob(filepath.Join(dir, "tasks", "*"))
+	for _, d := range supervised {
+		endForTest(taskDir(d))
+	}
 }
 
 // endForTest kills a supervisor that a test left behind, with its task.

@@ -148,8 +148,17 @@ func (h *heldOffer) sum() (unreserved, reserved scheduler.Resources) {
 // thousandths rounds as Mesos counts.
 func thousandths(f float64) float64 { return math.Round(f*1000) / 1000 }
 
-// take takes a task's resources out of the offer.
+// take takes a task's resources out of the offer; with an error, which says what is missing, none of them.
 func (h *heldOffer) take(t *scheduler.TaskInfo) ([]v1Resource, error) {
+	before := slices.Clone(h.resources)
+	out, err := h.takeAll(t)
+	if err != nil {
+		h.resources = before
+	}
+	return out, err
+}
+
+func (h *heldOffer) takeAll(t *scheduler.TaskInfo) ([]v1Resource, error) {
 	var out []v1Resource
 	for _, part := range []struct {
 		needed   scheduler.Resources
