@@ -1,5 +1,7 @@
 package records
 
+import "encoding/binary"
+
 // Apex is the top of a zone. A snapshot has one for its domain and one for each of the reverse zones.
 type Apex struct {
 	// Name is absolute, in lower case, with a dot at the end.
@@ -8,7 +10,18 @@ type Apex struct {
 	// it only grows (RFC 1982).
 	Serial uint32
 
-	wire name
+	wire     name
+	negative string
+}
+
+// NegativeSOA is the zone's SOA record as it is in answers that say that there is nothing, with their TTL (RFC 2308,
+// section 3), in wire format as RRset.Wire has it.
+func (a *Apex) NegativeSOA() string { return a.negative }
+
+// setNegative makes NegativeSOA of the zone's SOA record.
+func (a *Apex) setNegative(set *RRset) {
+	ttl := min(set.TTL(), set.SOA().Minimum)
+	a.negative = set.wire[:HeaderLen-6] + string(binary.BigEndian.AppendUint32(nil, ttl)) + set.wire[HeaderLen-2:]
 }
 
 // newApex makes one of a valid domain, which has no dot at the end.

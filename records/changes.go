@@ -69,10 +69,16 @@ func (c *changes) each(f func(changedName, []contribution)) {
 }
 
 // giver returns what a namer may emit to in order to add (times is 1) or to take back (-1) the records of a
-// contributor of that health, which may want a TTL of its own.
+// contributor of that health, which may want a TTL of its own. A PTR record whose target no DNS message can carry is left
+// out, as nothing lists it either.
 func (c *changes) giver(h Health, ttl *uint32, times int32) func(record) {
 	return func(r record) {
 		var buf [maxName]byte
+		if r.ptr {
+			if _, ok := appendWire(buf[:0], r.target); !ok {
+				return
+			}
+		}
 		owner, askable := appendWire(buf[:0], r.owner)
 		listed := r.outside || !askable || !isPlain(r.owner)
 		if listed {

@@ -49,13 +49,14 @@ func onceEach(data []rdata) []contribution {
 	return out
 }
 
-// isOnceEach reports whether list is onceEach(data).
-func isOnceEach(list []contribution, data []rdata) bool {
+// isSaid reports whether list is what the wire format of data says: each record given once by a contributor not known
+// to be unhealthy, and in words that come back out of it.
+func isSaid(list []contribution, data []rdata) bool {
 	if len(list) != len(data) {
 		return false
 	}
 	for i, c := range list {
-		if c.rdata != data[i] || c.givers != 1 || c.healthy != 1 {
+		if c.rdata != data[i] || c.givers != 1 || c.healthy != 1 || !c.isCarried() {
 			return false
 		}
 	}

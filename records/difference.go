@@ -1,8 +1,6 @@
 package records
 
 import (
-	"cmp"
-	"net/netip"
 	"slices"
 	"strings"
 )
@@ -13,43 +11,45 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 	for set := range n.RRsets() {
 		theirs := other.RRset(set.Type)
 		switch {
-		case theirs == set:
-		case theirs == nil || theirs.TTL != set.TTL:
+		case theirs == nil:
 			f(set)
-		default:
-			rest := &RRset{Type: set.Type, TTL: set.TTL,
-				Addrs: without(set.Addrs, theirs.Addrs, netip.Addr.Compare), SRV: without(inOrder(set.SRV), inOrder(theirs.SRV), compareSRV),
-				others: &otherData{soa: set.SOA(), names: without(set.Names(), theirs.Names(), strings.Compare)}}
-			if rest.Len() > 0 {
-				f(rest)
+		case theirs.wire != set.wire:
+			var w writer
+			for _, record := range without(set.inOrder(), theirs.inOrder()) {
+				w.copy(record)
+			}
+			if rest := w.set(set.Type); rest.length > 0 {
+				f(&rest)
 			}
 		}
 	}
 }
 
-// without are the elements of a that b has not, in time linear to both when they are in ascending order, as sets are.
-func without[T any](a, b []T, compare func(T, T) int) []T {
-	var out []T
-	for _, x := range a {
-		for len(b) > 0 && compare(b[0], x) < 0 {
-			b = b[1:]
-		}
-		if len(b) == 0 || compare(b[0], x) != 0 {
-			out = append(out, x)
-		}
+// inOrder are the set's records, each in wire format, in order of that.
+func (r *RRset) inOrder() []string {
+	out := make([]string, 0, r.length)
+	wire := r.Wire()
+	for at := 0; at < len(wire); {
+		end := RecordEnd(wire, at)
+		out = append(out, wire[at:end])
+		at = end
+	}
+	if !slices.IsSorted(out) { // SRV records are in order of what their sources said
+		slices.Sort(out)
 	}
 	return out
 }
 
-// inOrder sorts SRV records by what they say on the wire; sets are in order of what their sources said.
-func inOrder(list []SRV) []SRV {
-	if slices.IsSortedFunc(list, compareSRV) {
-		return list
+// without are the elements of a that b has not, in time linear to both, which are in ascending order.
+func without(a, b []string) []string {
+	var out []string
+	for _, x := range a {
+		for len(b) > 0 && strings.Compare(b[0], x) < 0 {
+			b = b[1:]
+		}
+		if len(b) == 0 || b[0] != x {
+			out = append(out, x)
+		}
 	}
-	return slices.SortedFunc(slices.Values(list), compareSRV)
-}
-
-func compareSRV(a, b SRV) int {
-	return cmp.Or(strings.Compare(a.Target, b.Target), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Priority, b.Priority),
-		cmp.Compare(a.Weight, b.Weight))
+	return out
 }

@@ -64,9 +64,9 @@ func (n *Node) touch() (read byte) {
 	if n == nil {
 		return 0
 	}
-	for set := n.sets; set != nil; set = set.next {
-		if r := set.Rendering(); len(r) > 0 {
-			read |= r[0]
+	for set := &n.set; set != nil; set = set.next {
+		if len(set.wire) > 0 {
+			read |= set.wire[0]
 		}
 	}
 	return read

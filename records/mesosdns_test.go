@@ -284,13 +284,12 @@ func wantSorted(t *testing.T, z *Zone, want []string) {
 	var got []string
 	add := func(name string, node *Node) {
 		for set := range node.RRsets() {
-			for _, a := range set.Addrs {
+			for _, a := range set.Addrs() {
 				got = append(got, fmt.Sprintf("%s %s %s", name, typeName(set.Type), a))
 			}
-			for i := range set.SRV {
-				srv := set.SRV[i].AsListed()
-				got = append(got, fmt.Sprintf("%s SRV %s:%d", name, srv.Target, srv.Port))
-			}
+		}
+		for _, srv := range node.SRVListed() {
+			got = append(got, fmt.Sprintf("%s SRV %s:%d", name, srv.Target, srv.Port))
 		}
 	}
 	for name, node := range z.Snapshot().All() {

@@ -148,6 +148,25 @@ func writeEscaped(b *strings.Builder, c byte) {
 	}
 }
 
+// writePlain writes the name's text, which has to be one that isPlain.
+func (n name) writePlain(b *strings.Builder) {
+	for at := 0; n[at] != 0; {
+		end := at + 1 + int(n[at])
+		b.WriteString(string(n[at+1 : end]))
+		b.WriteByte('.')
+		at = end
+	}
+}
+
+// end is where the name ends in a string that starts with it.
+func (n name) end() int {
+	at := 0
+	for n[at] != 0 {
+		at += 1 + int(n[at])
+	}
+	return at + 1
+}
+
 // parent is the name without its first label; the root has none and must not be asked.
 func (n name) parent() name { return n[1+n[0]:] }
 

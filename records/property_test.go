@@ -139,7 +139,7 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 		if string(n.name) != s.ApexOf([]byte(n.name)).Wire() {
 			children[n.name.parent()]++
 		}
-		if n.sets != nil {
+		if n.hasRecords() {
 			names++
 			records += n.records()
 		}
@@ -149,7 +149,17 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 				t.Fatalf("%s: RRsets are empty or out of order", n.name.text())
 			}
 			last = set.Type
-			for _, srv := range set.SRV {
+			at := 0
+			for i := range set.Len() {
+				if set.At(i) != at {
+					t.Fatalf("%s: record %d is at %d, not at %d", n.name.text(), i, at, set.At(i))
+				}
+				at = RecordEnd(set.Wire(), at)
+			}
+			if at != len(set.Wire()) || set.At(set.Len()) != at {
+				t.Fatalf("%s: the records end at %d of %d octets", n.name.text(), at, len(set.Wire()))
+			}
+			for _, srv := range set.SRV() {
 				if target, ok := parseName(srv.Target); !ok || target.text() != srv.Target {
 					t.Fatalf("%s: SRV target %q is no name", n.name.text(), srv.Target)
 				}

@@ -1,7 +1,6 @@
 package records
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -19,13 +18,14 @@ type rebuilder struct {
 	changes    []nodeChange // for the journal
 	fromNone   bool         // there is nothing before it that the journal could start from
 	stats      Stats
+	writer     writer
 }
 
 // start makes the apexes, which are never lost.
 func (r *rebuilder) start() {
 	r.fromNone = true
 	for i, apex := range r.apexes {
-		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, nil)})
+		r.put(&Node{name: apex.wire, set: r.rrsets(apex.wire, nil)})
 		r.stats.Names++
 		r.stats.Records += 2
 		r.changed[i] = true
@@ -58,8 +58,8 @@ func (r *rebuilder) apply(c *changes) {
 	r.stats.Skipped += c.skipped
 }
 
-// snapshot finishes: the rebuilder must not be used afterwards. next gives the serial of a zone that changed. The SOA
-// record is new with each serial, so that no rendering of an older one is kept.
+// snapshot finishes: the rebuilder must not be used afterwards. next gives the serial of a zone that changed, whose SOA
+// record is a new one then.
 func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Snapshot {
 	if slices.Contains(r.changed, true) {
 		v := version{before: make([]uint32, len(r.apexes)), changes: r.changes}
@@ -78,7 +78,9 @@ func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Sn
 		}
 		r.apexes[i].Serial = next(apex.Serial)
 		old := r.node(apex.wire)
-		r.put(&Node{name: apex.wire, sets: r.rrsets(apex.wire, old.published()), held: old.held, children: old.children})
+		node := &Node{name: apex.wire, set: r.rrsets(apex.wire, old.published()), held: old.held, children: old.children}
+		r.put(node)
+		r.apexes[i].setNegative(node.RRset(TypeSOA))
 	}
 	return &Snapshot{apexes: r.apexes, names: r.trie, listed: r.listed.trie, journal: r.journal, stats: r.stats}
 }
@@ -96,13 +98,13 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 	was := old.published()
 	held := merge(old.contributions(was), list)
 	is := publish(held, r.options.AllUnhealthy)
-	next := &Node{name: old.name, sets: old.sets, children: old.children}
-	if !isOnceEach(held, is) {
+	next := &Node{name: old.name, set: old.set, children: old.children}
+	if !isSaid(held, is) {
 		held = slices.Clone(held) // without the room that the merge left
 		next.held = &held
 	}
 	if !slices.Equal(was, is) {
-		next.sets = r.rrsets(n.name, is)
+		next.set = r.rrsets(n.name, is)
 		r.note(n.name)
 		if r.options.JournalSize > 0 {
 			r.changes = append(r.changes, nodeChange{old, next})
@@ -121,7 +123,7 @@ func (r *rebuilder) changeListed(n name, list []contribution) {
 		old = &Node{name: n}
 	}
 	held := slices.Clone(merge(old.contributions(old.published()), list))
-	next := &Node{name: n, sets: r.rrsets(n, publish(held, r.options.AllUnhealthy)), held: &held}
+	next := &Node{name: n, set: r.rrsets(n, publish(held, r.options.AllUnhealthy)), held: &held}
 	switch {
 	case len(held) > 0:
 		r.listed.put(next)
@@ -131,7 +133,7 @@ func (r *rebuilder) changeListed(n name, list []contribution) {
 }
 
 func (r *rebuilder) count(n *Node, times int) {
-	if n.sets != nil {
+	if n.hasRecords() {
 		r.stats.Names += times
 		r.stats.Records += times * n.records()
 	}
@@ -163,11 +165,11 @@ func (r *rebuilder) countChild(n name, times int) {
 	if old == nil {
 		old = &Node{name: n.parent()}
 	}
-	r.replace(old, &Node{name: old.name, sets: old.sets, held: old.held, children: uint32(int(old.children) + times)})
+	r.replace(old, &Node{name: old.name, set: old.set, held: old.held, children: uint32(int(old.children) + times)})
 }
 
 // rrsets makes the RRsets of sorted data, and at the apex those that make it one, and returns the first of them.
-func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
+func (r *rebuilder) rrsets(n name, data []rdata) RRset {
 	var types []uint16
 	for _, d := range data {
 		if !slices.Contains(types, d.rrtype) {
@@ -179,47 +181,45 @@ func (r *rebuilder) rrsets(n name, data []rdata) *RRset {
 		types = append(types, TypeNS, TypeSOA)
 		slices.Sort(types)
 	}
-	if len(types) == 0 {
-		return nil
-	}
-	sets := make([]RRset, len(types))
-	for i := range sets {
-		set := &sets[i]
-		if i > 0 {
-			sets[i-1].next = set
-		}
-		set.Type, set.TTL = types[i], r.options.ttl(types[i])
-		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != set.Type })
+	var first RRset
+	last := &first
+	for i, t := range types {
+		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != t })
 		if end < 0 {
 			end = len(data)
 		}
-		if end > 0 {
-			set.TTL = data[0].ttl
-		}
-		switch set.Type {
-		case TypeNS:
-			set.others = &otherData{names: []string{r.options.SOA.MName}}
-		case TypeSOA:
-			soa := r.options.SOA
-			soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
-			set.others = &otherData{soa: &soa}
-		case TypePTR:
-			set.others = &otherData{names: make([]string, end)}
-			for j, d := range data[:end] {
-				set.others.names[j] = d.target
-			}
-		case TypeSRV:
-			set.SRV = make([]SRV, end)
-			for j, d := range data[:end] {
-				set.SRV[j] = newSRV(r.options.SRVWeight, d)
-			}
-		default:
-			set.Addrs = make([]netip.Addr, end)
-			for j, d := range data[:end] {
-				set.Addrs[j] = d.addr
-			}
-		}
+		set := r.rrset(t, data[:end], apex)
 		data = data[end:]
+		if i == 0 {
+			first = set
+			continue
+		}
+		last.next = &set
+		last = &set
 	}
-	return &sets[0]
+	return first
+}
+
+// rrset makes the RRset of sorted data of a type, or that of the apex.
+func (r *rebuilder) rrset(t uint16, data []rdata, apex *Apex) RRset {
+	switch t {
+	case TypeNS:
+		mname, _ := parseName(r.options.SOA.MName) // as validated
+		r.writer.ns(r.options.ttl(t), mname)
+	case TypeSOA:
+		soa := r.options.SOA
+		soa.Serial, soa.Minimum = apex.Serial, r.options.NegativeTTL
+		r.writer.soa(r.options.ttl(t), &soa)
+	}
+	for _, d := range data {
+		switch t {
+		case TypePTR:
+			r.writer.ptr(d.ttl, d.target)
+		case TypeSRV:
+			r.writer.srv(d.ttl, r.options.SRVWeight, d.port, d.target)
+		default:
+			r.writer.addr(t, d.ttl, d.addr)
+		}
+	}
+	return r.writer.set(t)
 }

@@ -78,7 +78,7 @@ func whole(s *Snapshot) map[string][]shownSet {
 	out := make(map[string][]shownSet)
 	for text, node := range s.All() {
 		for set := range node.RRsets() {
-			out[text] = append(out[text], comparableSet(set, set.TTL))
+			out[text] = append(out[text], comparableSet(set, set.TTL()))
 		}
 	}
 	for text, node := range s.Listed() {
@@ -100,7 +100,7 @@ type shownSet struct {
 }
 
 func comparableSet(set *RRset, ttl uint32) shownSet {
-	return shownSet{set.Type, ttl, set.Addrs, set.SRV, set.Names(), withoutSerial(set.SOA())}
+	return shownSet{set.Type, ttl, set.Addrs(), set.SRV(), set.Names(), withoutSerial(set.SOA())}
 }
 
 func withoutSerial(soa *SOA) *SOA {
@@ -179,7 +179,7 @@ func TestReconfigure(t *testing.T) {
 	if err := z.Reconfigure(o); err != nil || z.Snapshot().Serial() != serial+1 {
 		t.Errorf("another TTL: serial %d, %v; want %d", z.Snapshot().Serial(), err, serial+1)
 	}
-	if got := z.Snapshot().LookupName("web.app0.prod.marathon.mesos").RRset(TypeA).TTL; got != 5 {
+	if got := z.Snapshot().LookupName("web.app0.prod.marathon.mesos").RRset(TypeA).TTL(); got != 5 {
 		t.Errorf("the TTL is %d", got)
 	}
 }

@@ -60,7 +60,7 @@ func (s *Snapshot) AllIn(apex *Apex) iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		nodes := make([]*Node, 0, s.stats.Names)
 		s.names.all(func(n *Node) bool {
-			if n.sets != nil && n.name.within(apex.wire) {
+			if n.hasRecords() && n.name.within(apex.wire) {
 				nodes = append(nodes, n)
 			}
 			return true

@@ -12,7 +12,7 @@ func ttlOf(t *testing.T, z *Zone, name string, rrtype uint16) (ttl uint32, recor
 	if node == nil || node.RRset(rrtype) == nil {
 		t.Fatalf("%s has no records of type %d", name, rrtype)
 	}
-	return node.RRset(rrtype).TTL, node.RRset(rrtype).Len()
+	return node.RRset(rrtype).TTL(), node.RRset(rrtype).Len()
 }
 
 func TestTTLByType(t *testing.T) {

@@ -37,10 +37,10 @@ func lines(s *Snapshot) []string {
 	out := []string{}
 	for name, node := range s.All() {
 		for set := range node.RRsets() {
-			for _, a := range set.Addrs {
+			for _, a := range set.Addrs() {
 				out = append(out, fmt.Sprintf("%s %s %s", name, typeName(set.Type), a))
 			}
-			for _, srv := range set.SRV {
+			for _, srv := range set.SRV() {
 				out = append(out, fmt.Sprintf("%s SRV %s:%d", name, srv.Target, srv.Port))
 			}
 		}
@@ -89,7 +89,7 @@ func TestNewZoneHasItsApex(t *testing.T) {
 	if apex == nil {
 		t.Fatal("the apex does not exist")
 	}
-	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.Names(), []string{"ns1.mesos."}) || ns.TTL != 60 {
+	if ns := apex.RRset(TypeNS); ns == nil || !slices.Equal(ns.Names(), []string{"ns1.mesos."}) || ns.TTL() != 60 {
 		t.Errorf("NS: %+v", ns)
 	}
 	if soa := apex.RRset(TypeSOA); soa == nil || soa.SOA().RName != "root.ns1.mesos." {
@@ -260,8 +260,6 @@ func TestSerial(t *testing.T) {
 	for _, tt := range tests {
 		z := newTestZone(t, func(o *Options) { o.Serial = tt.serial })
 		first := z.Snapshot()
-		soa := first.LookupName("mesos").RRset(TypeSOA)
-		soa.SetRendering([]byte("old serial"))
 
 		z.Update("s", Update{})
 		z.Update("s", Update{Tasks: []Task{running("x", "x", agent0)}}) // not published
@@ -273,31 +271,53 @@ func TestSerial(t *testing.T) {
 		if got.Serial() != tt.next || got.Stats().Changed.IsZero() {
 			t.Errorf("after %d: serial %d, want %d; changed %v", tt.serial, got.Serial(), tt.next, got.Stats().Changed)
 		}
-		if r := got.LookupName("mesos").RRset(TypeSOA).Rendering(); r != nil {
-			t.Errorf("the SOA of serial %d has the rendering of another one", got.Serial())
+		if soa := got.LookupName("mesos").RRset(TypeSOA).SOA(); soa.Serial != tt.next {
+			t.Errorf("after %d: the SOA record has the serial %d", tt.serial, soa.Serial)
 		}
 	}
 }
 
-func TestRenderingsOutliveOtherChanges(t *testing.T) {
+// What an update does not change is not made anew.
+func TestNodesOutliveOtherChanges(t *testing.T) {
 	z := newTestZone(t)
 	z.Update("s", Update{
 		Agents:     []Agent{agent0},
 		Tasks:      []Task{running("web.1", "web", agent0)},
 		Frameworks: []Framework{{Name: "marathon", Addrs: addrs("10.0.0.5")}},
 	})
-	for _, name := range []string{"web.marathon.mesos", "marathon.mesos"} {
-		set := z.Snapshot().LookupName(name).RRset(TypeA)
-		if set.Rendering() != nil {
-			t.Errorf("%s: a new set has a rendering", name)
-		}
-		set.SetRendering([]byte{1, 2, 3})
-	}
+	before := z.Snapshot()
 	z.Update("s", Update{Tasks: []Task{running("db.1", "db", agent0), running("web.2", "web", agent0)}})
-	for _, name := range []string{"web.marathon.mesos", "marathon.mesos"} {
-		if got := z.Snapshot().LookupName(name).RRset(TypeA).Rendering(); !slices.Equal(got, []byte{1, 2, 3}) {
-			t.Errorf("%s: the rendering is lost though the set is the same: %v", name, got)
+	for _, name := range []string{"slave.mesos", "web-" + taskHash("web.1") + "-s0.marathon.mesos"} {
+		if node := before.LookupName(name); node == nil || node != z.Snapshot().LookupName(name) {
+			t.Errorf("%s is another one though it is the same", name)
 		}
+	}
+}
+
+// A set of many records finds each of them; what is taken away again is not there.
+func TestLargeSets(t *testing.T) {
+	z := newTestZone(t)
+	var tasks []Task
+	var gone []string
+	for i := range 300 {
+		task := running(fmt.Sprintf("web.%d", i), "web", agent0, 31000+i)
+		tasks, gone = append(tasks, task), append(gone, task.ID)
+	}
+	for _, n := range []int{1, 63, 64, 65, 128, 129, 300} {
+		z.Update("s", Update{Agents: []Agent{agent0}, Tasks: tasks[:n]})
+		set := z.Snapshot().LookupName("_web._tcp.marathon.mesos.").RRset(TypeSRV)
+		var walked, found []string
+		for at := 0; at < len(set.Wire()); at = RecordEnd(set.Wire(), at) {
+			walked = append(walked, set.Wire()[at:RecordEnd(set.Wire(), at)])
+		}
+		for i := range set.Len() {
+			found = append(found, set.Wire()[set.At(i):set.At(i+1)])
+		}
+		if len(walked) != n || !slices.Equal(walked, found) {
+			t.Errorf("%d records, of which %d are found one after the other, and %d by number", n, len(walked), len(found))
+		}
+		check(t, z, z.Snapshot())
+		z.Update("s", Update{TasksGone: gone[:n]})
 	}
 }
 
@@ -381,9 +401,7 @@ func TestReadersDuringUpdates(t *testing.T) {
 				default:
 				}
 				set := z.Snapshot().LookupName("web.marathon.mesos").RRset(TypeA)
-				if set.Rendering() == nil {
-					set.SetRendering([]byte{1})
-				}
+				_ = set.Addrs()
 				_ = z.Ready()
 			}
 		})
@@ -418,11 +436,11 @@ func TestListedOnly(t *testing.T) {
 	if s.LookupName(".y.marathon.mesos.") != nil {
 		t.Error("a name with an empty label can be asked for")
 	}
-	set := s.LookupName("_.y._tcp.marathon.mesos.").RRset(TypeSRV)
-	if got, want := set.SRV[0].AsListed(), (SRVListed{Target: ".y-iffe9-s0.marathon.mesos.", Port: 70000}); got != want {
+	node := s.LookupName("_.y._tcp.marathon.mesos.")
+	if got, want := node.SRVListed()[0], (SRVListed{Target: ".y-iffe9-s0.marathon.mesos.", Port: 70000}); got != want {
 		t.Errorf("listed as %v, want %v", got, want)
 	}
-	if got := set.SRV[0]; got.Target != "." || got.Port != 70000-1<<16 {
+	if got := node.RRset(TypeSRV).SRV()[0]; got.Target != "." || got.Port != 70000-1<<16 {
 		t.Errorf("%v in DNS, want target . and port %d", got, 70000-1<<16)
 	}
 	z.Update("s", Update{Reset: true})

@@ -129,28 +129,31 @@ func lookupWithoutAsterisks(s *records.Snapshot, name []byte) *records.Node {
 // Additional yields the addresses of the hosts that the chosen records of a Success name, as far as they are in the
 // zone: each host's name with its A and its AAAA records (RFC 2782; RFC 1035, section 3.3.11), once, in the order of the
 // chosen. They save a question, nothing else: a message without them is complete.
-func (a Answer) Additional(chosen []int) iter.Seq2[string, *records.RRset] {
+func (a Answer) Additional(chosen []int32) iter.Seq2[string, *records.RRset] {
 	return func(yield func(string, *records.RRset) bool) {
-		seen := make(map[string]bool)
-		host := func(name string) bool {
-			node := a.snapshot.LookupName(name)
-			if node == nil || seen[name] {
-				return true
-			}
-			seen[name] = true
-			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
-				if set := node.RRset(t); set != nil && !yield(name, set) {
-					return false
-				}
-			}
-			return true
+		skip := records.HeaderLen // where a record names its host
+		switch a.Set.Type {
+		case records.TypeSRV:
+			skip += records.SRVLen
+		case records.TypeNS:
+		default:
+			return
 		}
+		seen := make(map[string]bool)
+		wire := a.Set.Wire()
 		for _, i := range chosen {
-			switch {
-			case a.Set.SRV != nil && !host(a.Set.SRV[i].Target):
-				return
-			case a.Set.Type == records.TypeNS && !host(a.Set.Names()[i]):
-				return
+			at := a.Set.At(int(i))
+			host := wire[at+skip : records.RecordEnd(wire, at)]
+			node := a.snapshot.Lookup([]byte(host))
+			if node == nil || seen[host] {
+				continue
+			}
+			seen[host] = true
+			text, _, _ := dns.UnpackDomainName([]byte(host), 0) // cannot fail: it is a name
+			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
+				if set := node.RRset(t); set != nil && !yield(text, set) {
+					return
+				}
 			}
 		}
 	}

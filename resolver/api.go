@@ -141,8 +141,12 @@ func (a *api) hosts(w http.ResponseWriter, given string) {
 	if node := a.zone.Snapshot().LookupListed(name); node != nil {
 		for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 			set := node.RRset(t)
-			for i := range setLen(set) {
-				addr := set.Addrs[(rotation.start(set.Len())+i)%set.Len()]
+			if set == nil {
+				continue
+			}
+			addrs := set.Addrs()
+			for i, n := 0, len(addrs); i < n; i++ {
+				addr := addrs[(rotation.start(n)+i)%n]
 				out = append(out, hostEntry{Host: name, IP: addr.String()})
 			}
 		}

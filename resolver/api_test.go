@@ -129,7 +129,7 @@ func TestAPIBodies(t *testing.T) {
 // canonicalName is the target of the SRV records of nginx.
 func canonicalName(t *testing.T, zone Zone) string {
 	t.Helper()
-	return zone.Snapshot().LookupName("_nginx._tcp.marathon.mesos.").RRset(records.TypeSRV).SRV[0].Target
+	return zone.Snapshot().LookupName("_nginx._tcp.marathon.mesos.").RRset(records.TypeSRV).SRV()[0].Target
 }
 
 func TestAPINames(t *testing.T) {

@@ -22,10 +22,10 @@ func (a *api) services(w http.ResponseWriter, given string) {
 	rotation := newRotation()
 	var out []serviceEntry
 	if node := snapshot.LookupListed(apiName(given)); node != nil {
-		set := node.RRset(records.TypeSRV)
-		n := setLen(set)
+		all := node.SRVListed()
+		n := len(all)
 		for i := range n {
-			srv := set.SRV[(rotation.start(n)+i)%n].AsListed()
+			srv := all[(rotation.start(n)+i)%n]
 			target := snapshot.LookupListed(srv.Target)
 			if target == nil || strings.Contains(srv.Target, ":") { // where Mesos-DNS takes the port to begin
 				continue
@@ -33,7 +33,7 @@ func (a *api) services(w http.ResponseWriter, given string) {
 			for _, t := range [...]uint16{records.TypeA, records.TypeAAAA} {
 				if addrs := target.RRset(t); setLen(addrs) > 0 {
 					out = append(out, serviceEntry{Service: given, Host: srv.Target,
-						IP: addrs.Addrs[rotation.start(addrs.Len())].String(), Port: strconv.Itoa(srv.Port)})
+						IP: addrs.Addrs()[rotation.start(addrs.Len())].String(), Port: strconv.Itoa(srv.Port)})
 				}
 			}
 		}
@@ -112,13 +112,15 @@ func (a *api) axfr(w http.ResponseWriter) {
 		for set := range node.RRsets() {
 			switch set.Type {
 			case records.TypeSOA:
-				out.TTL, out.Mname, out.Rname = set.TTL, set.SOA().MName, set.SOA().RName
+				out.TTL, out.Mname, out.Rname = set.TTL(), set.SOA().MName, set.SOA().RName
 			case records.TypeA:
-				out.Records.As[name] = values(set)
+				out.Records.As[name] = addresses(set)
 			case records.TypeAAAA:
-				out.Records.AAAAs[name] = values(set)
+				out.Records.AAAAs[name] = addresses(set)
 			case records.TypeSRV:
-				out.Records.SRVs[name] = values(set)
+				for _, srv := range node.SRVListed() {
+					out.Records.SRVs[name] = append(out.Records.SRVs[name], srv.Target+":"+strconv.Itoa(srv.Port))
+				}
 			}
 		}
 	}
@@ -131,15 +133,11 @@ func (a *api) axfr(w http.ResponseWriter) {
 	writeJSON(w, out)
 }
 
-// values are the data of a set's records as text.
-func values(set *records.RRset) []string {
+// addresses are those of a set as text.
+func addresses(set *records.RRset) []string {
 	out := make([]string, 0, set.Len())
-	for _, a := range set.Addrs {
+	for _, a := range set.Addrs() {
 		out = append(out, a.String())
-	}
-	for i := range set.SRV {
-		srv := set.SRV[i].AsListed()
-		out = append(out, srv.Target+":"+strconv.Itoa(srv.Port))
 	}
 	return out
 }

@@ -7,10 +7,11 @@ package resolver
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
 //     FuzzFastPath compares the two.
-//   - A reply is the header and question as they came, followed by copies of renderings (rendering.go), in which only
-//     the owners' compression pointers are changed, and the OPT record. The spelling of the question comes back as it
-//     was asked, and owners point to it.
-//   - Renderings are shared by all readers and are never written to.
+//   - A reply is the header and question as they came, followed by records as their sets keep them (records.RRset.Wire),
+//     in which only the owners' compression pointers are changed, and the OPT record. The spelling of the question comes
+//     back as it was asked, and owners point to it.
+//   - Which records of a set are answered, and in which order, is for the selector to say (selection.go). Where that is
+//     all of them, or a run, they are copied as they are; an order of another kind is made place by place (appendChosen).
 //   - limit counts the OPT record from the beginning, so that it always fits.
 
 import (
@@ -33,6 +34,12 @@ const (
 	bitAD      = 0x20
 	bitCD      = 0x10
 	maskRcode  = 0x0F
+)
+
+// Compression pointers (RFC 1035, section 4.1.4).
+const (
+	pointer    = 0xC000
+	maxPointer = 0x3FFF
 )
 
 // plain is a plain question, read.
@@ -139,15 +146,15 @@ func appendOPT(reply []byte, dnssec byte) []byte {
 	return append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, dnssec, 0, 0, 0)
 }
 
-// appendSOA adds the zone's SOA record to the authority section of a reply that has no other records. nameLen is the
+// appendSOA adds the domain's SOA record to the authority section of a reply that has no other records. nameLen is the
 // length of the question's name, which ends in the apex.
 func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit int) []byte {
-	wire := rendering(s.Lookup(h.apex).RRset(records.TypeSOA))
-	if wire == nil || len(reply)+len(wire) > limit {
+	soa := s.Apexes()[0].NegativeSOA()
+	if len(reply)+len(soa) > limit {
 		return nil
 	}
 	at := len(reply)
-	reply = append(reply, wire...)
+	reply = append(reply, soa...)
 	binary.BigEndian.PutUint16(reply[at:], pointer|uint16(headerLen+nameLen-len(h.apex)))
 	setCounts(reply, 0, 1, 0)
 	return reply
@@ -160,66 +167,95 @@ func (h *handler) appendAnswer(
 	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
 ) []byte {
 	settings := h.settings.Load()
-	wire := rendering(set)
 	n := set.Len()
-	if wire == nil || n > 1 && !settings.selector.plain() {
-		return nil
+	if n > 1 && !settings.selector.plain() {
+		return h.appendChosen(reply, s, set, limit, from, rotation)
 	}
+	wire := set.Wire()
 	room := limit - len(reply)
-	begin, count := 0, settings.selector.most(n) // where the run begins within the rendering, and its length
+	begin, count := 0, settings.selector.most(n) // where the run begins within the set, and its length
 	cut := false
 	if count < n || len(wire) > room {
-		for range from.place(n) {
-			begin += recordEnd(wire[begin:])
-		}
+		begin = set.At(from.place(n))
 		if count, cut = fitting(wire, begin, count, room); count == 0 {
 			return nil
 		}
 	}
-	first := settings.selector.first(rotation, count)
-	at := begin
-	for range first {
-		at = after(wire, at)
-	}
 	answer := len(reply)
-	if count == n { // which then begins at 0
+	if first := settings.selector.first(rotation, count); count == n { // which then begins at 0
+		at := set.At(first)
 		reply = append(append(reply, wire[at:]...), wire[:at]...)
 	} else {
+		at := begin
+		for range first {
+			at = after(wire, at)
+		}
 		for i := range count {
 			if i == count-first {
 				at = begin
 			}
-			reply = append(reply, wire[at:at+recordEnd(wire[at:])]...)
+			reply = append(reply, wire[at:records.RecordEnd(wire, at)]...)
 			at = after(wire, at)
 		}
 	}
+	return h.finishAnswer(reply, s, set.Type, answer, count, true, cut, limit)
+}
+
+// maxChosen is how many records a set may have whose order is made place by place.
+const maxChosen = 256
+
+// appendChosen is appendAnswer for an order that is not that of a run.
+func (h *handler) appendChosen(
+	reply []byte, s *records.Snapshot, set *records.RRset, limit int, from client, rotation rotation,
+) []byte {
+	if set.Len() > maxChosen {
+		return nil
+	}
+	var buf [maxChosen]int32
+	chosen, cut := h.settings.Load().selector.choose(buf[:0], s, set, from, rotation, limit-len(reply))
+	if len(chosen) == 0 {
+		return nil
+	}
+	wire, answer := set.Wire(), len(reply)
+	for _, i := range chosen {
+		at := set.At(int(i))
+		reply = append(reply, wire[at:records.RecordEnd(wire, at)]...)
+	}
+	return h.finishAnswer(reply, s, set.Type, answer, len(chosen), false, cut, limit)
+}
+
+// finishAnswer counts the records that stand in the reply from answer on, and adds what goes with them. run says that they
+// are a run of a set, cut that others were left out because of their size.
+func (h *handler) finishAnswer(
+	reply []byte, s *records.Snapshot, t uint16, answer, count int, run, cut bool, limit int,
+) []byte {
 	setCounts(reply, count, 0, 0)
 	if cut {
-		reply[2] |= settings.bitTC
+		reply[2] |= h.settings.Load().bitTC
 		return reply
 	}
-	if set.Type != records.TypeSRV {
+	if t != records.TypeSRV {
 		return reply
 	}
-	reply, additional := h.appendTargets(reply, s, answer, count, limit)
+	reply, additional := h.appendTargets(reply, s, answer, count, run, limit)
 	if reply != nil {
 		setCounts(reply, count, 0, additional)
 	}
 	return reply
 }
 
-// after is where the record after the one at a place stands in a rendering, of which the first follows the last.
-func after(wire []byte, at int) int {
-	if at += recordEnd(wire[at:]); at < len(wire) {
+// after is where the record after the one at a place stands in a set, of which the first follows the last.
+func after(wire string, at int) int {
+	if at = records.RecordEnd(wire, at); at < len(wire) {
 		return at
 	}
 	return 0
 }
 
-// fitting is how many records of a rendering fit, of at most a number from a place on, and whether some do not.
-func fitting(wire []byte, at, most, room int) (count int, cut bool) {
+// fitting is how many records of a set fit, of at most a number from a place on, and whether some do not.
+func fitting(wire string, at, most, room int) (count int, cut bool) {
 	for ; count < most; count++ {
-		if room -= recordEnd(wire[at:]); room < 0 {
+		if room -= records.RecordEnd(wire, at) - at; room < 0 {
 			return count, true
 		}
 		at = after(wire, at)
@@ -228,20 +264,19 @@ func fitting(wire []byte, at, most, room int) (count int, cut bool) {
 }
 
 // appendTargets adds the addresses of the targets of the SRV records that stand in the reply from answer on, each target
-// once, in the order of the answer. Owners point to where the targets stand there. It returns nil when one of them is
+// once, in the order of the answer, which is a run of a set or not. Owners point to where the targets stand there. It returns nil when one of them is
 // too far away for that.
-func (h *handler) appendTargets(reply []byte, s *records.Snapshot, answer, count, limit int) ([]byte, int) {
-	const targetAt = recordLen + srvLen
+func (h *handler) appendTargets(reply []byte, s *records.Snapshot, answer, count int, run bool, limit int) ([]byte, int) {
 	additional := 0
-	// Records with the same target follow each other, but for a run that started among them: then the last ones have
-	// the target of the first.
+	// In a run of a set records with the same target follow each other, but where it started among them: then the last
+	// ones have the target of the first.
 	var first, last []byte
 	for at := answer; count > 0; count-- {
 		owner := at + targetAt
-		end := at + recordEnd(reply[at:])
+		begin, end := at, recordEnd(reply, at)
 		target := reply[owner:end]
 		at = end
-		if bytes.Equal(target, last) || bytes.Equal(target, first) {
+		if bytes.Equal(target, last) || bytes.Equal(target, first) || !run && hasTarget(reply, answer, begin, target) {
 			continue
 		}
 		last = target
@@ -260,22 +295,39 @@ func (h *handler) appendTargets(reply []byte, s *records.Snapshot, answer, count
 			if set == nil {
 				continue
 			}
-			if len(reply)+set.Len()*(recordLen+addressLen(t)) > limit {
+			addresses := set.Wire()
+			from := len(reply)
+			if from+len(addresses) > limit {
 				return reply, additional
 			}
-			addresses := rendering(set)
-			if addresses == nil {
-				return nil, 0
-			}
-			from := len(reply)
 			reply = append(reply, addresses...)
-			for ; from < len(reply); from += recordEnd(reply[from:]) {
+			for ; from < len(reply); from = recordEnd(reply, from) {
 				binary.BigEndian.PutUint16(reply[from:], pointer|uint16(owner))
 				additional++
 			}
 		}
 	}
 	return reply, additional
+}
+
+// targetAt is where the target stands in an SRV record.
+const targetAt = records.HeaderLen + records.SRVLen
+
+// hasTarget reports whether one of the SRV records between two places of a reply has a target.
+func hasTarget(reply []byte, from, to int, target []byte) bool {
+	for from < to {
+		end := recordEnd(reply, from)
+		if bytes.Equal(reply[from+targetAt:end], target) {
+			return true
+		}
+		from = end
+	}
+	return false
+}
+
+// recordEnd is where the record ends that starts at a place of a reply.
+func recordEnd(reply []byte, at int) int {
+	return at + records.HeaderLen + int(binary.BigEndian.Uint16(reply[at+records.HeaderLen-2:]))
 }
 
 // setCounts fills in how many records the sections have.

@@ -16,10 +16,27 @@ import (
 
 // Answers from the zone cost no allocation.
 func TestFastPathDoesNotAllocate(t *testing.T) {
-	h := newTestHandler(t, newTestZone(t))
 	out := make([]byte, 0, maxUDPSize)
-	for _, question := range []string{"web.marathon.mesos. A", "WEB.marathon.mesos. AAAA", "_web._tcp.marathon.mesos. SRV",
-		"big.marathon.mesos. A", "one.marathon.mesos. AAAA", "none.marathon.mesos. A"} {
+	questions := []string{"web.marathon.mesos. A", "WEB.marathon.mesos. AAAA", "_web._tcp.marathon.mesos. SRV",
+		"one.marathon.mesos. AAAA", "none.marathon.mesos. A"}
+	for _, tt := range []struct {
+		change    func(*Options)
+		questions []string
+	}{
+		{func(*Options) {}, append(slices.Clone(questions), "big.marathon.mesos. A", "_many._tcp.marathon.mesos. SRV")},
+		{func(o *Options) { o.MaxAnswers, o.Order = 2, OrderFixed }, append(slices.Clone(questions), "big.marathon.mesos. A")},
+		{func(o *Options) { o.Order = OrderShuffle }, questions},
+		{func(o *Options) { o.OwnAgentFirst = true }, questions},
+		{func(o *Options) { o.Order, o.OwnAgentFirst, o.MaxAnswers = OrderShuffle, true, 2 }, questions},
+	} {
+		checkNoAllocations(t, newTestHandler(t, newTestZone(t), tt.change), out, tt.questions)
+	}
+}
+
+// checkNoAllocations checks that the fast path answers questions, and does not allocate.
+func checkNoAllocations(t *testing.T, h *handler, out []byte, questions []string) {
+	t.Helper()
+	for _, question := range questions {
 		for _, edns := range []bool{false, true} {
 			m := newQuestion(t, question)
 			if edns {
@@ -46,7 +63,7 @@ func TestFastPathDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// comparableReply is a reply with its sections as sets.
+// comparableReply is a reply in words.
 func comparableReply(t failer, packet []byte) string {
 	m := new(dns.Msg)
 	if err := m.Unpack(packet); err != nil {
@@ -59,7 +76,6 @@ func comparableReply(t failer, packet []byte) string {
 		for i, rr := range section {
 			lines[i] = rr.String()
 		}
-		slices.Sort(lines)
 		fmt.Fprintln(&b, strings.Join(lines, "\n"))
 	}
 	return b.String()
@@ -102,6 +118,8 @@ func TestPathsAgree(t *testing.T) {
 		newTestHandler(t, unready{zone}),
 		newTestHandler(t, zone, func(o *Options) { o.MaxAnswers, o.Order = 7, OrderFixed }),
 		newTestHandler(t, zone, func(o *Options) { o.MaxAnswers, o.OwnAgentFirst = 40, true }),
+		newTestHandler(t, zone, func(o *Options) { o.Order = OrderShuffle }),
+		newTestHandler(t, zone, func(o *Options) { o.Order, o.OwnAgentFirst, o.MaxAnswers = OrderShuffle, true, 2 }),
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		name := []byte(rapid.SampledFrom(testNames).Draw(t, "name"))
@@ -113,7 +131,7 @@ func TestPathsAgree(t *testing.T) {
 		m := new(dns.Msg)
 		m.Id = rapid.Uint16().Draw(t, "id")
 		m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData = rapid.Bool().Draw(t, "rd"), rapid.Bool().Draw(t, "cd"), rapid.Bool().Draw(t, "ad")
-		qtype := rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypeSOA, dns.TypeMX}).Draw(t, "type")
+		qtype := rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSRV, dns.TypePTR, dns.TypeSOA, dns.TypeNS, dns.TypeMX, dns.TypeANY}).Draw(t, "type")
 		m.Question = []dns.Question{{Name: string(name), Qtype: qtype, Qclass: dns.ClassINET}}
 		if rapid.Bool().Draw(t, "edns") {
 			m.SetEdns0(uint16(rapid.IntRange(0, 9000).Draw(t, "size")), rapid.Bool().Draw(t, "do"))
@@ -146,7 +164,13 @@ func TestPathsAgreeOnEverySize(t *testing.T) {
 }
 
 func FuzzFastPath(f *testing.F) {
-	h := newTestHandler(f, newTestZone(f))
+	zone := newTestZone(f)
+	handlers := []*handler{
+		newTestHandler(f, zone),
+		newTestHandler(f, zone, func(o *Options) { o.Order = OrderShuffle }),
+		newTestHandler(f, zone, func(o *Options) { o.OwnAgentFirst, o.MaxAnswers = true, 3 }),
+		newTestHandler(f, zone, func(o *Options) { o.SetTruncateBit, o.Order = false, OrderFixed }),
+	}
 	for _, name := range testNames {
 		for _, qtype := range []string{" A", " SRV", " TXT"} {
 			m := newQuestion(f, name+qtype)
@@ -163,7 +187,9 @@ func FuzzFastPath(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, packet []byte, udp bool, r uint32) {
-		checkPaths(t, h, packet, testClient(udp), rotation(r))
+		for _, h := range handlers {
+			checkPaths(t, h, packet, testClient(udp), rotation(r))
+		}
 	})
 }
 

@@ -14,7 +14,6 @@ const (
 	headerLen   = 12 // RFC 1035, section 4.1.1
 	questionLen = 4  // type and class, after the name
 	optLen      = 11 // of an OPT record without options (RFC 6891, section 6.1.2)
-	recordLen   = 12 // of a record whose owner is a compression pointer, without its data
 
 	minUDPSize = dns.MinMsgSize // what every client can take (RFC 1035, section 2.3.4)
 	// maxUDPSize passes through what networks there are without fragments (DNS flag day 2020; RFC 9715, appendix A). It
@@ -174,22 +173,22 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 			m.Rcode = dns.RcodeNameError
 		}
 		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.apex.Name))
-		soa := resourceRecord(owner[apex:], a.SOA, 0) // as it was spelled, to be pointed to
-		soa.Header().Ttl = negativeTTL(a.SOA)
+		soa := resourceRecord(owner[apex:], a.SOA, 0).(*dns.SOA) // as it was spelled, to be pointed to
+		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)               // RFC 2308, section 3
 		m.Ns = []dns.RR{soa}
 	case Success:
 		room := q.room()
-		chosen, cut := s.choose(a, q, room)
+		chosen, cut := s.choose(nil, a.snapshot, a.Set, q.client, q.rotation, room)
 		for _, i := range chosen {
-			m.Answer = append(m.Answer, resourceRecord(owner, a.Set, i))
-			room -= recordSize(a.Set, i)
+			m.Answer = append(m.Answer, resourceRecord(owner, a.Set, int(i)))
+			room -= recordSize(a.Set, int(i))
 		}
 		if cut {
 			m.Truncated = truncateBit || len(chosen) == 0
 			return m
 		}
 		for name, set := range a.Additional(chosen) {
-			if room -= set.Len() * (recordLen + addressLen(set.Type)); room < 0 {
+			if room -= len(set.Wire()); room < 0 {
 				break
 			}
 			for i := range set.Len() {
@@ -207,34 +206,11 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 	return m
 }
 
-// negativeTTL is how long a negative answer may be kept (RFC 2308, section 3).
-func negativeTTL(soa *records.RRset) uint32 { return min(soa.TTL, soa.SOA().Minimum) }
-
-// addressLen is the size of the data of an address record.
-func addressLen(t uint16) int {
-	if t == records.TypeA {
-		return 4
-	}
-	return 16
-}
-
 // resourceRecord is the i-th record of a set.
 func resourceRecord(owner string, set *records.RRset, i int) dns.RR {
-	header := dns.RR_Header{Name: owner, Rrtype: set.Type, Class: dns.ClassINET, Ttl: set.TTL}
-	switch set.Type {
-	case records.TypeA:
-		return &dns.A{Hdr: header, A: set.Addrs[i].AsSlice()}
-	case records.TypeAAAA:
-		return &dns.AAAA{Hdr: header, AAAA: set.Addrs[i].AsSlice()}
-	case records.TypeSRV:
-		srv := set.SRV[i]
-		return &dns.SRV{Hdr: header, Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: srv.Target}
-	case records.TypeNS:
-		return &dns.NS{Hdr: header, Ns: set.Names()[i]}
-	case records.TypePTR:
-		return &dns.PTR{Hdr: header, Ptr: set.Names()[i]}
-	default:
-		return &dns.SOA{Hdr: header, Ns: set.SOA().MName, Mbox: set.SOA().RName, Serial: set.SOA().Serial,
-			Refresh: set.SOA().Refresh, Retry: set.SOA().Retry, Expire: set.SOA().Expire, Minttl: set.SOA().Minimum}
-	}
+	at, wire := set.At(i), set.Wire()
+	data := []byte(wire[at+records.HeaderLen : records.RecordEnd(wire, at)])
+	header := dns.RR_Header{Name: owner, Rrtype: set.Type, Class: dns.ClassINET, Ttl: set.TTL(), Rdlength: uint16(len(data))}
+	rr, _, _ := dns.UnpackRRWithHeader(header, data, 0) // cannot fail: sets have what they have in wire format
+	return rr
 }

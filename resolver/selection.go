@@ -4,9 +4,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
-
-	"github.com/miekg/dns"
 
 	"rollcall/records"
 )
@@ -17,7 +14,7 @@ type Order uint8
 const (
 	// OrderRotate starts with another record each time.
 	OrderRotate Order = iota
-	// OrderShuffle gives each order the same chance. It costs more than the others: the fast path does without.
+	// OrderShuffle gives each order the same chance. It costs a little more than the others.
 	OrderShuffle
 	// OrderFixed is ascending, so that equal questions have equal answers.
 	OrderFixed
@@ -69,114 +66,100 @@ func (c client) place(n int) int {
 	return int(uint64(hash) * uint64(n) >> 32)
 }
 
-// choose gives the chosen records of an answer's set by their places in it, in the order in which they are answered.
-// room is how many octets there are for them. cut says that it was the reason to leave out some. It costs what can be
-// answered, not what the set has.
-func (s selector) choose(a Answer, q *query, room int) (chosen []int, cut bool) {
-	n := a.Set.Len()
+// choose gives the chosen records of a set by their places in it, appended to chosen, in the order in which they are
+// answered. room is how many octets there are for them. cut says that it was the reason to leave out some. It costs what
+// can be answered, not what the set has, unless those of the asker's own agent are to be found. It does not allocate when
+// there is room enough in chosen.
+func (s selector) choose(
+	chosen []int32, zone *records.Snapshot, set *records.RRset, from client, r rotation, room int,
+) (_ []int32, cut bool) {
+	n := set.Len()
 	most := s.most(n)
 	begin := 0
-	if most < n || overflows(a.Set, room) {
-		begin = q.place(n)
+	if most < n || len(set.Wire()) > room {
+		begin = from.place(n)
 	}
-	take := func(i int) {
-		if room -= recordSize(a.Set, i); room < 0 {
-			cut = true
-			return
-		}
-		chosen = append(chosen, i)
-	}
-	if s.ownFirst {
-		for _, i := range a.own(q.addr) {
-			if len(chosen) < most && !cut {
-				take(i)
+	for i := 0; s.ownFirst && i < n && len(chosen) < most && !cut; i++ {
+		if leadsTo(zone, set, i, from.addr) {
+			if room -= recordSize(set, i); room >= 0 {
+				chosen = append(chosen, int32(i))
 			}
+			cut = room < 0
 		}
 	}
-	own := chosen
+	own := len(chosen)
 	for i := 0; i < n && len(chosen) < most && !cut; i++ {
-		if at := (begin + i) % n; !slices.Contains(own, at) {
-			take(at)
+		if at := (begin + i) % n; !slices.Contains(chosen[:own], int32(at)) {
+			if room -= recordSize(set, at); room >= 0 {
+				chosen = append(chosen, int32(at))
+			}
+			cut = room < 0
 		}
 	}
-	s.arrange(chosen[:len(own)], q.rotation)
-	s.arrange(chosen[len(own):], q.rotation)
+	s.arrange(chosen[:own], r)
+	s.arrange(chosen[own:], r)
 	return chosen, cut
-}
-
-// overflows reports whether a set does not fit into a room.
-func overflows(set *records.RRset, room int) bool {
-	for i := range set.Len() {
-		if room -= recordSize(set, i); room < 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // recordSize is how many octets a record takes whose owner is a compression pointer.
 func recordSize(set *records.RRset, i int) int {
-	switch {
-	case set.Addrs != nil:
-		return recordLen + addressLen(set.Type)
-	case set.SRV != nil:
-		return recordLen + srvLen + nameLen(set.SRV[i].Target)
-	case set.Names() != nil:
-		return recordLen + nameLen(set.Names()[i])
-	default:
-		return recordLen + nameLen(set.SOA().MName) + nameLen(set.SOA().RName) + soaLen
-	}
-}
-
-// Sizes of what records have besides names, in octets.
-const (
-	srvLen = 3 * 2 // priority, weight, port
-	soaLen = 5 * 4 // serial, refresh, retry, expire, minimum
-)
-
-// nameLen is the length of a name in wire format.
-func nameLen(text string) int {
-	if text != "." && strings.IndexByte(text, '\\') < 0 {
-		return len(text) + 1
-	}
-	var buf [maxName]byte
-	n, err := dns.PackDomainName(text, buf[:], 0, nil, false)
-	if err != nil {
-		return maxName
-	}
-	return n
+	at := set.At(i)
+	return records.RecordEnd(set.Wire(), at) - at
 }
 
 // arrange puts chosen records in order.
-func (s selector) arrange(chosen []int, r rotation) {
+func (s selector) arrange(chosen []int32, r rotation) {
 	switch {
 	case len(chosen) < 2:
 	case s.order == OrderShuffle:
-		rand.Shuffle(len(chosen), func(i, j int) { chosen[i], chosen[j] = chosen[j], chosen[i] })
-	default:
+		var random rand.PCG
+		random.Seed(uint64(r)*goldenRatio, uint64(r))
+		for i := len(chosen) - 1; i > 0; i-- {
+			j := rotation(random.Uint64() >> 32).start(i + 1)
+			chosen[i], chosen[j] = chosen[j], chosen[i]
+		}
+	default: // the first k go behind the others
 		k := s.first(r, len(chosen))
-		copy(chosen, slices.Concat(chosen[k:], chosen[:k]))
+		slices.Reverse(chosen[:k])
+		slices.Reverse(chosen[k:])
+		slices.Reverse(chosen)
 	}
 }
 
-// own are the places of the records that lead to an address: it is among them, or an SRV record's target has it.
-func (a Answer) own(addr netip.Addr) []int {
-	var out []int
-	for i, record := range a.Set.Addrs {
-		if record == addr {
-			out = append(out, i)
+// leadsTo reports whether record i of a set leads to an address: it has it, or an SRV record's target has it.
+func leadsTo(zone *records.Snapshot, set *records.RRset, i int, addr netip.Addr) bool {
+	at := set.At(i)
+	data := set.Wire()[at+records.HeaderLen : records.RecordEnd(set.Wire(), at)]
+	if set.Type == records.TypeSRV {
+		var buf [maxName]byte
+		target := zone.Lookup(append(buf[:0], data[records.SRVLen:]...))
+		if target == nil {
+			return false
 		}
-	}
-	t := records.TypeA
-	if addr.Is6() {
-		t = records.TypeAAAA
-	}
-	for i, srv := range a.Set.SRV {
-		if node := a.snapshot.LookupName(srv.Target); node != nil {
-			if set := node.RRset(t); set != nil && slices.Contains(set.Addrs, addr) {
-				out = append(out, i)
+		t := records.TypeA
+		if addr.Is6() {
+			t = records.TypeAAAA
+		}
+		addrs := target.RRset(t)
+		if addrs == nil {
+			return false
+		}
+		for j := range addrs.Len() {
+			if leadsTo(zone, addrs, j, addr) {
+				return true
 			}
 		}
+		return false
 	}
-	return out
+	return (set.Type == records.TypeA || set.Type == records.TypeAAAA) && addr.IsValid() && isAddr(data, addr)
+}
+
+// isAddr reports whether the data of an A or AAAA record is an address.
+func isAddr(data string, addr netip.Addr) bool {
+	octets := addr.As16()
+	from := len(octets)
+	if addr.Is4() {
+		from = 4
+	}
+	return len(data) == from && data == string(octets[len(octets)-from:])
 }

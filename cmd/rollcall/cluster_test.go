@@ -33,7 +33,7 @@ func wantAddrs(t *testing.T, zone *records.Zone, name string, want ...string) {
 	got := []string{}
 	if n := zone.Snapshot().LookupName(name); n != nil {
 		if set := n.RRset(records.TypeA); set != nil {
-			for _, a := range set.Addrs {
+			for _, a := range set.Addrs() {
 				got = append(got, a.String())
 			}
 		}

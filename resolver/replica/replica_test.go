@@ -39,7 +39,7 @@ func names(z *records.Zone) map[string]string {
 			continue
 		}
 		var addrs []string
-		for _, a := range node.RRset(records.TypeA).Addrs {
+		for _, a := range node.RRset(records.TypeA).Addrs() {
 			addrs = append(addrs, a.String())
 		}
 		out[name] = strings.Join(addrs, " ")
