@@ -213,3 +213,22 @@ func TestUnreachableDisabled(t *testing.T) {
 		}
 	}
 }
+
+// Whoever is tired of waiting says so in the next definition.
+func TestUnreachableDisabledNoMore(t *testing.T) {
+	c := newCluster(t, 46, 3)
+	c.must(put(app("/a", 3, unique, func(a *App) { a.UnreachableStrategy.Disabled = true })))
+	c.settle()
+	c.leave(c.agents["agent-S001"])
+	c.advance(time.Hour)
+	c.must(put(app("/a", 2, unique)))
+	c.settle()
+	if c.deployments() != 0 || len(c.running("/a")) != 2 {
+		t.Fatalf("%d deployments, %d run", c.deployments(), len(c.running("/a")))
+	}
+	c.comeBack(c.agents["agent-S001"], false)
+	c.settle()
+	if len(c.tasks) != 2 {
+		t.Errorf("%d tasks after its return", len(c.tasks))
+	}
+}

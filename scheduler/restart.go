@@ -45,8 +45,8 @@ func (w *work) replace(app *App) bool {
 			}
 		case i.Condition == Scheduled || i.Condition.Over():
 			w.removeInstance(i)
-		case i.waitsForEver():
-			// A second one beside it is what it was told never to have.
+		case i.waitsForEver() && app.UnreachableStrategy.Disabled:
+			// A second one beside it is what it was told never to have. A definition that says otherwise gives it up.
 		default:
 			old = append(old, i)
 		}

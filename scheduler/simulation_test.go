@@ -331,8 +331,9 @@ func (s *simulation) checkEnd() {
 		}
 	}
 	for id, a := range s.acknowledged {
-		running, size := 0, state.Size(a)
+		running, size, held := 0, state.Size(a), false
 		for i := range state.Instances(id) {
+			held = held || i.waitsForEver() && state.DeploymentOf(id) != "" // it takes the room that the rest needs, and that is told
 			if outdated(i, a) && state.DeploymentOf(id) != "" {
 				continue // a deployment still needs it, and says so
 			}
@@ -341,7 +342,7 @@ func (s *simulation) checkEnd() {
 			}
 		}
 		queued, waits := state.Queued(id, s.now)
-		if running > size || running < size && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0) {
+		if running > size || running < size && !held && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0) {
 			s.violated(nothingLost, "%s has %d of %d instances; it waits: %v, refused: %v",
 				id, running, size, waits, queued.RejectedLast)
 		}
