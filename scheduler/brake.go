@@ -44,7 +44,7 @@ func (w *work) lost(agent AgentID) {
 		w.forgetLosses()
 	}
 	w.losses.put(string(agent), w.now)
-	if n, of := w.losses.commit().len(), w.agentsWithTasks(); !w.braked && n > 1 && float64(n) > massLoss*float64(of) {
+	if n, of := w.losses.len(), w.agentsWithTasks(); !w.braked && n > 1 && float64(n) > massLoss*float64(of) {
 		w.braked = true
 		w.notify(NoticeMassLoss, MassLoss{Agents: n, Of: of, Held: true})
 	}
@@ -65,14 +65,14 @@ func (w *work) found(agent AgentID) {
 		return
 	}
 	w.losses.remove(string(agent))
-	n, of := w.losses.commit().len(), w.agentsWithTasks()
+	n, of := w.losses.len(), w.agentsWithTasks()
 	if w.braked && float64(n) <= massLoss*float64(of) {
 		w.release(n, of)
 	}
 }
 
 func (w *work) confirmLosses() int {
-	n := w.losses.commit().len()
+	n := w.losses.len()
 	if w.braked {
 		w.release(n, w.agentsWithTasks())
 	}

@@ -41,15 +41,23 @@ func (w *work) encode(id recordID) []byte {
 			return []byte(a.Version.String())
 		}
 	case KindVersion:
-		return encodeOr(w.versions.get(id.key))
+		if a := w.versions.get(id.key); a != nil {
+			return w.encoder.app(a)
+		}
 	case KindChange:
-		return encodeOr(w.changes.get(id.key))
+		if c := w.changes.get(id.key); c != nil {
+			return w.encoder.change(c)
+		}
 	case KindGroup:
 		return encodeOr(w.groups.get(id.key))
 	case KindInstance:
-		return encodeOr(w.instances.get(id.key))
+		if i := w.instances.get(id.key); i != nil {
+			return encodeInstance(i)
+		}
 	case KindDeployment:
-		return encodeOr(w.deployments.get(id.key))
+		if d := w.deployments.get(id.key); d != nil {
+			return w.encoder.deployment(d)
+		}
 	case KindFailure:
 		return encodeOr(w.failures.get(id.key))
 	}
@@ -60,6 +68,10 @@ func encodeOr[T any](v *T) []byte {
 	if v == nil {
 		return nil
 	}
+	return encode(v)
+}
+
+func encode(v any) []byte {
 	data, err := json.Marshal(v)
 	if err != nil {
 		panic("internal error: a record that cannot be written as JSON: " + err.Error())

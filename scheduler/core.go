@@ -65,7 +65,7 @@ func NewState() *State {
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
-		agents:   newTree[*Agent](), offers: newTree[heldOffer](), timers: newTree[timer](), deadlines: newTree[time.Time](),
+		agents:   newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
 		losses: newTree[time.Time](),
 	}
 	groups := s.groups.draft()
@@ -117,11 +117,11 @@ type work struct {
 	locks       draftTree[DeploymentID]
 	followers   draftTree[PathID]
 	agents      draftTree[*Agent]
-	offers      draftTree[heldOffer]
+	offers      draftTree[*heldOffer]
 	breakers    draftTree[*Breaker]
 	tally       tally
 	timers      draftTree[timer]
-	deadlines   draftTree[time.Time]
+	deadlines   draftTree[timer]
 	losses      draftTree[time.Time]
 	braked      bool
 	round       round
@@ -131,6 +131,7 @@ type work struct {
 	agentsCounted int
 
 	effects Effects
+	encoder encoder
 	unsaved map[recordID]bool   // what Persist has to hold
 	changed map[InstanceID]bool // what Changed has to hold
 	dirty   map[PathID]bool     // apps that settle has to look at

@@ -206,9 +206,8 @@ func wanted(instances []*Instance) []*Instance {
 
 // scale brings an app to its number of instances, whichever version they run.
 func (w *work) scale(app *App) bool {
-	w.adjust(app)
 	count := 0
-	for _, i := range w.instancesOf(app.ID) {
+	for _, i := range w.adjust(app) {
 		switch {
 		case i.Goal == GoalDecommissioned:
 			return false
@@ -238,24 +237,27 @@ func (i *Instance) done() bool {
 	return h != nil && *h
 }
 
-// adjust starts what is missing of an app and ends what is too much.
-func (w *work) adjust(app *App) {
-	present := wanted(w.instancesOf(app.ID))
+// adjust starts what is missing of an app and ends what is too much. It returns the instances that there are then.
+func (w *work) adjust(app *App) []*Instance {
+	instances := w.instancesOf(app.ID)
+	present := wanted(instances)
 	switch surplusCount := len(present) - w.size(app); {
 	case surplusCount < 0:
 		w.schedule(app, -surplusCount)
+		return w.instancesOf(app.ID)
 	case surplusCount > 0:
 		for _, i := range surplus(app, present, surplusCount) {
 			w.decommission(i, "Scaled down")
 		}
+		instances = w.instancesOf(app.ID)
 	}
-	w.dequeue(app.ID)
+	w.dequeue(app.ID, instances)
+	return instances
 }
 
 // dequeue drops the launch queue of an app that has nothing to launch.
-func (w *work) dequeue(app PathID) {
-	waits := slices.ContainsFunc(w.instancesOf(app), func(i *Instance) bool { return i.Condition == Scheduled })
-	if !waits {
+func (w *work) dequeue(app PathID, instances []*Instance) {
+	if !slices.ContainsFunc(instances, func(i *Instance) bool { return i.Condition == Scheduled }) {
 		w.queue.remove(string(app))
 	}
 }

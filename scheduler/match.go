@@ -77,7 +77,7 @@ func (w *work) place(app *App, t *table) {
 			}
 		}
 	}
-	for n := range t.bids {
+	for n := range t.order {
 		if n == t.front && len(matchers) == 0 {
 			laps() // it may have several of its tasks on one of them
 		}

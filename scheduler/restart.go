@@ -73,7 +73,7 @@ func (w *work) replace(app *App) bool {
 		}
 	}
 	w.schedule(app, max(0, min(size-len(fresh), bounds.most-present)))
-	w.dequeue(app.ID)
+	w.dequeue(app.ID, w.instancesOf(app.ID))
 	return satisfied == size && present == size
 }
 

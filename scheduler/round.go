@@ -1,10 +1,5 @@
 package scheduler
 
-import (
-	"cmp"
-	"slices"
-)
-
 // round is one walk through the apps that wait, by id, with the offers at hand. A step goes as far as its limits let
 // it, and the next one goes on from there; so events and requests have their turn in between. An offer is declined at
 // the end of a round that has shown it to every app: it is held for two rounds at most, unless tasks are launched.
@@ -25,18 +20,19 @@ type heldOffer struct {
 // bid is an offer while instances are placed on it.
 type bid struct {
 	offer Offer // its resources shrink with each task
-	round int
 	tasks []TaskInfo
 	used  bool
 }
 
 // table is what a step has for the apps that wait.
 type table struct {
-	bids     []*bid
-	front    int // so many of them are enough for what may be launched: they are used first
-	turn     int // which of those is looked at next
-	launches int // left
-	looks    int // left
+	offers   []*heldOffer // by id
+	bids     []*bid       // the same; nil where no app has looked
+	order    []int        // in which apps look at them
+	front    int          // so many of them are enough for what may be launched: they are used first
+	turn     int          // which of those is looked at next
+	launches int          // left
+	looks    int          // left
 	cut      bool
 }
 
@@ -46,11 +42,15 @@ const frontLeast = 16
 // next is the n-th bid that an app looks at. Apps begin where the one before ended, so that they spread. An offer that
 // is used is gone afterwards, so where much waits a step fills some of them, each with its share of what waits.
 func (t *table) next(n int) *bid {
-	if n >= t.front {
-		return t.bids[n]
+	if n < t.front {
+		n = t.turn % t.front
+		t.turn++
 	}
-	t.turn++
-	return t.bids[(t.turn-1)%t.front]
+	at := t.order[n]
+	if t.bids[at] == nil {
+		t.bids[at] = &bid{offer: t.offers[at].Offer}
+	}
+	return t.bids[at]
 }
 
 // hold keeps an offer until it is used, declined or rescinded.
@@ -59,16 +59,14 @@ func (w *work) hold(o Offer) {
 	if w.round.after != "" {
 		first++
 	}
-	w.offers.put(string(o.ID), heldOffer{o, first})
+	w.offers.put(string(o.ID), &heldOffer{o, first})
 }
 
 // setTable lays out the offers at hand in random order.
 func (w *work) setTable() *table {
 	offers := w.offers.under("")
-	t := &table{bids: make([]*bid, len(offers)), launches: w.limits.Launches, looks: w.limits.Looks}
-	for n, at := range w.random.Perm(len(offers)) {
-		t.bids[n] = &bid{offer: offers[at].Offer, round: offers[at].round}
-	}
+	t := &table{offers: offers, bids: make([]*bid, len(offers)), order: w.random.Perm(len(offers)),
+		launches: w.limits.Launches, looks: w.limits.Looks}
 	if w.round.after == "" {
 		for id := range w.queue.commit().under("") {
 			if app := w.apps.get(id); app != nil {
@@ -105,20 +103,19 @@ func (w *work) match() {
 		}
 		last = PathID(id)
 	}
-	waiting := w.queue.commit().len() > 0
+	waiting := w.queue.len() > 0
 	w.round.cut = w.round.cut || t.cut
 	over := done && !w.round.cut
-	slices.SortFunc(t.bids, func(a, b *bid) int { return cmp.Compare(a.offer.ID, b.offer.ID) })
-	for _, b := range t.bids {
-		switch {
-		case b.used:
-			w.effects.Calls = append(w.effects.Calls, acceptCall{b.offer.ID, b.tasks})
-		case over && (b.round <= w.round.number || !waiting):
-			w.effects.Calls = append(w.effects.Calls, declineCall{b.offer.ID, w.limits.DeclineFor})
+	for n, o := range t.offers {
+		switch b := t.bids[n]; {
+		case b != nil && b.used:
+			w.effects.Calls = append(w.effects.Calls, acceptCall{o.ID, b.tasks})
+		case over && (o.round <= w.round.number || !waiting):
+			w.effects.Calls = append(w.effects.Calls, declineCall{o.ID, w.limits.DeclineFor})
 		default:
 			continue
 		}
-		w.offers.remove(string(b.offer.ID))
+		w.offers.remove(string(o.ID))
 	}
 	if done {
 		w.endRound()
@@ -134,6 +131,6 @@ func (w *work) match() {
 
 // endRound asks again for the offers that the round declined, if an app may have missed them.
 func (w *work) endRound() {
-	w.revive = w.revive || w.round.revive && w.queue.commit().len() > 0
+	w.revive = w.revive || w.round.revive && w.queue.len() > 0
 	w.round = round{number: w.round.number + 1}
 }

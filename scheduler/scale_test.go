@@ -70,7 +70,7 @@ func (s *scale) run(b *testing.B, offered []Offer) (placements int, took time.Du
 			s.events = s.events[n:]
 			s.step(batch...)
 		}
-		if _, _, waits := s.core.State().queue.t.Root().Minimum(); !waits {
+		if s.core.State().queue.len() == 0 {
 			return s.placed - before, cpuTime(b) - begin
 		}
 		if round > 200 {

@@ -1,10 +1,43 @@
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
-// assignServicePorts gives each service port of an app that is 0 a number: first those the app had before, then the
-// lowest that no app uses (Marathon reference 6.4). It changes the app.
-func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
+// servicePortPool knows which service ports are in use.
+type servicePortPool struct {
+	used map[int]bool
+	next int // all of the range before it are in use
+	last int
+}
+
+func newServicePortPool(r Range, apps ...[]*App) *servicePortPool {
+	pool := &servicePortPool{used: map[int]bool{}, next: r.Begin, last: r.End}
+	for _, some := range apps {
+		for _, a := range some {
+			for p := range a.servicePorts() {
+				pool.used[p] = true
+			}
+		}
+	}
+	return pool
+}
+
+// take returns the lowest free port; false when there is none.
+func (pool *servicePortPool) take() (int, bool) {
+	for ; pool.next <= pool.last; pool.next++ {
+		if !pool.used[pool.next] {
+			pool.used[pool.next] = true
+			return pool.next, true
+		}
+	}
+	return 0, false
+}
+
+// withServicePorts returns the app with a number for each service port that is 0: first those that it had before, then
+// the lowest that no app uses (Marathon reference 6.4). The pool knows all the ports that it has by itself, and had.
+func (w *work) withServicePorts(app, before *App, pool *servicePortPool) (*App, error) {
 	mine := map[int]bool{}
 	missing := 0
 	for p := range app.servicePorts() {
@@ -12,9 +45,6 @@ func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
 		if p == 0 {
 			missing++
 		}
-	}
-	if missing == 0 {
-		return nil
 	}
 	var free []int
 	if before != nil {
@@ -25,21 +55,24 @@ func (w *work) assignServicePorts(app, before *App, used map[int]bool) error {
 			}
 		}
 	}
-	for p := w.limits.ServicePorts.Begin; len(free) < missing && p <= w.limits.ServicePorts.End; p++ {
-		if !used[p] && !mine[p] {
-			free = append(free, p)
+	for len(free) < missing {
+		p, ok := pool.take()
+		if !ok {
+			return nil, &InvalidError{[]Problem{{Path: "/portDefinitions", Errors: []string{fmt.Sprintf(
+				"no free service port is left in %d-%d: give the ports numbers, or widen scheduler.servicePorts",
+				w.limits.ServicePorts.Begin, w.limits.ServicePorts.End)}}}}
 		}
+		free = append(free, p)
 	}
-	if len(free) < missing {
-		return &InvalidError{[]Problem{{Path: "/portDefinitions", Errors: []string{fmt.Sprintf(
-			"no free service port is left in %d-%d: give the ports numbers, or widen scheduler.servicePorts",
-			w.limits.ServicePorts.Begin, w.limits.ServicePorts.End)}}}}
+	n := *app
+	n.PortDefinitions = slices.Clone(app.PortDefinitions)
+	if app.Container != nil {
+		container := *app.Container
+		container.PortMappings = slices.Clone(container.PortMappings)
+		n.Container = &container
 	}
-	app.setServicePorts(free)
-	for _, p := range free[:missing] {
-		used[p] = true
-	}
-	return nil
+	n.setServicePorts(free)
+	return &n, nil
 }
 
 // setServicePorts replaces the service ports that are 0, in order.
@@ -57,17 +90,6 @@ func (a *App) setServicePorts(free []int) {
 			m.ServicePort, free = free[0], free[1:]
 		}
 	}
-}
-
-// usedServicePorts is every service port of some apps.
-func usedServicePorts(apps []*App) map[int]bool {
-	used := map[int]bool{}
-	for _, a := range apps {
-		for p := range a.servicePorts() {
-			used[p] = true
-		}
-	}
-	return used
 }
 
 // lacksServicePorts says whether any service port is still to be chosen.

@@ -30,11 +30,11 @@ type State struct {
 	locks       tree[DeploymentID] // by app
 	followers   tree[PathID]       // apps with OnePerAgent
 	agents      tree[*Agent]
-	offers      tree[heldOffer]
+	offers      tree[*heldOffer]
 	breakers    tree[*Breaker]  // by app, Root for all of them
 	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
-	deadlines   tree[time.Time] // by subject: when its timer is due
+	deadlines   tree[timer]     // by subject
 	losses      tree[time.Time] // by agent: since when it is not heard of
 	braked      bool            // replacement waits
 	round       round           // in which offers are used

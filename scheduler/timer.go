@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -30,39 +29,44 @@ type timer struct {
 	at   time.Time
 }
 
+// subject begins with the key, so that all timers of an instance are together.
 func (t timer) subject() string {
-	return strconv.Itoa(int(t.kind)) + "|" + t.key + "|" + strconv.Itoa(t.n)
+	return t.key + timersSuffix + string(rune('a'+t.kind)) + strconv.Itoa(t.n)
 }
 
-// order sorts timers by when they are due; times of one width compare as text.
-func (t timer) order() string { return fmt.Sprintf("%020d|%s", t.at.UnixNano(), t.subject()) }
+// timersSuffix ends the key in a timer's subject; no key has it within.
+const timersSuffix = "|"
+
+// order sorts timers by when they are due.
+func (t timer) order() string {
+	due := uint64(t.at.UnixNano())
+	return string([]byte{byte(due >> 56), byte(due >> 48), byte(due >> 40), byte(due >> 32), byte(due >> 24), byte(due >> 16),
+		byte(due >> 8), byte(due)}) + t.subject()
+}
 
 // setTimer sets or moves the timer of a subject.
 func (w *work) setTimer(kind timerKind, key string, n int, at time.Time) {
 	w.clearTimer(kind, key, n)
 	t := timer{kind, key, n, at}
 	w.timers.put(t.order(), t)
-	w.deadlines.put(t.subject(), at)
+	w.deadlines.put(t.subject(), t)
 }
 
 func (w *work) clearTimer(kind timerKind, key string, n int) {
-	t := timer{kind: kind, key: key, n: n}
-	if at := w.deadlines.get(t.subject()); !at.IsZero() {
-		t.at = at
-		w.timers.remove(t.order())
-		w.deadlines.remove(t.subject())
+	if t := w.deadlines.get(timer{kind: kind, key: key, n: n}.subject()); !t.at.IsZero() {
+		w.dropTimer(t)
 	}
+}
+
+func (w *work) dropTimer(t timer) {
+	w.timers.remove(t.order())
+	w.deadlines.remove(t.subject())
 }
 
 // clearInstanceTimers drops all timers of an instance whose task is over.
 func (w *work) clearInstanceTimers(i *Instance) {
-	for _, kind := range []timerKind{timerLaunch, timerKill, timerReadiness, timerInactive, timerExpunge} {
-		w.clearTimer(kind, string(i.ID), 0)
-	}
-	if i.App != nil {
-		for n := range i.App.HealthChecks {
-			w.clearTimer(timerCheck, string(i.ID), n)
-		}
+	for _, t := range w.deadlines.under(string(i.ID) + timersSuffix) {
+		w.dropTimer(t)
 	}
 }
 

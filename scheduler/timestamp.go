@@ -21,7 +21,11 @@ func TimestampOf(t time.Time) Timestamp {
 func (t Timestamp) Time() time.Time { return time.UnixMilli(int64(t)).UTC() }
 
 // String is Marathon's form, always with three decimals and Z: 2015-04-17T04:00:14.171Z.
-func (t Timestamp) String() string { return t.Time().Format("2006-01-02T15:04:05.000Z") }
+func (t Timestamp) String() string { return string(t.append(nil)) }
+
+func (t Timestamp) append(to []byte) []byte {
+	return t.Time().AppendFormat(to, "2006-01-02T15:04:05.000Z")
+}
 
 // MarshalText implements encoding.TextMarshaler with String.
 func (t Timestamp) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -2,9 +2,9 @@ package scheduler
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 )
 
 // update changes the root group and starts the deployment that follows it.
@@ -45,15 +45,15 @@ func (w *work) nextVersion() Timestamp { return max(w.ts, w.version+1) }
 func (w *work) plan(d *Draft) (*Plan, error) {
 	p := &Plan{ID: DeploymentID(w.uuid()), Version: d.version, Before: map[PathID]*App{}, After: map[PathID]*App{},
 		GroupsBefore: map[PathID]*Group{}, GroupsAfter: map[PathID]*Group{}}
-	var used map[int]bool
+	var ports *servicePortPool
 	for _, id := range sortedKeys(d.touched) {
 		before, after := w.apps.get(string(id)), d.App(id)
 		if after != nil && after.lacksServicePorts() {
-			if used == nil {
-				used = usedServicePorts(append(w.apps.under(""), d.apps.under("")...))
+			if ports == nil {
+				ports = newServicePortPool(w.limits.ServicePorts, w.apps.under(""), d.apps.under(""))
 			}
-			after = after.Clone()
-			if err := w.assignServicePorts(after, before, used); err != nil {
+			var err error
+			if after, err = w.withServicePorts(after, before, ports); err != nil {
 				return nil, err
 			}
 		}
@@ -110,18 +110,22 @@ func versioned(a, before *App, v Timestamp, restart bool) *App {
 
 func sameDefinition(a, b *App) bool { return a.Instances == b.Instances && onlyScaled(a, b) }
 
-// onlyScaled says whether two definitions are equal but for their instances and versions.
+// onlyScaled says whether two definitions are equal but for their instances and versions. What is absent and what is
+// empty is the same where their JSON is.
 func onlyScaled(a, b *App) bool {
-	bare := func(a *App) []byte {
+	bare := func(a *App) *App {
 		n := *a
 		n.Instances, n.Version, n.VersionInfo = 0, 0, VersionInfo{}
-		data, err := json.Marshal(&n)
-		if err != nil {
-			panic("internal error: an app that cannot be written as JSON: " + err.Error())
-		}
-		return data
+		return &n
 	}
-	return bytes.Equal(bare(a), bare(b))
+	switch a, b := bare(a), bare(b); {
+	case a.Cmd != b.Cmd || a.CPUs != b.CPUs || a.Mem != b.Mem || a.Image() != b.Image(): // what changes most
+		return false
+	case reflect.DeepEqual(a, b):
+		return true
+	default:
+		return bytes.Equal(encode(a), encode(b))
+	}
 }
 
 // checkIDs refuses an app where a group is.
