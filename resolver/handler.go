@@ -75,6 +75,7 @@ func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.No
 
 // slow is handle for everything else.
 func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []byte, pending *query) {
+	began := time.Now()
 	q, reply := parse(packet, from, h.settings.Load().sizes, rotation)
 	if q == nil {
 		if reply != nil {
@@ -85,9 +86,12 @@ func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []b
 	q.signature = h.keys.check(q, packet)
 	m := h.decide(q)
 	if m == nil {
+		q.began = began
 		return nil, q
 	}
-	return h.finish(q, m), nil
+	reply = h.finish(q, m)
+	h.metrics.times.slow.observe(time.Since(began), 1)
+	return reply, nil
 }
 
 // decide makes the message that answers a query, nil if it has to be forwarded, or is a transfer that may begin.
@@ -151,7 +155,9 @@ func (h *handler) forwarded(ctx context.Context, q *query) []byte {
 		return h.overloaded(q)
 	}
 	m, reason := forward.resolve(ctx, q)
-	return h.finish(q, h.relay(q, m, reason))
+	reply := h.finish(q, h.relay(q, m, reason))
+	h.metrics.times.forwarded.observe(time.Since(q.began), 1)
+	return reply
 }
 
 // overloaded is the reply to a query that there is no room to forward, or nobody to forward to any more.

@@ -3,6 +3,7 @@ package resolver
 import (
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -26,10 +27,11 @@ const (
 type query struct {
 	msg      *dns.Msg
 	question Question
-	opt      *dns.OPT // nil: the client does not speak EDNS
-	client            // who asks
-	limit    int      // octets that the reply may have
-	rotation rotation // where the answer's records start
+	opt      *dns.OPT  // nil: the client does not speak EDNS
+	client             // who asks
+	began    time.Time // when it was read; of those that handler.slow reads
+	limit    int       // octets that the reply may have
+	rotation rotation  // where the answer's records start
 
 	options   []dns.EDNS0 // of the reply
 	hasCookie bool

@@ -31,6 +31,7 @@ type metrics struct {
 	queries  [len(queryTypes) + 1][len(queryRcodes) + 1]prometheus.Counter // the last ones are the others
 	forwards *prometheus.CounterVec
 	dropped  prometheus.Counter
+	times    answerTimes
 
 	strangersDropped, strangersSlipped, strangersCut prometheus.Counter
 
@@ -74,7 +75,7 @@ func newMetrics(zone Zone, registry *prometheus.Registry) (*metrics, error) {
 			m.queries[i][j] = queries.WithLabelValues(typeLabel(i), rcodeLabel(j))
 		}
 	}
-	collectors := append(zoneGauges(zone), queries, m.dropped, limited, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
+	collectors := append(zoneGauges(zone), queries, m.dropped, &m.times, limited, m.forwards, m.cacheHits, m.cacheMisses, m.transfers)
 	collectors = append(collectors, m.forwarding.collectors()...)
 	var errs []error
 	for _, c := range collectors {

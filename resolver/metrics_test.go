@@ -78,7 +78,7 @@ func TestMetricNames(t *testing.T) {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 	var source []byte
-	for _, file := range []string{"metrics.go", "forwardmetrics.go"} {
+	for _, file := range []string{"metrics.go", "forwardmetrics.go", "answertime.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

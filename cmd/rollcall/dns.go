@@ -24,17 +24,22 @@ func (s *server) openResolver() (err error) {
 	c := s.config
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(s.meters.changes)
+	if s.store != nil {
+		registry.MustRegister(fileSize(s.store.Path()))
+	}
 	checks := []resolver.Check{resolver.ZoneReady(s.zone)}
 	if c.Scheduler != nil {
-		registry.MustRegister(newSchedulerCollector(s.schedulerState))
+		registry.MustRegister(newSchedulerCollector(s.scheduling.Load))
+		registry.MustRegister(s.meters.ofScheduler()...)
 		checks = append(checks, resolver.Check{Name: "engine", Ready: s.engineReady})
 	}
 	if s.peers != nil {
-		registry.MustRegister(newPeersCollector(s.peers))
+		registry.MustRegister(newPeersCollector(s.peers), s.meters.leaderChanges)
 		checks = append(checks, s.peers.check())
 	}
 	if s.mesos != nil {
-		registry.MustRegister(newMesosCollector(s.mesos.status))
+		registry.MustRegister(newMesosCollector(s.mesos.status), s.meters.requests)
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {

@@ -59,7 +59,7 @@ func checkEngine(engine string, state *scheduler.State) error {
 // the scheduler itself, so that following leaves them out.
 func (s *server) newMesosEngine(frameworkID string, mayAct func() bool) (*mesos.Engine, error) {
 	c := s.config.Scheduler
-	client, err := newMesosClient(s.config.Mesos)
+	client, err := newMesosClient(s.config.Mesos, s.meters.transport)
 	if err != nil {
 		return nil, fmt.Errorf("preparing to ask the Mesos masters: %w", err)
 	}

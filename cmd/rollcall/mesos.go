@@ -22,6 +22,7 @@ type mesosSource struct {
 	sink    mesos.Sink    // in front of others: keeps what a new leader does not know yet
 	giveUp  time.Duration // how long ZooKeeper has to name a leader; 0: for ever
 	log     *slog.Logger
+	meters  *meters
 
 	led     chan struct{} // closed when a leader has been named
 	onceLed sync.Once
@@ -47,14 +48,14 @@ type mesosFollowing struct {
 func (s *server) openMesos() error {
 	m := s.config.Mesos
 	source := &mesosSource{
-		cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost)), log: s.log,
+		cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost)), log: s.log, meters: s.meters,
 		led: make(chan struct{}), next: make(chan *mesosFollowing),
 	}
 	source.others = &mesos.Except{Next: source.cluster}
 	if c := s.config.Scheduler; c != nil && c.Engine == engineMesos && c.ZK != "" {
 		source.others.Named = c.Framework // whose id the leader alone knows
 	}
-	source.sink = mesos.NewRetainer(source.others, s.log)
+	source.sink = s.meters.sink(mesos.NewRetainer(source.others, s.log))
 	var err error
 	if source.way, err = source.newFollowing(m); err != nil {
 		return err
@@ -68,7 +69,7 @@ func (s *server) openMesos() error {
 
 // newFollowing prepares to follow the cluster as the configuration says, without asking anybody.
 func (m *mesosSource) newFollowing(c mesosConfig) (*mesosFollowing, error) {
-	client, err := newMesosClient(c)
+	client, err := newMesosClient(c, m.meters.transport)
 	if err != nil {
 		return nil, fmt.Errorf("preparing to ask the Mesos masters: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"rollcall/scheduler/mesos"
@@ -30,9 +31,10 @@ func newDetector(m mesosConfig, log *slog.Logger) (_ mesos.Detector, fallback []
 	return mesos.NewZooKeeper(url, log), m.Masters, nil
 }
 
-// newMesosClient returns a client with the credentials and certificates of the configuration.
-func newMesosClient(m mesosConfig) (*mesos.Client, error) {
-	o := mesos.ClientOptions{HTTPS: m.HTTPS, StateTimeout: m.StateTimeout}
+// newMesosClient returns a client with the credentials and certificates of the configuration. What it sends goes through
+// what metered makes of its transport.
+func newMesosClient(m mesosConfig, metered func(http.RoundTripper) http.RoundTripper) (*mesos.Client, error) {
+	o := mesos.ClientOptions{HTTPS: m.HTTPS, StateTimeout: m.StateTimeout, Through: metered}
 	var err error
 	if o.TLS, err = mesosTLS(m); err != nil {
 		return nil, err

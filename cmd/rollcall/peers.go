@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,6 +45,8 @@ type peers struct {
 
 	mu     sync.Mutex
 	leader store.Member // the zero Member when nobody leads
+
+	term atomic.Pointer[store.Term] // while this rollcall leads
 }
 
 var _ store.Election = (*peers)(nil)
@@ -96,6 +99,7 @@ func (p *peers) Follow(leader store.Member, ok bool) {
 	if !changed {
 		return
 	}
+	p.server.meters.leaderChanges.Inc()
 	at, err := url.Parse(leader.URL)
 	if !ok || err != nil || leader.ID == p.self.ID {
 		p.front.Follow(nil)
@@ -110,6 +114,8 @@ func (p *peers) Follow(leader store.Member, ok bool) {
 // Lead implements store.Election: it has the scheduler until ctx ends or it is told to step down.
 func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	s := p.server
+	p.term.Store(term)
+	defer p.term.Store(nil)
 	scheduling, err := s.newScheduling(ctx, term, term.Valid)
 	switch {
 	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
@@ -214,6 +220,7 @@ func (p *peers) check() resolver.Check {
 type peersCollector struct {
 	peers                 *peers
 	leads, following, age *prometheus.Desc
+	known, lease          *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*peersCollector)(nil)
@@ -226,13 +233,15 @@ func newPeersCollector(p *peers) *peersCollector {
 		peers:     p,
 		leads:     desc("leading", "1 while this rollcall leads, else 0."),
 		following: desc("following", "1 while this rollcall copies the leader's names, else 0."),
+		known:     desc("leader_known", "1 while it is known who leads, else 0."),
+		lease:     desc("lease_seconds", "Time until the leader may not act any more unless ZooKeeper answers; absent on the others."),
 		age:       desc("heard_age_seconds", "Time since the leader said anything; absent on the leader and before the first time."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *peersCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.leads, c.following, c.age} {
+	for _, d := range []*prometheus.Desc{c.leads, c.following, c.age, c.known, c.lease} {
 		out <- d
 	}
 }
@@ -242,17 +251,15 @@ func (c *peersCollector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value)
 	}
-	flag := func(d *prometheus.Desc, on bool) {
-		if on {
-			gauge(d, 1)
-		} else {
-			gauge(d, 0)
-		}
-	}
-	_, own := c.peers.leads()
+	flag := func(d *prometheus.Desc, on bool) { gauge(d, oneIf(on)) }
+	leader, own := c.peers.leads()
 	status := c.peers.follower.Status()
 	flag(c.leads, own)
 	flag(c.following, status.Following && !own)
+	flag(c.known, leader.ID != "")
+	if term := c.peers.term.Load(); term != nil {
+		gauge(c.lease, max(0, term.Lease().Seconds()))
+	}
 	if !own && !status.Heard.IsZero() {
 		gauge(c.age, time.Since(status.Heard).Seconds())
 	}

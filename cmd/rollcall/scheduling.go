@@ -9,6 +9,7 @@ import (
 
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
+	"rollcall/scheduler/local"
 )
 
 // scheduling is the scheduler over a state that it alone may write: for as long as the program runs, or for the time
@@ -17,6 +18,7 @@ type scheduling struct {
 	loop   *scheduler.Loop
 	api    *api.API
 	events *api.Events
+	docker func() string // why no containers can be run; nil: not this machine's business
 }
 
 // newScheduling loads the state from a store and joins what runs it. The engine does not act while valid says no.
@@ -36,13 +38,15 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
 	}
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
-		Core: scheduler.NewCore(limits, state, seed), Store: st, Engine: fenced{s.withSecrets(engine), valid},
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log,
+		Core: scheduler.NewCore(limits, state, seed), Store: s.meters.store(st),
+		Engine: fenced{s.meters.engine(s.withSecrets(engine)), valid},
+		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log, Stepped: s.meters.stepped,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
 	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
 	loop.Observe(events)
 	loop.Observe(journal{s.log})
+	loop.Observe(s.meters)
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), Abdicate: s.abdicate(),
@@ -62,7 +66,11 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if s.config.DNS.On {
 		o.Resolver = ownResolver{s.dnsAddr}
 	}
-	return &scheduling{loop: loop, events: events, api: api.New(o)}, nil
+	made := &scheduling{loop: loop, events: events, api: api.New(o)}
+	if onMachine, ok := engine.(*local.Engine); ok {
+		made.docker = onMachine.NoContainers
+	}
+	return made, nil
 }
 
 // servicePorts are those that apps are given which name none.

@@ -33,6 +33,7 @@ type server struct {
 	zone       *records.Zone
 	serial     *serialKeeper
 	collisions *collisions
+	meters     *meters
 	dns        *resolver.Server // nil: off
 	mesos      *mesosSource     // nil: no Mesos cluster is followed
 
@@ -52,7 +53,7 @@ type server struct {
 
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
-	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log)}
+	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log), meters: newMeters()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())

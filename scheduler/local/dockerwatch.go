@@ -32,10 +32,10 @@ const (
 // waited for.
 func (r *run) watchDocker(ctx context.Context) {
 	if r.docker == nil {
-		r.dockerDown = dockerIsOff
+		r.setDocker(dockerIsOff)
 		return
 	}
-	r.dockerDown = dockerNotAsked
+	r.setDocker(dockerNotAsked)
 	r.keepers.Go(func() {
 		last, swept := dockerNotAsked, time.Time{}
 		ticker := time.NewTicker(r.dockerInterval)
@@ -116,8 +116,14 @@ func (r *run) dockerIs(down string) {
 	} else {
 		r.log.Warn("containers cannot be run", "why", down)
 	}
-	r.dockerDown = down
+	r.setDocker(down)
 	r.revive()
+}
+
+// setDocker notes why no containers can be run, "" that they can.
+func (r *run) setDocker(down string) {
+	r.dockerDown = down
+	r.noContainers.Store(&down)
 }
 
 // findOrphans has those containers of this engine removed that belong to no task it still looks after, and whose

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -87,6 +88,8 @@ type Engine struct {
 	cgroup  cgroupPaths
 	docker  *docker // nil: off
 	log     *slog.Logger
+
+	noContainers atomic.Pointer[string] // why none can be run, for NoContainers; nil: not known yet
 
 	// Variables of tests.
 	statusRetry    time.Duration
@@ -209,6 +212,14 @@ func machineResources(dir string) (scheduler.Resources, error) {
 		Mem:  float64(uint64(memory.Totalram) * uint64(memory.Unit) >> 20),
 		Disk: float64(disk.Blocks * uint64(disk.Bsize) >> 20),
 	}, nil
+}
+
+// NoContainers says why no containers can be run at this moment, "" when they can. It may be called from any goroutine.
+func (e *Engine) NoContainers() string {
+	if why := e.noContainers.Load(); why != nil {
+		return *why
+	}
+	return dockerNotAsked
 }
 
 // Accept implements scheduler.Engine.

@@ -27,9 +27,11 @@ const (
 
 // ClientOptions say how masters are spoken to.
 type ClientOptions struct {
-	HTTPS        bool
-	TLS          *tls.Config   // for HTTPS; nil: the system's roots
-	Auth         Authenticator // nil: none
+	HTTPS bool
+	TLS   *tls.Config   // for HTTPS; nil: the system's roots
+	Auth  Authenticator // nil: none
+	// Through makes what requests go through of what sends them; nil: they go straight there.
+	Through      func(http.RoundTripper) http.RoundTripper
 	StateTimeout time.Duration // of one state document, from the first octet sent to the last received; 0: the default
 }
 
@@ -46,6 +48,9 @@ func NewClient(o ClientOptions) *Client {
 	}
 	c := &Client{options: o}
 	c.http.Transport = NewTransport(o.TLS)
+	if o.Through != nil {
+		c.http.Transport = o.Through(c.http.Transport)
+	}
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
 }

@@ -100,6 +100,16 @@ func (t *Term) Valid() bool {
 	return !t.over && time.Now().Before(t.lease)
 }
 
+// Lease is how long this rollcall may still act as the leader if ZooKeeper is not heard of again; negative: it may not.
+func (t *Term) Lease() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return -1
+	}
+	return time.Until(t.lease)
+}
+
 // extend moves the end of the lease: at the time asked the session was alive for ZooKeeper.
 func (t *Term) extend(asked time.Time) {
 	t.mu.Lock()
