@@ -14,14 +14,17 @@ type PathID string
 // Root is the id of the root group.
 const Root PathID = "/"
 
-// segment is Marathon's rule for one segment of an id. The dot forms are resolved before an id is absolute.
-var segment = regexp.MustCompile(`^(([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])$`)
+// segment is Marathon's rule for one segment of an id. The dot forms that it allows besides are resolved before an id
+// is absolute.
+var segment = regexp.MustCompile(`^` + letters + `$`)
+
+const letters = `(([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])`
 
 // reserved are the last segments that an app id may not have, because they are routes of the API.
 var reserved = []string{"restart", "tasks", "versions", ".", ".."}
 
 // ErrSegment is the error for a segment with letters that an id may not have; its text is Marathon's.
-var ErrSegment = errors.New("must fully match regular expression '" + segment.String() + "'")
+var ErrSegment = errors.New("must fully match regular expression '^" + letters + `|(\.|\.\.)$'`)
 
 // ResolvePathID makes a path absolute below base: empty segments are dropped, "." and ".." resolved (".." of the
 // root is the root). It does not check the letters of the segments; Validate does.

@@ -130,23 +130,22 @@ func onlyScaled(a, b *App) bool {
 
 // checkIDs refuses an app where a group is.
 func checkIDs(d *Draft, p *Plan) error {
-	var problems []Problem
 	for _, id := range sortedKeys(p.After) {
 		if d.Group(id) != nil {
-			problems = append(problems, Problem{Path: "/id", Errors: []string{fmt.Sprintf(
-				"An app and a group cannot both have the id '%s'", id)}})
+			return sameIdentifier(id)
 		}
 	}
 	for _, id := range sortedKeys(p.GroupsAfter) {
-		if d.App(id) != nil && p.After[id] == nil {
-			problems = append(problems, Problem{Path: "/id", Errors: []string{fmt.Sprintf(
-				"A group cannot be made at '%s': an app has that id", id)}})
+		if d.App(id) != nil {
+			return sameIdentifier(id)
 		}
 	}
-	if problems != nil {
-		return &InvalidError{problems}
-	}
 	return nil
+}
+
+func sameIdentifier(id PathID) error {
+	return &InvalidError{[]Problem{{Path: "/", Errors: []string{
+		"Groups and Applications may not have the same identifier.", fmt.Sprintf("Both would be called '%s'.", id)}}}}
 }
 
 // admit refuses a plan that conflicts with deployments under way, or with force ends them.

@@ -17,6 +17,7 @@ import (
 // apiConfig says who may use the Marathon API, and what for.
 type apiConfig struct {
 	Hosts       []string // names by which it may be addressed besides those it knows
+	AllowOrigin []string // sites whose pages may read what is answered
 	Auth        authConfig
 	TLS         tlsConfig
 	Limits      apiLimitsConfig
@@ -110,6 +111,7 @@ func defaultAPI() apiConfig {
 func (c *apiConfig) fields() []field {
 	return []field{
 		{name: "hosts", set: texts(&c.Hosts)},
+		{name: "accessControlAllowOrigin", set: texts(&c.AllowOrigin)},
 		{name: "auth", set: c.Auth.read},
 		{name: "tls", set: c.TLS.read},
 		{name: "limits", set: c.Limits.read},

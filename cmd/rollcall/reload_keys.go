@@ -135,6 +135,7 @@ func configKeys() []configKey {
 	scheduler("servicePorts", effectRestart, func(s *schedulerConfig) any { return &s.ServicePorts })
 	scheduler("allUnhealthy", effectLive, func(s *schedulerConfig) any { return &s.AllUnhealthy })
 	scheduler("hosts", effectRestart, func(s *schedulerConfig) any { return &s.API.Hosts })
+	scheduler("accessControlAllowOrigin", effectRestart, func(s *schedulerConfig) any { return &s.API.AllowOrigin })
 	scheduler("auth", effectRestart, func(s *schedulerConfig) any { return &s.API.Auth })
 	scheduler("tls", effectRestart, func(s *schedulerConfig) any { return &s.API.TLS })
 	scheduler("limits", effectRestart, func(s *schedulerConfig) any { return &s.API.Limits })

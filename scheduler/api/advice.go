@@ -29,6 +29,13 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 			advice = append(advice, sharedServicePorts(visible(u, s.Apps()), app, p)...)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(p.GroupsAfter)) {
+		for _, d := range p.GroupsAfter[id].Dependencies {
+			if u.may(roleRead, d) && s.Group(d) == nil {
+				advice = append(advice, fmt.Sprintf("the dependency of group %s on %s has no effect: there is no such group", id, d))
+			}
+		}
+	}
 	a.warn(w, r, advice)
 }
 

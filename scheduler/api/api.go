@@ -69,6 +69,9 @@ type Options struct {
 	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
 	Abdicate func()
 
+	// AllowOrigin are the sites, such as https://dash.example, whose pages may read answers; "*" is all of them.
+	AllowOrigin []string
+
 	// Hosts are the names by which the API may be addressed, besides localhost and any IP address; nil means any
 	// name. A listener on loopback needs it: otherwise a web page whose name its owner points at 127.0.0.1 could
 	// use the API through the browser of whoever looks at the page.
@@ -153,11 +156,14 @@ func (a *API) update(w http.ResponseWriter, r *http.Request, of subject, u sched
 	}
 	deployed := reply.(*scheduler.Deployed)
 	if !u.DryRun {
-		w.Header().Set("Marathon-Deployment-Id", string(deployed.Deployment))
+		w.Header().Set(deploymentHeader, string(deployed.Deployment))
 		a.advise(w, r, deployed.Plan)
 	}
 	return deployed, nil
 }
+
+// deploymentHeader names the deployment that a request started.
+const deploymentHeader = "Marathon-Deployment-Id"
 
 // deploymentResult is the body of most answers to changes.
 type deploymentResult struct {

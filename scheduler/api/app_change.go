@@ -111,8 +111,16 @@ func (c *appChange) apply(d *scheduler.Draft, s appSettings) (created bool, err 
 	if err := settle(d, app, c.path, s); err != nil {
 		return false, err
 	}
+	makeRoom(d, app.ID)
 	d.PutApp(app)
 	return before == nil, nil
+}
+
+// makeRoom removes a group without any apps that is where an app is to be, as Marathon does: groups are easily left over.
+func makeRoom(d *scheduler.Draft, id scheduler.PathID) {
+	if d.Group(id) != nil && len(d.AppsWithin(id)) == 0 {
+		d.RemoveGroup(id)
+	}
 }
 
 // replaces tells which members of an app go when another one is given: older forms of the same thing, and what can

@@ -1,9 +1,12 @@
 package api
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"rollcall/scheduler"
 )
@@ -35,6 +38,9 @@ type appInput struct {
 }
 
 func (in *appInput) at(name string) string { return in.path + "/" + name }
+
+// executor is what Marathon takes for a custom executor.
+var executor = regexp.MustCompile(`^((//cmd)|(/?[^/]+(/[^/]+)*)|)$`)
 
 // defaultApp is an app of which nothing is said (Marathon reference 5.1).
 func defaultApp() *scheduler.App {
@@ -80,7 +86,9 @@ func decodeApp(o *object, s appSettings) *appInput {
 	o.number("disk", &a.Disk, 0)
 	o.integer("instances", &a.Instances, 0, s.maxInstances)
 	o.text("user", &a.User)
-	o.text("executor", &a.Executor)
+	if o.text("executor", &a.Executor) && !executor.MatchString(a.Executor) {
+		o.r.mistype(o.at("executor"), "error.pattern", "must be '//cmd', a path or empty")
+	}
 	o.textMap("labels", &a.Labels)
 	o.number("backoffSeconds", &a.BackoffSeconds, 0)
 	o.number("backoffFactor", &a.BackoffFactor, 1)
@@ -101,8 +109,7 @@ func decodeApp(o *object, s appSettings) *appInput {
 		a.KillSelection = scheduler.KillSelection(selection)
 	}
 	o.raw("check", &a.Check)
-	o.raw("executorResources", &a.ExecutorResources)
-	o.raw("resourceLimits", &a.ResourceLimits)
+	in.decodeLimits(o)
 	in.decodeExtensions(o)
 	in.decodeEnv(o)
 	in.decodeSecrets(o, s)
@@ -190,7 +197,9 @@ func (in *appInput) decodeFetch(o *object) {
 		if !f.has("uri") {
 			f.missing("uri")
 		}
-		f.text("uri", &fetch.URI)
+		if f.text("uri", &fetch.URI) {
+			o.r.checkURI(f.at("uri"), fetch.URI)
+		}
 		f.boolean("extract", &fetch.Extract)
 		f.boolean("executable", &fetch.Executable)
 		f.boolean("cache", &fetch.Cache)
@@ -202,8 +211,21 @@ func (in *appInput) decodeFetch(o *object) {
 	o.texts("uris", &uris)
 	o.texts("storeUrls", &storeURLs)
 	in.uris = append(uris, storeURLs...)
+	for i, uri := range in.uris {
+		o.r.checkURI(fmt.Sprintf("%s(%d)", o.at("uris"), i), uri)
+	}
 	if len(in.uris) > 0 && len(in.app.Fetch) > 0 {
 		in.r.refuse(o.at("uris"), "may not be set in conjunction with fetch")
+	}
+}
+
+// checkURI refuses URIs that are not 1 to 1024 characters long.
+func (r *reader) checkURI(path, uri string) {
+	switch n := utf8.RuneCountInString(uri); {
+	case n == 0:
+		r.mistype(path, "error.minLength", "must not be empty")
+	case n > 1024:
+		r.mistype(path, "error.maxLength", "must have at most 1024 characters")
 	}
 }
 

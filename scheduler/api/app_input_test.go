@@ -101,7 +101,7 @@ func TestInvalidApps(t *testing.T) {
 	for _, tt := range []struct{ app, want string }{
 		{`"cmd": ""`, `/cmd: error.minLength`},
 		{`"cmd": "x", "args": ["y"]`, `AppDefinition must either contain`},
-		{`"container": {"type": "DOCKER"}`, `/container/docker: error.path.missing`},
+		{`"container": {"type": "DOCKER"}`, `/container/docker: not defined`},
 		{`"container": {"docker": {}}`, `/container/docker/image: error.path.missing`},
 		{`"container": {"docker": {"image": "i", "credential": {}}}`, `/container/docker/credential`},
 		{`"container": {"docker": {"image": "i", "parameters": [{"key": "volum", "value": "/a"}]}}`, `/container/docker/parameters(0)/key: 'volum' is not supported; supported are add-host, cap-add, `},
@@ -110,10 +110,10 @@ func TestInvalidApps(t *testing.T) {
 		{`"container": {"docker": {"image": "i", "network": "HOST"}}, "networks": []`, `must not specify both container.docker.network and networks`},
 		{`"cmd": "x", "ipAddress": {}, "networks": [{"mode": "host"}]`, `must not specify both networks and ipAddress`},
 		{`"cmd": "x", "networks": [{"mode": "host"}, {"mode": "container", "name": "a"}]`, `May specify a single host network`},
-		{`"cmd": "x", "networks": [{"mode": "host", "name": "a"}]`, `has no name`},
-		{`"container": {"docker": {"image": "i"}}, "networks": [{"name": "a"}, {"name": "b"}]`, `one container network only`},
-		{`"cmd": "x", "networks": [{"name": "a"}, {"name": "b"}], "container": {"type": "MESOS", "portMappings": [{"hostPort": 0}]}`, `exactly one network name`},
-		{`"cmd": "x", "networks": [{"name": "a"}], "container": {"type": "MESOS", "portMappings": [{"networkNames": ["z"]}]}`, `not one of the app's networks`},
+		{`"cmd": "x", "networks": [{"mode": "host", "name": "a"}]`, `/networks: Host networks may not have names or labels`},
+		{`"container": {"docker": {"image": "i"}}, "networks": [{"name": "a"}, {"name": "b"}]`, `/: may only specify a single container network when using the Docker container engine`},
+		{`"cmd": "x", "networks": [{"name": "a"}, {"name": "b"}], "container": {"type": "MESOS", "portMappings": [{"hostPort": 0}]}`, `/container/portMappings(0): networkNames must be a single item list`},
+		{`"cmd": "x", "networks": [{"name": "a"}], "container": {"type": "MESOS", "portMappings": [{"networkNames": ["z"]}]}`, `/container/portMappings(0)/networkNames(0): is not one of (a)`},
 		{`"cmd": "x", "ports": [1], "portDefinitions": [{"port": 2}]`, `cannot specify both ports and port definitions`},
 		{`"cmd": "x", "portDefinitions": [{"name": "a"}, {"name": "a"}]`, `Port names must be unique`},
 		{`"cmd": "x", "ports": [65536]`, `/ports(0): error.max`},
@@ -133,14 +133,14 @@ func TestInvalidApps(t *testing.T) {
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a", "mode": "RW", "external": {"size": 1}}]}`, `Feature external_volumes`},
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a"}]}`, `/container/volumes(0)/hostPath: error.path.missing`},
 		{`"cmd": "x", "uris": ["a"], "fetch": [{"uri": "b"}]`, `may not be set in conjunction with fetch`},
-		{`"cmd": "x", "fetch": [{"uri": ""}]`, `1 to 1024`},
+		{`"cmd": "x", "fetch": [{"uri": ""}]`, `/fetch(0)/uri: error.minLength`},
 		{`"cmd": "x", "constraints": [["hostname", "UNIQUE", "a"]]`, `UNIQUE does not accept a value`},
 		{`"cmd": "x", "constraints": [["hostname", "GROUP_BY", "a"]]`, `GROUP BY must define`},
 		{`"cmd": "x", "constraints": [["hostname", "MAX_PER"]]`, `MAX_PER requires an integer`},
 		{`"cmd": "x", "constraints": [["hostname", "LIKE"]]`, `require a non-empty`},
 		{`"cmd": "x", "constraints": [["hostname", "LIKE", "("]]`, `is not a valid regular expression`},
 		{`"cmd": "x", "constraints": [["hostname", "LIKE", "(a)\\1"]]`, `RE2`},
-		{`"cmd": "x", "constraints": [["hostname", "IS", "a b"]]`, `IS accepts`},
+		{`"cmd": "x", "constraints": [["hostname", "IS", "a b"]]`, `IS only supports Mesos text and float values`},
 		{`"cmd": "x", "constraints": "hostname:UNIQUE"`, `/constraints: error.expected.jsarray`},
 		{`"cmd": "x", "healthChecks": [{"protocol": "COMMAND"}]`, `needs command.value`},
 		{`"cmd": "x", "healthChecks": [{"protocol": "MESOS_HTTP"}, {"protocol": "MESOS_TCP"}]`, `at most one Mesos health check`},
@@ -150,8 +150,25 @@ func TestInvalidApps(t *testing.T) {
 		{`"cmd": "x", "upgradeStrategy": {"minimumHealthCapacity": 2, "maximumOverCapacity": 0}`, `/upgradeStrategy/minimumHealthCapacity: must be between 0 and 1`},
 		{`"cmd": "x", "upgradeStrategy": {"minimumHealthCapacity": 1}`, `/upgradeStrategy/maximumOverCapacity: error.path.missing`},
 		{`"cmd": "x", "unreachableStrategy": {"inactiveAfterSeconds": 2, "expungeAfterSeconds": 1}`, `/unreachableStrategy`},
-		{`"cmd": "x", "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2`, `/instances: may be at most 1`},
+		{`"cmd": "x", "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "instances": 2`, `/: Single instance app may only have one instance`},
+		{`"cmd": "x", "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}, "upgradeStrategy": {"minimumHealthCapacity": 1, "maximumOverCapacity": 1}`,
+			`/upgradeStrategy/minimumHealthCapacity: must be 0`},
 		{`"cmd": "x", "dependencies": ["A_b"]`, `/dependencies(0)`},
+		{`"cmd": "x", "ipAddress": {"networkName": "n"}, "ports": [0]`, `/: cannot specify both an IP address and port`},
+		{`"cmd": "x", "ports": [80, 80]`, `/: ports must be unique`},
+		{`"cmd": "x", "portDefinitions": [{"port": 80}, {"port": 80}]`, `/portDefinitions: Ports must be unique.`},
+		{`"ipAddress": {"networkName": "n", "discovery": {"ports": []}}, "container": {"docker": {"image": "i"}}`,
+			`/ipAddress: ipAddress/discovery is not allowed for Docker containers`},
+		{`"container": {"docker": {"image": "i", "network": "BRIDGE", "portMappings": [{}]}, "portMappings": [{}]}`,
+			`cannot specify both portMappings and docker.portMappings`},
+		{`"cmd": "x", "networks": [{"mode": "container/bridge", "name": "b"}]`, `/networks: Bridge networks may not have names`},
+		{`"cmd": "x", "networks": [{"name": "a"}, {"name": "a"}]`, `/networks: Duplicate networks are not allowed`},
+		{`"cmd": "x", "healthChecks": [{"ipProtocol": "IPv6"}]`, `/healthChecks(0): IPv6 can only be used for`},
+		{`"cmd": "x", "fetch": [{"uri": "http://h/a b"}]`, `/fetch(0): URI has invalid syntax.`},
+		{`"cmd": "x", "uris": ["` + strings.Repeat("u", 1025) + `"]`, `/uris(0): error.maxLength`},
+		{`"cmd": "x", "executorResources": {"cpus": 0.01}`, `/executorResources/cpus: error.min`},
+		{`"cmd": "x", "mem": 64, "resourceLimits": {"cpus": "unlimited", "mem": 32}`, `/resourceLimits/mem: must be at least the 64`},
+		{`"cmd": "x", "container": {"docker": {"image": "i"}, "linuxInfo": {}}`, `/container/linuxInfo`},
 	} {
 		_, _, err := readTestApp(`{"id": "a", ` + tt.app + `}`)
 		if err == nil || !strings.Contains(describe(err), tt.want) {
@@ -163,12 +180,12 @@ func TestInvalidApps(t *testing.T) {
 // TestUnknownMembers finds misspelt members at any depth.
 func TestUnknownMembers(t *testing.T) {
 	_, unknown, err := readTestApp(`{"id": "a", "cmd": "x", "intsances": 3, "version": "now", "tasksRunning": 1,
-		"container": {"type": "MESOS", "docker": {"image": "i", "requirePorts": true}, "linuxInfo": {}},
+		"container": {"type": "MESOS", "docker": {"image": "i", "requirePorts": true}, "seccomp": {}},
 		"healthChecks": [{"intervall": 3}]}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"healthChecks(0).intervall", "container.docker.requirePorts", "container.linuxInfo", "intsances"}
+	want := []string{"healthChecks(0).intervall", "container.docker.requirePorts", "container.seccomp", "intsances"}
 	if diff := cmp.Diff(want, unknown); diff != "" {
 		t.Error(diff)
 	}

@@ -1,10 +1,6 @@
 package api
 
-import (
-	"strconv"
-
-	"rollcall/scheduler"
-)
+import "rollcall/scheduler"
 
 // singleInstanceLabel marks apps that must never run twice, not even during an upgrade.
 const singleInstanceLabel = "MARATHON_SINGLE_INSTANCE_APP"
@@ -105,6 +101,5 @@ func (in *appInput) normaliseStrategies() {
 }
 
 func (in *appInput) singleInstance() bool {
-	single, err := strconv.ParseBool(in.app.Labels[singleInstanceLabel])
-	return err == nil && single
+	return in.app.Labels[singleInstanceLabel] == "true"
 }

@@ -69,6 +69,7 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 		if err := settle(d, app, "", a.app); err != nil {
 			return err
 		}
+		makeRoom(d, app.ID)
 		d.PutApp(app)
 		return nil
 	}

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,9 +28,6 @@ func (in *appInput) validate() {
 	}
 }
 
-// executor is what Marathon takes for a custom executor.
-var executor = regexp.MustCompile(`^((//cmd)|(/?[^/]+(/[^/]+)*)|)$`)
-
 func (in *appInput) validateCommand() {
 	a := in.app
 	runs := a.Container != nil && (a.Container.Type == scheduler.ContainerMesos ||
@@ -37,37 +35,45 @@ func (in *appInput) validateCommand() {
 	if (a.Cmd != "" && len(a.Args) > 0) || (a.Cmd == "" && len(a.Args) == 0 && !runs) {
 		in.r.refuse(in.path, "AppDefinition must either contain one of 'cmd' or 'args', and/or a 'container'.")
 	}
-	if !executor.MatchString(a.Executor) {
-		in.r.refuse(in.at("executor"), "must be '//cmd', a path or empty")
-	}
 }
 
 func (in *appInput) validateFetch() {
 	for i, f := range in.app.Fetch {
-		if n := len([]rune(f.URI)); n < 1 || n > 1024 {
-			in.r.refuse(fmt.Sprintf("%s(%d)/uri", in.at("fetch"), i), "must have 1 to 1024 characters")
+		if strings.ContainsAny(f.URI, " \t\r\n\"<>\\^`{|}") {
+			in.r.refuse(fmt.Sprintf("%s(%d)", in.at("fetch"), i), "URI has invalid syntax.")
 		}
 	}
 }
 
 func (in *appInput) validateNetworks() {
 	count := map[scheduler.NetworkMode]int{}
-	for i, n := range in.app.Networks {
-		count[n.Mode]++
-		path := fmt.Sprintf("%s(%d)", in.at("networks"), i)
-		switch {
-		case n.Mode != scheduler.NetworkContainer && n.Name != "":
-			in.r.refuse(path, "a network of mode %s has no name", n.Mode)
-		case n.Mode == scheduler.NetworkContainer && n.Name == "":
-			in.r.refuse(path, "Network name must be specified when container network is selected.")
+	path, said, names := in.at("networks"), map[string]bool{}, map[string]bool{}
+	refuse := func(text string) { // once
+		if !said[text] {
+			in.r.refuse(path, "%s", text)
 		}
+		said[text] = true
+	}
+	for _, n := range in.app.Networks {
+		count[n.Mode]++
+		switch {
+		case n.Mode == scheduler.NetworkHost && (n.Name != "" || len(n.Labels) > 0):
+			refuse("Host networks may not have names or labels")
+		case n.Mode == scheduler.NetworkBridge && n.Name != "":
+			refuse("Bridge networks may not have names")
+		case n.Mode == scheduler.NetworkContainer && n.Name == "":
+			refuse("Network name must be specified when container network is selected.")
+		case n.Mode == scheduler.NetworkContainer && names[n.Name]:
+			refuse("Duplicate networks are not allowed")
+		}
+		names[n.Name] = true
 	}
 	if len(count) > 1 || count[scheduler.NetworkHost] > 1 || count[scheduler.NetworkBridge] > 1 {
-		in.r.refuse(in.at("networks"),
+		in.r.refuse(path,
 			"May specify a single host network, single bridge network, or else 1-to-n container networks")
 	}
 	if in.docker() && count[scheduler.NetworkContainer] > 1 {
-		in.r.refuse(in.at("networks"), "a DOCKER container may join one container network only")
+		in.r.refuse(in.path, "may only specify a single container network when using the Docker container engine")
 	}
 	in.validateNetworkNames()
 }
@@ -77,19 +83,21 @@ func (in *appInput) validateNetworkNames() {
 	if in.app.HostNetwork() {
 		return
 	}
-	known := map[string]bool{}
+	var known []string
 	for _, n := range in.app.Networks {
-		known[n.Name] = n.Mode == scheduler.NetworkContainer
+		if n.Mode == scheduler.NetworkContainer {
+			known = append(known, n.Name)
+		}
 	}
 	for i, m := range in.app.Container.PortMappings {
-		path := fmt.Sprintf("%s(%d)/networkNames", in.at("container/portMappings"), i)
-		for _, name := range m.NetworkNames {
-			if !known[name] {
-				in.r.refuse(path, "'%s' is not one of the app's networks", name)
+		path := fmt.Sprintf("%s(%d)", in.at("container/portMappings"), i)
+		for n, name := range m.NetworkNames {
+			if !slices.Contains(known, name) {
+				in.r.refuse(fmt.Sprintf("%s/networkNames(%d)", path, n), "is not one of (%s)", strings.Join(known, ","))
 			}
 		}
 		if len(in.app.Networks) > 1 && m.HostPort != nil && len(m.NetworkNames) != 1 {
-			in.r.refuse(path, "a mapping with a hostPort needs exactly one network name when there are several networks")
+			in.r.refuse(path, "networkNames must be a single item list when hostPort is specified and more than 1 container network is defined")
 		}
 	}
 }
@@ -134,6 +142,9 @@ func (in *appInput) validateHealthChecks() {
 		if h.Port != nil && h.PortIndex != nil {
 			in.r.refuse(path, "HealthCheck must specify either a port or a portIndex")
 		}
+		if h.IPProtocol == "IPv6" && !(in.docker() && h.Protocol.ByAgent()) {
+			in.r.refuse(path, "IPv6 can only be used for container type DOCKER and Mesos http/https/tcp health checks")
+		}
 		if h.Port == nil && (h.PortIndex == nil || *h.PortIndex >= ports) {
 			in.r.refuse(path,
 				"Health check port indices must address an element of the ports array or container port mappings.")
@@ -167,10 +178,13 @@ func (in *appInput) validateStrategies() {
 	a := in.app
 	if in.singleInstance() {
 		if a.Instances > 1 {
-			in.r.refuse(in.at("instances"), "may be at most 1 with the label %s", singleInstanceLabel)
+			in.r.refuse(in.path, "Single instance app may only have one instance")
 		}
-		if a.UpgradeStrategy != (scheduler.UpgradeStrategy{}) {
-			in.r.refuse(in.at("upgradeStrategy"), "must be 0 and 0 with the label %s", singleInstanceLabel)
+		if a.UpgradeStrategy.MinimumHealthCapacity != 0 {
+			in.r.refuse(in.at("upgradeStrategy/minimumHealthCapacity"), "must be 0 with the label %s", singleInstanceLabel)
+		}
+		if a.UpgradeStrategy.MaximumOverCapacity != 0 {
+			in.r.refuse(in.at("upgradeStrategy/maximumOverCapacity"), "must be 0 with the label %s", singleInstanceLabel)
 		}
 	}
 	if u := a.UnreachableStrategy; u.InactiveAfterSeconds > u.ExpungeAfterSeconds {
@@ -203,7 +217,7 @@ func validateConstraint(r *reader, path string, c scheduler.Constraint) {
 		validatePattern(r, path, c.Value)
 	case scheduler.Is:
 		if !isValue.MatchString(c.Value) {
-			r.refuse(path, "IS accepts letters, digits, '_', '/', '.' and '-' only")
+			r.refuse(path, "IS only supports Mesos text and float values (see http://mesos.apache.org/documentation/latest/attributes-resources/)")
 		}
 	default:
 		r.refuse(path, "operator must be one of the following UNIQUE, CLUSTER, GROUP_BY, LIKE, MAX_PER, UNLIKE or IS")

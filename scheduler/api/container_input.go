@@ -28,7 +28,13 @@ func (in *appInput) decodeContainer(o *object) {
 	} else if c.has("image") {
 		container.Docker = decodeOldImage(c)
 	} else if container.Type == scheduler.ContainerDocker {
-		c.missing("docker")
+		in.r.refuse(c.at("docker"), "not defined")
+	}
+	if _, ok := c.object("linuxInfo"); ok {
+		if container.Type == scheduler.ContainerDocker {
+			in.r.refuse(c.at("linuxInfo"), "is for containers of type MESOS only")
+		}
+		in.r.warn("%s has no effect here", c.at("linuxInfo"))
 	}
 	container.PortMappings = decodePortMappings(c)
 	container.Volumes = append(container.Volumes, decodeVolumes(c)...)

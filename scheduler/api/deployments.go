@@ -74,7 +74,7 @@ func (a *API) cancelDeployment(id scheduler.DeploymentID) handler {
 			w.WriteHeader(http.StatusAccepted)
 			return nil
 		}
-		w.Header().Set("Marathon-Deployment-Id", string(deployed.Deployment))
+		w.Header().Set(deploymentHeader, string(deployed.Deployment))
 		return respond(w, r, http.StatusOK, deploymentOf(deployed))
 	}
 }

@@ -101,6 +101,11 @@ func serverEndpoints() []endpoint {
 		{"GET", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
 		{"PUT", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
 		{"DELETE", "/v2/pods/{id}", roleKnown, "pods are not supported", nil, nil, 404, Error{}, plain(noPods)},
+		{"GET", "/logging", roleKnown, "log levels are in the configuration", nil, nil, 404, Error{}, plain(noLogging)},
+		{"POST", "/logging", roleKnown, "log levels are in the configuration", nil, nil, 404, Error{}, plain(noLogging)},
+		{"GET", "/config", roleKnown, "/v2/info has it", nil, nil, 404, Error{}, plain(noConfig)},
+		{"GET", "/help", roleKnown, "/v2/openapi.json has it", nil, nil, 404, Error{}, plain(noHelp)},
+		{"GET", "/api-console", roleKnown, "/v2/openapi.json has it", nil, nil, 404, Error{}, plain(noHelp)},
 	}
 }
 

@@ -59,7 +59,7 @@ func (in *groupInput) readMembers(o *object, s appSettings) {
 	if o.texts("dependencies", &dependencies) {
 		in.dependencies = []scheduler.PathID{}
 		for _, d := range dependencies {
-			in.dependencies = append(in.dependencies, scheduler.ResolvePathID(d, in.id.Parent()))
+			in.dependencies = append(in.dependencies, scheduler.ResolvePathID(d, in.id))
 		}
 	}
 }
@@ -158,7 +158,7 @@ func readGroupUpdate(o *object, id scheduler.PathID, s appSettings) *groupInput 
 		in := &groupInput{id: id, path: o.path, scaleBy: new(float64)}
 		o.number("scaleBy", in.scaleBy, 0)
 		if others > 0 || o.has("version") {
-			o.r.refuse(o.path, "'scaleBy' is not allowed in conjunction with other properties.")
+			o.r.refuse(o.at("scaleBy"), "not allowed in conjunction with other properties.")
 		}
 		return in
 	case o.has("version") && (others == 0 || others == 1 && o.has("id")):
@@ -271,7 +271,7 @@ func (in *groupInput) rollBack(d *scheduler.Draft, s appSettings) error {
 	}
 	past := d.Before().GroupAt(in.id, in.rollback)
 	if past == nil {
-		return noGroupVersion(in.id, in.rollback)
+		return unprocessable("Group " + string(in.id) + " not available in version " + in.rollback.String())
 	}
 	for _, app := range d.AppsWithin(in.id) {
 		if past.App(app.ID) == nil {

@@ -7,10 +7,6 @@ import (
 	"rollcall/scheduler"
 )
 
-func noGroupVersion(id scheduler.PathID, v scheduler.Timestamp) *Error {
-	return notFound("Group '" + string(id) + "' does not exist in version " + v.String())
-}
-
 // getGroup answers GET /v2/groups and /v2/groups/{id}.
 func (a *API) getGroup(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -59,7 +55,7 @@ func (a *API) getGroupVersion(id scheduler.PathID, version string) handler {
 		}
 		past := s.GroupAt(id, v)
 		if past == nil {
-			return noGroupVersion(id, v)
+			return noGroup(id) // as Marathon says it, without the version
 		}
 		return respond(w, r, http.StatusOK, viewGroup(past, userOf(r), id, a.groupEmbedsOf(r), a.o.Now()))
 	}
@@ -169,7 +165,7 @@ func (a *API) patchGroup(id scheduler.PathID) handler {
 			o.boolean("enforceRole", &enforce)
 		}
 		if len(id.Segments()) != 1 {
-			rd.refuse("", "enforceRole can be patched on top-level groups only")
+			rd.refuse("", "Path needs to be top-level")
 		}
 		if err := rd.err(); err != nil {
 			return err
@@ -184,6 +180,7 @@ func (a *API) patchGroup(id scheduler.PathID) handler {
 		if err != nil {
 			return err
 		}
+		w.Header().Del(deploymentHeader) // there was nothing to deploy
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}

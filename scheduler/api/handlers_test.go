@@ -105,7 +105,7 @@ func TestOldRollback(t *testing.T) {
 	c.must(404, "PUT", "/v2/apps/a", `{"version": "2001-01-01T00:00Z"}`)
 	c.must(422, "PUT", "/v2/apps/a", `{"version": "yesterday"}`)
 	c.must(200, "PUT", "/v2/groups/versions/"+c.State().Version.String(), "")
-	c.must(404, "PUT", "/v2/groups/versions/2001-01-01T00:00Z", "")
+	c.must(422, "PUT", "/v2/groups/versions/2001-01-01T00:00Z", "")
 	c.must(422, "PUT", "/v2/groups/versions/yesterday", "")
 	c.must(200, "GET", "/v2/groups/versions/"+c.State().Version.String(), "")
 }
@@ -120,7 +120,7 @@ func TestGroupReplaces(t *testing.T) {
 	if s.App("/x/y/b") != nil || s.App("/x/y/a").Instances != 1 || s.App("/x/y/g/c") == nil {
 		t.Error("apps replaces apps, and nothing else")
 	}
-	if deps := s.Group("/x/y").Dependencies; len(deps) != 1 || deps[0] != "/z" {
+	if deps := s.Group("/x/y").Dependencies; len(deps) != 1 || deps[0] != "/x/z" {
 		t.Errorf("dependencies %v", deps)
 	}
 	c.must(200, "PUT", "/v2/groups/x/y?force=true", `{"groups": [], "dependencies": []}`)

@@ -130,6 +130,18 @@ func noSubscriptions(http.ResponseWriter, *http.Request) error {
 	return notFound("Event subscriptions by callback are not supported. Read GET /v2/events instead.")
 }
 
+func noLogging(http.ResponseWriter, *http.Request) error {
+	return notFound("Log levels cannot be changed here: set log.level in the configuration file and send SIGHUP.")
+}
+
+func noConfig(http.ResponseWriter, *http.Request) error {
+	return notFound("There is no /config. Read marathon_config in GET /v2/info.")
+}
+
+func noHelp(http.ResponseWriter, *http.Request) error {
+	return notFound("There are no such pages. The API is described by GET /v2/openapi.json.")
+}
+
 func noPods(http.ResponseWriter, *http.Request) error {
 	return notFound("Pods are not supported. Use apps: POST /v2/apps.")
 }

@@ -44,6 +44,16 @@ func (in *appInput) convertNetworks() {
 		in.r.refuse(in.path, "must not specify both networks and ipAddress")
 		return
 	}
+	if in.ipAddress != nil && (len(in.ports) > 0 || len(a.PortDefinitions) > 0) {
+		in.r.refuse(in.path, "cannot specify both an IP address and port")
+		return
+	}
+	if in.ipAddress != nil && in.ipAddress.discovery && in.docker() {
+		in.r.refuse(in.at("ipAddress"), "ipAddress/discovery is not allowed for Docker containers")
+	}
+	if a.Container != nil && len(a.Container.PortMappings) > 0 && len(old.mappings) > 0 {
+		in.r.refuse(in.at("container"), "cannot specify both portMappings and docker.portMappings")
+	}
 	switch old.network {
 	case "HOST":
 		a.Networks = []scheduler.Network{{Mode: scheduler.NetworkHost}}
@@ -90,6 +100,14 @@ func (in *appInput) needContainer() *scheduler.Container {
 func (in *appInput) convertPorts() {
 	if in.ports == nil {
 		return
+	}
+	seen := map[int]bool{}
+	for _, p := range in.ports {
+		if p != 0 && seen[p] {
+			in.r.refuse(in.path, "ports must be unique")
+			return
+		}
+		seen[p] = true
 	}
 	if in.app.PortDefinitions != nil {
 		numbers := make([]int, len(in.app.PortDefinitions))

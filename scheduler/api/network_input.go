@@ -11,6 +11,8 @@ type ipAddressInput struct {
 	network  string
 	labels   map[string]string
 	mappings []scheduler.PortMapping // of discovery.ports; nil: not given
+
+	discovery bool // is given
 }
 
 func (in *appInput) decodeNetworks(o *object) {
@@ -36,6 +38,7 @@ func (in *appInput) decodeNetworks(o *object) {
 	ip.textMap("labels", &in.ipAddress.labels)
 	ip.ignore("groups")
 	if discovery, ok := ip.object("discovery"); ok {
+		in.ipAddress.discovery = true
 		ports, ok := discovery.objects("ports")
 		if ok {
 			in.ipAddress.mappings = []scheduler.PortMapping{}

@@ -23,6 +23,7 @@ const gzipFrom = 1400
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.headers(w.Header())
+	a.allowOrigin(w.Header(), r)
 	if err := a.serve(w, r); err != nil {
 		a.fail(w, r, err)
 	}
@@ -64,6 +65,10 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 		return notFound("URI not found: " + r.URL.Path)
 	}
 	e := route.endpoint(r.Method)
+	if e == nil && r.Method == http.MethodOptions { // also what browsers ask before they send credentials
+		w.Header().Set("Allow", route.allow())
+		return nil
+	}
 	if e == nil {
 		return &Error{Status: http.StatusMethodNotAllowed, Message: r.Method + " is not allowed here",
 			allow: route.allow()}

@@ -111,4 +111,12 @@ func (r *route) endpoint(method string) *endpoint {
 	return r.methods[http.MethodGet]
 }
 
-func (r *route) allow() string { return strings.Join(slices.Sorted(maps.Keys(r.methods)), ", ") }
+// allow lists the methods that a path understands.
+func (r *route) allow() string {
+	methods := append(slices.Collect(maps.Keys(r.methods)), http.MethodOptions)
+	if r.methods[http.MethodGet] != nil {
+		methods = append(methods, http.MethodHead)
+	}
+	slices.Sort(methods)
+	return strings.Join(slices.Compact(methods), ", ")
+}

@@ -197,7 +197,7 @@ func (a *API) kill(w http.ResponseWriter, r *http.Request, tasks []scheduler.Tas
 	}
 	killed := reply.(*scheduler.Killed)
 	if killed.Deployed != nil {
-		w.Header().Set("Marathon-Deployment-Id", string(killed.Deployed.Deployment))
+		w.Header().Set(deploymentHeader, string(killed.Deployed.Deployment))
 	}
 	return killed, nil
 }
