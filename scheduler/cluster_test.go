@@ -43,6 +43,7 @@ type cluster struct {
 	stall    bool            // new tasks stay staging
 	stubborn bool            // tasks take their time to end
 	unwell   map[PathID]bool // whose health checks fail
+	ailing   map[TaskID]bool // so do those of these tasks
 	mute     bool            // probes are not answered
 	hold     bool            // statuses are kept back
 	cut      bool            // the engine is not connected
@@ -72,7 +73,7 @@ func newCluster(t failer, seed uint64, agents int) *cluster {
 func emptyCluster(t failer, seed uint64) *cluster {
 	return &cluster{t: t, limits: DefaultLimits(), now: time.Unix(1_700_000_000, 0), random: rand.New(rand.NewPCG(seed, 1)),
 		records: map[recordID][]byte{}, agents: map[AgentID]*modelAgent{}, tasks: map[TaskID]*modelTask{},
-		offers: map[OfferID]Offer{}, unwell: map[PathID]bool{}}
+		offers: map[OfferID]Offer{}, unwell: map[PathID]bool{}, ailing: map[TaskID]bool{}}
 }
 
 // boot starts a core from what the store holds, as after a crash or on another leader.
@@ -217,7 +218,7 @@ func (c *cluster) answerProbes() {
 			continue
 		}
 		outcome := ProbeSucceeded
-		if c.unwell[i.AppID] {
+		if c.unwell[i.AppID] || c.ailing[p.Task] {
 			outcome = ProbeFailed
 		}
 		c.send(Probed{Probe: p, Outcome: outcome, Cause: "model"})

@@ -240,7 +240,7 @@ func (i *Instance) done() bool {
 // adjust starts what is missing of an app and ends what is too much. It returns the instances that there are then.
 func (w *work) adjust(app *App) []*Instance {
 	instances := w.instancesOf(app.ID)
-	present := wanted(instances)
+	present := w.endCondemned(app, wanted(instances))
 	switch surplusCount := len(present) - w.size(app); {
 	case surplusCount < 0:
 		w.schedule(app, -surplusCount)

@@ -124,8 +124,18 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 			}
 		}
 	},
-	"sick":    func(s *story, id PathID, _ map[string]string) { s.unwell[id] = true },
-	"well":    func(s *story, id PathID, _ map[string]string) { s.unwell[id] = false },
+	"sick": func(s *story, id PathID, _ map[string]string) { s.unwell[id] = true },
+	"well": func(s *story, id PathID, _ map[string]string) { s.unwell[id] = false },
+	// ail /web: its oldest running task turns unhealthy, and stays so; cure: all are well again
+	"ail": func(s *story, id PathID, _ map[string]string) {
+		for _, i := range s.byName(id) {
+			if i.Condition == Running {
+				s.ailing[i.TaskID()] = true
+				return
+			}
+		}
+	},
+	"cure":    func(s *story, _ PathID, _ map[string]string) { clear(s.ailing) },
 	"leave":   func(s *story, id PathID, _ map[string]string) { s.leave(s.agentOf(id)) },
 	"return":  func(s *story, id PathID, _ map[string]string) { s.comeBack(s.agentOf(id), false) },
 	"restart": func(s *story, _ PathID, _ map[string]string) { s.boot(2) },
@@ -209,6 +219,8 @@ func (s *story) tellNews() {
 		switch body := s.notices[s.seen].Body.(type) {
 		case DeploymentEnd:
 			s.say("%s %s", s.notices[s.seen].Type, body.Reason)
+		case UnhealthyKill:
+			s.say("%s %s", s.notices[s.seen].Type, s.names[body.InstanceID])
 		case Breaker:
 			s.say("%s %s: %d of %d unhealthy", s.notices[s.seen].Type, body.App, body.Unhealthy, body.Checked)
 		}

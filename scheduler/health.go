@@ -194,10 +194,11 @@ func (w *work) health(i *Instance, n int, healthy bool, cause string) {
 
 	w.weighHealth(i.AppID)
 	tooMany := !healthy && c.MaxConsecutiveFailures > 0 && failuresBefore >= c.MaxConsecutiveFailures
-	if tooMany && !c.Protocol.ByAgent() && w.mayKillUnhealthy(&next) {
-		w.notify(NoticeUnhealthyKill, UnhealthyKill{AppID: i.AppID, TaskID: i.TaskID(), InstanceID: i.ID,
-			Version: i.AppVersion, Reason: cause, Host: i.Hostname, SlaveID: i.AgentID})
-		w.kill(&next, cause)
+	switch h := next.Healthy(); {
+	case tooMany && !c.Protocol.ByAgent() && w.mayKillUnhealthy(&next):
+		w.endUnhealthy(&next)
+	case next.Condemned != 0 && h != nil && *h:
+		w.pardon(&next)
 	}
 }
 

@@ -119,6 +119,7 @@ type Instance struct {
 	App        *App           `json:"-"` // the definition of AppVersion
 	Health     []HealthResult `json:"-"` // by the app's health checks, nil before the first result
 	ReadyReply *ProbedReply   `json:"-"` // the readiness check's last answer, when it is to be kept
+	Condemned  Timestamp      `json:"-"` // since when it is to be killed for its health as soon as another serves; 0: it is not
 }
 
 // HealthResult is what one health check said of an instance. Its JSON is Marathon's.

@@ -153,6 +153,7 @@ func TestHealthCheckKillsAtTheFourthFailure(t *testing.T) {
 	c.must(put(app("/web", 1, func(a *App) {
 		a.HealthChecks = []HealthCheck{{Protocol: ProtocolHTTP, PortIndex: &zero, IntervalSeconds: 10, TimeoutSeconds: 5,
 			MaxConsecutiveFailures: 3, GracePeriodSeconds: 30}}
+		a.UpgradeStrategy = UpgradeStrategy{} // no room for another to be started first
 	})))
 	c.settle()
 	if c.deployments() != 1 {

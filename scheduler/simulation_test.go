@@ -281,6 +281,7 @@ func (s *simulation) finish() {
 	s.tell("all comes to rest")
 	s.stall, s.stubborn, s.mute, s.deaf, s.full, s.crash = false, false, false, 0, 0, crashNot
 	clear(s.unwell)
+	clear(s.ailing)
 	s.release(0)
 	s.reconnect()
 	for _, id := range sortedKeys(s.agents) {

@@ -45,6 +45,7 @@ var simulationVerbs = map[string]func(s *simulation, a, b uint64) string{
 		return fmt.Sprintf("tasks end slowly: %v", s.stubborn)
 	},
 	"unwell": (*simulation).fallIll,
+	"ail":    (*simulation).ail,
 	"mute": func(s *simulation, a, _ uint64) string {
 		s.mute = a%2 == 0
 		return fmt.Sprintf("probes get no answer: %v", s.mute)
@@ -59,7 +60,7 @@ var simulationWeights = []struct {
 	{"change", 12}, {"scale", 8}, {"remove", 3}, {"restart", 3}, {"kill", 6}, {"cancel", 4}, {"reset", 2}, {"end", 8},
 	{"vanish", 3}, {"repeat", 6}, {"hold", 3}, {"release", 6}, {"leave", 4}, {"return", 8}, {"rescind", 3},
 	{"disconnect", 2}, {"reconnect", 6}, {"deaf", 3}, {"leader", 4}, {"crash", 4}, {"full", 4}, {"jump", 2},
-	{"advance", 14}, {"settle", 40}, {"stall", 6}, {"stubborn", 4}, {"unwell", 5}, {"mute", 2},
+	{"advance", 14}, {"settle", 40}, {"stall", 6}, {"stubborn", 4}, {"unwell", 5}, {"ail", 5}, {"mute", 2},
 }
 
 func (s *simulation) appID(a uint64) PathID {
@@ -301,6 +302,15 @@ func (s *simulation) endOneShots() {
 			s.move(id, TaskFinished)
 		}
 	}
+}
+
+// ail makes one task unhealthy for good.
+func (s *simulation) ail(a, _ uint64) string {
+	id, ok := s.taskID(a)
+	if ok {
+		s.ailing[id] = true
+	}
+	return fmt.Sprintf("%s ails", id)
 }
 
 func (s *simulation) fallIll(a, b uint64) string {

@@ -114,6 +114,7 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 	switch {
 	case n.Condition == i.Condition && slices.Equal(n.Addresses, i.Addresses):
 	case n.Condition == Running:
+		n.Condemned = 0 // its checks begin anew
 		w.clearInstanceTimers(i)
 		w.putInstance(&n)
 		w.beginChecks(&n)
@@ -190,7 +191,7 @@ func (w *work) unreachable(i *Instance, s TaskStatus) {
 		return
 	}
 	n := *i
-	n.Condition, n.Since = Unreachable, w.ts
+	n.Condition, n.Since, n.Condemned = Unreachable, w.ts, 0
 	if n.Goal == GoalDecommissioned && n.waitsForEver() {
 		w.removeInstance(i) // its end was asked for: nobody waits for it, and should its task come back, it is killed
 		w.effects.Withdrawn = append(w.effects.Withdrawn, i.ID)

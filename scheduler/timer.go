@@ -9,16 +9,17 @@ import (
 type timerKind uint8
 
 const (
-	timerLaunch     timerKind = iota // key: instance; it should be running by now
-	timerKill                        // key: instance; its kill should have shown effect by now
-	timerCheck                       // key: instance, n: health check to make
-	timerReadiness                   // key: instance; readiness check to make
-	timerInactive                    // key: instance; unreachable for long enough to be replaced
-	timerExpunge                     // key: instance; unreachable for long enough to be forgotten
-	timerDelay                       // key: app; its backoff is over
-	timerStable                      // key: app; it ran for so long that its backoff is forgotten
-	timerReconcile                   // all tasks
-	timerDeployment                  // key: deployment; it should be done by now
+	timerLaunch      timerKind = iota // key: instance; it should be running by now
+	timerKill                         // key: instance; its kill should have shown effect by now
+	timerCheck                        // key: instance, n: health check to make
+	timerReadiness                    // key: instance; readiness check to make
+	timerInactive                     // key: instance; unreachable for long enough to be replaced
+	timerExpunge                      // key: instance; unreachable for long enough to be forgotten
+	timerDelay                        // key: app; its backoff is over
+	timerStable                       // key: app; it ran for so long that its backoff is forgotten
+	timerReconcile                    // all tasks
+	timerDeployment                   // key: deployment; it should be done by now
+	timerReplacement                  // key: condemned instance; another should have taken its place
 )
 
 // timer is something that becomes due. There is at most one for each subject (kind, key and n).
@@ -110,6 +111,8 @@ func (w *work) fire(t timer) {
 		w.probeHealth(i, t.n)
 	case timerReadiness:
 		w.probeReadiness(i)
+	case timerReplacement:
+		w.replacementDue(i)
 	case timerInactive:
 		if !w.braked { // else release sets them again
 			w.becomeInactive(i)
