@@ -21,12 +21,14 @@ type Result uint8
 
 // The kinds of answers.
 const (
-	Success       Result = iota // there are records
-	NoData                      // the name exists, but has no records of the type (RFC 2308, section 2.2)
-	NameError                   // the name does not exist: NXDOMAIN (RFC 2308, section 2.1; RFC 8020)
-	Refused                     // not a question for us
-	Forward                     // the name is outside the zone: up to the upstream servers
-	ServerFailure               // not known yet
+	Success        Result = iota // there are records
+	NoData                       // the name exists, but has no records of the type (RFC 2308, section 2.2)
+	NameError                    // the name does not exist: NXDOMAIN (RFC 2308, section 2.1; RFC 8020)
+	Refused                      // not a question for us
+	Forward                      // the name is outside the zone: up to the upstream servers
+	ServerFailure                // not known yet
+	NotImplemented               // a type that asks for something else than records, and that nobody here does
+	FormatError                  // a type that is of messages, not of names
 )
 
 // Answer is the decision about a question: the records and what they mean, not yet a message.
@@ -44,8 +46,11 @@ type Answer struct {
 // Decide says how to answer a question. It is a pure function of its arguments. ready is the zone's from before the
 // snapshot was taken: a zone that became ready in between has names which that snapshot may lack.
 func Decide(s *records.Snapshot, ready bool, q Question) Answer {
-	if q.Class != dns.ClassINET || isMeta(q.Type) {
+	if q.Class != dns.ClassINET {
 		return Answer{Result: Refused}
+	}
+	if result, meta := metaResult(q.Type); meta {
+		return Answer{Result: result}
 	}
 	apex := s.ApexOf(q.Name)
 	if apex == nil {
@@ -82,10 +87,18 @@ func negative(s *records.Snapshot, apex *records.Apex, known bool, result Result
 	return Answer{Result: result, SOA: s.LookupName(apex.Name).RRset(records.TypeSOA), apex: apex, snapshot: s}
 }
 
-// isMeta reports whether a type asks for something other than the records at a name: transfers, which are not offered,
-// and types that only occur in other sections (RFC 6895, section 3.1). ANY is answered.
-func isMeta(t uint16) bool {
-	return t == dns.TypeOPT || t >= dns.TypeTKEY && t < dns.TypeANY
+// metaResult is the answer to a type that is not one of records (RFC 6895, section 3.1), whatever the name; ANY is
+// answered as if it were, and transfers have been dealt with. RFC 8906, section 3.1.2, has NOTIMP for them.
+func metaResult(t uint16) (Result, bool) {
+	switch t {
+	case dns.TypeOPT, dns.TypeTSIG:
+		return FormatError, true
+	case dns.TypeTKEY, dns.TypeMAILB, dns.TypeMAILA:
+		return NotImplemented, true
+	case dns.TypeAXFR, dns.TypeIXFR:
+		return Refused, true
+	}
+	return 0, false
 }
 
 // anyOf chooses the RRset that answers ANY: one is enough (RFC 8482, section 4.1), and the smallest is the least use to

@@ -31,7 +31,7 @@ func TestAnswer(t *testing.T) {
 		// Transfers are not offered, and OPT is no type of data.
 		{"mesos. AXFR", expected{rcode: dns.RcodeRefused}},
 		{"mesos. IXFR", expected{rcode: dns.RcodeRefused}},
-		{"mesos. OPT", expected{rcode: dns.RcodeRefused}},
+		{"mesos. OPT", expected{rcode: dns.RcodeFormatError}},
 		// Outside the zone, without recursion.
 		{"example.com. A", expected{rcode: dns.RcodeRefused}},
 		{". NS", expected{rcode: dns.RcodeRefused}},

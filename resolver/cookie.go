@@ -1,8 +1,8 @@
 package resolver
 
 import (
-	"bytes"
 	"crypto/rand"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
@@ -52,12 +52,10 @@ type cookie struct {
 	server []byte // empty: it has none yet
 }
 
-// parseCookie reads the value of a COOKIE option, as the DNS library gives it. It reports false for a length that no
-// cookie has.
-func parseCookie(text string) (cookie, bool) {
+// parseCookie reads the value of a COOKIE option. It reports false for a length that no cookie has.
+func parseCookie(value []byte) (cookie, bool) {
 	var c cookie
-	value, err := hex.DecodeString(text)
-	if err != nil || len(value) < clientCookieLen {
+	if len(value) < clientCookieLen {
 		return c, false
 	}
 	copy(c.client[:], value)
@@ -98,7 +96,7 @@ func (s *cookies) check(c cookie, addr netip.Addr) (good, renew bool) {
 	front, sum := c.server[:8], s.hash(c.client, c.server[:8], addr)
 	// Serial number arithmetic (RFC 1982): the clock of 32 bits goes round.
 	age := time.Duration(int32(uint32(s.now().Unix())-binary.BigEndian.Uint32(front[4:]))) * time.Second
-	if !bytes.Equal(sum[:], c.server[8:]) || age > cookieLifetime || age < -cookieFuture {
+	if subtle.ConstantTimeCompare(sum[:], c.server[8:]) == 0 || age > cookieLifetime || age < -cookieFuture {
 		return false, true
 	}
 	return true, age > cookieRenewal

@@ -72,7 +72,11 @@ func TestCookieVectors(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, addr := cookieServer(t, tt.secret, tt.now), netip.MustParseAddr(tt.addr)
-			c, ok := parseCookie(tt.sent)
+			sent, err := hex.DecodeString(tt.sent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, ok := parseCookie(sent)
 			if !ok {
 				t.Fatal("it is not taken for a cookie")
 			}

@@ -112,17 +112,20 @@ func TestLyingUpstream(t *testing.T) {
 
 // A reply that comes after the question was asked again is as good as one in time, and nothing waits for the other.
 func TestLateReply(t *testing.T) {
-	again := make(chan struct{})
+	asked, again := make(chan struct{}), make(chan struct{})
 	var first atomic.Bool
 	late := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
-		if first.CompareAndSwap(false, true) {
+		// It is also asked whether its questions come back.
+		if question.Question[0].Name == "example.com." && first.CompareAndSwap(false, true) {
+			close(asked)
 			<-again
 			return answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)
 		}
 		return nil
 	})
-	next := newFakeUpstream(t, func(*dns.Msg, bool) [][]byte {
-		if first.Load() {
+	next := newFakeUpstream(t, func(question *dns.Msg, _ bool) [][]byte {
+		if question.Question[0].Name == "example.com." {
+			<-asked
 			close(again)
 		}
 		return nil

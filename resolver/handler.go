@@ -141,7 +141,13 @@ func (h *handler) decide(q *query) *dns.Msg {
 		m = q.reply(dns.RcodeRefused)
 	case ServerFailure:
 		m = q.reply(dns.RcodeServerFailure)
+	case NotImplemented:
+		m = q.reply(dns.RcodeNotImplemented)
+	case FormatError:
+		m = q.reply(dns.RcodeFormatError)
 	default:
+		q.tellVersion(a.apex)
+		q.tellExpiry(a.snapshot, a.apex)
 		m = q.answer(a, set.selector, set.bitTC != 0)
 	}
 	m.RecursionAvailable = set.bitRA != 0

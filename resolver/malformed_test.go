@@ -3,11 +3,18 @@ package resolver
 import (
 	"bytes"
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/miekg/dns"
 )
+
+// tsig is a TSIG record of a key "k." that is not known, in hexadecimal.
+func tsig(class string) string {
+	data := "0b686d61632d73686132353600" + "000000000000" + "012c" + "0004" + "00000000" + "1267" + "0000" + "0000"
+	return "016b00" + "00fa" + class + "00000000" + fmt.Sprintf("%04x", len(data)/2) + data
+}
 
 // TestOddMessages has messages as hexadecimal octets. web is the name of a question, ok the rest of it.
 func TestOddMessages(t *testing.T) {
@@ -40,20 +47,27 @@ func TestOddMessages(t *testing.T) {
 		{"a pointer for a name", id + "0100" + one + "c00c" + in, dns.RcodeFormatError},
 		{"a label type that does not exist", id + "0100" + one + "4377656200" + in, dns.RcodeFormatError},
 		{"a name that is too long", id + "0100" + one + strings.Repeat("3f"+strings.Repeat("61", 63), 4) + "00" + in, dns.RcodeFormatError},
-		{"TC", id + "0300" + one + web + in, dns.RcodeFormatError},
+		{"TC", id + "0300" + one + web + in, dns.RcodeSuccess},
 		{"an OPT record that is not there", id + "0100" + "0001000000000001" + web + in, dns.RcodeFormatError},
 		{"an OPT record that is cut", id + "0100" + "0001000000000001" + web + in + opt[:20], dns.RcodeFormatError},
 		{"an OPT record", id + "0100" + "0001000000000001" + web + in + opt, dns.RcodeSuccess},
 		{"two OPT records", id + "0100" + "0001000000000002" + web + in + opt + opt, dns.RcodeFormatError},
 		{"an OPT record with a name", id + "0100" + "0001000000000001" + web + in + "0161" + opt, dns.RcodeFormatError},
 		{"an option longer than its record", id + "0100" + "0001000000000001" + web + in + "00002902000000000000050003000900", dns.RcodeFormatError},
+		{"an OPT record among the answers", id + "0100" + "0001000100000000" + web + in + opt, dns.RcodeFormatError},
+		{"an OPT record in the authority section", id + "0100" + "0001000000010000" + web + in + opt, dns.RcodeFormatError},
+		{"an OPT record before another", id + "0100" + "0001000000000002" + web + in + opt + "c00c000100010000003c00040a000001", dns.RcodeSuccess},
+		{"a TSIG record of class IN", id + "0100" + "0001000000000001" + web + in + tsig("0001"), dns.RcodeFormatError},
+		{"a TSIG record of class ANY, with a key that is not known", id + "0100" + "0001000000000001" + web + in + tsig("00ff"), dns.RcodeNotAuth},
+		{"a TSIG record among the answers", id + "0100" + "0001000100000000" + web + in + tsig("00ff"), dns.RcodeFormatError},
+		{"a TSIG record before another", id + "0100" + "0001000000000002" + web + in + tsig("00ff") + opt, dns.RcodeFormatError},
 		{"an answer in the question", id + "0100" + "0001000100000000" + web + in + "c00c000100010000003c00040a000001", dns.RcodeSuccess},
 		{"opcode IQUERY", id + "0900" + one + web + in, dns.RcodeNotImplemented},
 		{"opcode STATUS", id + "1100" + one + web + in, dns.RcodeNotImplemented},
 		{"opcode NOTIFY, of what is no zone", id + "2100" + one + web + in, dns.RcodeNotAuth},
 		{"opcode UPDATE", id + "2900" + one + web + in, dns.RcodeNotImplemented},
 		{"opcode 15 and nothing else", id + "7900" + "0000000000000000", dns.RcodeNotImplemented},
-		{"all flags that mean nothing here", id + "05ff" + one + web + in, dns.RcodeSuccess},
+		{"all flags that mean nothing here", id + "07ff" + one + web + in, dns.RcodeSuccess},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			packet, err := hex.DecodeString(tt.packet)

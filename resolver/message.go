@@ -27,11 +27,12 @@ const (
 type query struct {
 	msg      *dns.Msg
 	question Question
-	opt      *dns.OPT  // nil: the client does not speak EDNS
-	client             // who asks
-	began    time.Time // when it was read; of those that handler.slow reads
-	limit    int       // octets that the reply may have
-	rotation rotation  // where the answer's records start
+	opt      *dns.OPT     // nil: the client does not speak EDNS
+	asked    []ednsOption // of the OPT record
+	client                // who asks
+	began    time.Time    // when it was read; of those that handler.slow reads
+	limit    int          // octets that the reply may have
+	rotation rotation     // where the answer's records start
 
 	options   []dns.EDNS0 // of the reply
 	hasCookie bool
@@ -47,16 +48,19 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 	if len(packet) < headerLen || packet[2]&bitQR != 0 {
 		return nil, nil
 	}
+	received := readOPT(packet)
 	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery && opcode != dns.OpcodeNotify {
-		return nil, headerOnly(packet, dns.RcodeNotImplemented)
+		return nil, headerOnly(packet, dns.RcodeNotImplemented, received)
 	}
-	malformed := headerOnly(packet, dns.RcodeFormatError)
-	// A question that says it was cut is none.
+	malformed := headerOnly(packet, dns.RcodeFormatError, received)
 	questions := int(binary.BigEndian.Uint16(packet[4:]))
-	if packet[2]&bitTC != 0 || questions > 1 {
+	if questions > 1 {
 		return nil, malformed
 	}
 	q := &query{msg: new(dns.Msg), client: from, limit: maxTCPSize, rotation: rotation}
+	if received != nil {
+		q.asked = received.options
+	}
 	if questions == 1 {
 		name, ok := readName(nil, packet[headerLen:])
 		if !ok || len(packet) < headerLen+len(name)+questionLen {
@@ -65,15 +69,20 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 		q.question.Name = name
 	}
 	// The library is content with fewer records than the header promises.
-	if q.msg.Unpack(packet) != nil || len(q.msg.Question) != questions ||
+	if q.msg.Unpack(received.hidden(packet)) != nil || len(q.msg.Question) != questions ||
 		len(q.msg.Answer) != int(binary.BigEndian.Uint16(packet[6:])) ||
 		len(q.msg.Ns) != int(binary.BigEndian.Uint16(packet[8:])) ||
 		len(q.msg.Extra) != int(binary.BigEndian.Uint16(packet[10:])) {
 		return nil, malformed
 	}
+	for _, rr := range append(q.msg.Answer[:len(q.msg.Answer):len(q.msg.Answer)], q.msg.Ns...) {
+		if t := rr.Header().Rrtype; t == dns.TypeOPT || t == dns.TypeTSIG {
+			return nil, malformed // they belong into the additional section
+		}
+	}
 	for i, rr := range q.msg.Extra {
-		if rr.Header().Rrtype == dns.TypeTSIG && i < len(q.msg.Extra)-1 {
-			return nil, malformed // RFC 8945, section 5.1
+		if h := rr.Header(); h.Rrtype == dns.TypeTSIG && (i < len(q.msg.Extra)-1 || h.Class != dns.ClassANY) {
+			return nil, malformed // RFC 8945, sections 4.2 and 5.1
 		}
 		if opt, ok := rr.(*dns.OPT); ok {
 			if q.opt != nil || opt.Hdr.Name != "." {
@@ -98,15 +107,23 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 
 // offersCookie reports whether there is a COOKIE option.
 func (q *query) offersCookie() bool {
-	return q.opt != nil && slices.ContainsFunc(q.opt.Option, func(o dns.EDNS0) bool { return o.Option() == dns.EDNS0COOKIE })
+	return slices.ContainsFunc(q.asked, func(o ednsOption) bool { return o.code == dns.EDNS0COOKIE })
 }
 
-// headerOnly is a reply that is nothing but a header.
-func headerOnly(packet []byte, rcode int) []byte {
-	reply := make([]byte, headerLen)
-	copy(reply, packet[:4])
-	reply[2] = bitQR | packet[2]&(maskOpcode|bitRD)
+// headerOnly is a reply that is nothing but a header, and an OPT record if the message had one that could be read
+// (RFC 6891, section 6.1.1). RD means something in queries only (RFC 8906, section 8.1.4).
+func headerOnly(packet []byte, rcode int, opt *receivedOPT) []byte {
+	reply := make([]byte, headerLen, headerLen+optLen)
+	copy(reply, packet[:2])
+	reply[2] = bitQR | packet[2]&maskOpcode
+	if reply[2]&maskOpcode == dns.OpcodeQuery<<3 {
+		reply[2] |= packet[2] & bitRD
+	}
 	reply[3] = byte(rcode)
+	if opt != nil {
+		reply[headerLen-1] = 1
+		reply = appendOPT(reply, opt.dnssec)
+	}
 	return reply
 }
 

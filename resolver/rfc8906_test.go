@@ -34,6 +34,9 @@ func TestRFC8906(t *testing.T) {
 		{"8.1.3.1 AD=1", soa, func(m *dns.Msg) { m.AuthenticatedData = true }, false, dns.RcodeSuccess, 1, false},
 		{"8.1.3.2 reserved bit", soa, func(m *dns.Msg) { m.Zero = true }, false, dns.RcodeSuccess, 1, false},
 		{"8.1.3.3 RD=1", soa, func(m *dns.Msg) { m.RecursionDesired = true }, false, dns.RcodeSuccess, 1, false},
+		{"8.1.3 AA, TC, RA and Z, which are for replies", soa, func(m *dns.Msg) {
+			m.Authoritative, m.Truncated, m.RecursionAvailable, m.Zero = true, true, true, true
+		}, false, dns.RcodeSuccess, 1, false},
 		{"8.1.5 TCP", soa, nil, true, dns.RcodeSuccess, 1, false},
 		{"8.2.1 minimal EDNS", soa, edns(0, 0), false, dns.RcodeSuccess, 1, true},
 		{"8.2.2 EDNS version negotiation", soa, edns(1, 0), false, dns.RcodeBadVers, 0, true},
@@ -45,8 +48,7 @@ func TestRFC8906(t *testing.T) {
 		{"8.2.8 DO=1", soa, edns(0, 1<<15), false, dns.RcodeSuccess, 1, true},
 		{"8.2.9 version negotiation with DO=1", soa, edns(1, 1<<15), false, dns.RcodeBadVers, 0, true},
 		{"8.2.10 several options", soa, edns(0, 0, unknown, &dns.EDNS0_NSID{Code: dns.EDNS0NSID},
-			&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, Address: []byte{0, 0, 0, 0}},
-			&dns.EDNS0_EXPIRE{Code: dns.EDNS0EXPIRE, Empty: true}), false, dns.RcodeSuccess, 1, true},
+			&dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: 1, Address: []byte{0, 0, 0, 0}}), false, dns.RcodeSuccess, 1, true},
 	} {
 		t.Run(tt.section, func(t *testing.T) {
 			dns.StringToType["TYPE1000"] = 1000
@@ -74,8 +76,8 @@ func TestRFC8906(t *testing.T) {
 	}
 }
 
-// Opcodes that do not exist or are not offered get NOTIMP, a header with the opcode and nothing else (RFC 8906,
-// section 8.1.4).
+// Opcodes that do not exist or are not offered get NOTIMP, a header with the opcode, none of the flags, and nothing else
+// (RFC 8906, section 8.1.4), but an OPT record if they have one (RFC 6891, section 6.1.1).
 func TestOpcodes(t *testing.T) {
 	h := newTestHandler(t, newTestZone(t))
 	for opcode := 1; opcode < 16; opcode++ {
@@ -84,24 +86,38 @@ func TestOpcodes(t *testing.T) {
 		}
 		m := newQuestion(t, "mesos. SOA")
 		m.Opcode = opcode
+		m.Authoritative, m.Truncated, m.RecursionDesired, m.RecursionAvailable = true, true, true, true
+		m.Zero, m.AuthenticatedData, m.CheckingDisabled = true, true, true
+		want := dns.MsgHdr{Id: m.Id, Response: true, Opcode: opcode, Rcode: dns.RcodeNotImplemented}
 		for _, udp := range []bool{true, false} {
 			got := reply(t, h, m, udp)
-			if got.Rcode != dns.RcodeNotImplemented || got.Opcode != opcode || len(got.Question)+len(got.Answer)+len(got.Ns)+len(got.Extra) != 0 {
+			if got.MsgHdr != want || len(got.Question)+len(got.Answer)+len(got.Ns)+len(got.Extra) != 0 {
 				t.Errorf("opcode %d:\n%v", opcode, got)
 			}
+		}
+		m.SetEdns0(1232, true)
+		if got := reply(t, h, m, true); got.MsgHdr != want || len(got.Extra) != 1 || !got.IsEdns0().Do() {
+			t.Errorf("opcode %d with EDNS:\n%v", opcode, got)
 		}
 	}
 }
 
-// Types that are no data, and those that are obsolete, are not looked for (RFC 6895, section 3.1).
+// Types that ask for something else than records are told so, whatever the name; those that are only not known are not
+// (RFC 8906, section 3.1.2; RFC 6895, section 3.1).
 func TestMetaTypes(t *testing.T) {
 	h := newTestHandler(t, newTestZone(t))
-	for _, qtype := range []uint16{dns.TypeOPT, dns.TypeTKEY, dns.TypeTSIG, dns.TypeIXFR, dns.TypeAXFR, dns.TypeMAILB, dns.TypeMAILA} {
-		m := newQuestion(t, "one.marathon.mesos. A")
-		m.Question[0].Qtype = qtype
-		for _, udp := range []bool{true, false} {
-			if got := reply(t, h, m, udp); got.Rcode != dns.RcodeRefused || len(got.Answer)+len(got.Ns) != 0 {
-				t.Errorf("type %d:\n%v", qtype, got)
+	for qtype, rcode := range map[uint16]int{
+		dns.TypeOPT: dns.RcodeFormatError, dns.TypeTSIG: dns.RcodeFormatError,
+		dns.TypeTKEY: dns.RcodeNotImplemented, dns.TypeMAILB: dns.RcodeNotImplemented, dns.TypeMAILA: dns.RcodeNotImplemented,
+		dns.TypeIXFR: dns.RcodeRefused, dns.TypeAXFR: dns.RcodeRefused,
+	} {
+		for _, name := range []string{"one.marathon.mesos.", "none.mesos.", "example.com."} {
+			m := newQuestion(t, name+" A")
+			m.Question[0].Qtype = qtype
+			for _, udp := range []bool{true, false} {
+				if got := reply(t, h, m, udp); got.Rcode != rcode || len(got.Answer)+len(got.Ns) != 0 || len(got.Question) != 1 {
+					t.Errorf("type %d:\n%v", qtype, got)
+				}
 			}
 		}
 	}

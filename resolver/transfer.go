@@ -100,6 +100,7 @@ func (h *handler) transfer(q *query) *dns.Msg {
 	if !ready {
 		return q.reply(dns.RcodeServerFailure)
 	}
+	q.tellExpiry(s, apex)
 	t := &zoneTransfer{snapshot: s, apex: apex, whole: true}
 	if q.question.Type == dns.TypeIXFR {
 		serial, ok := q.serial()
