@@ -71,11 +71,9 @@ func TestServeStale(t *testing.T) {
 				}
 				return tt.first(question, tcp)
 			})
-			h, clock := newTestForwarder(t, func(o *Options) {
-				shortTimeout(o)
-				o.CacheSize, o.MaxStale = 10, tt.maxStale
-			}, u.addr)
+			h, clock := newTestForwarder(t, func(o *Options) { o.CacheSize, o.MaxStale = 10, tt.maxStale }, u.addr)
 			wantError(t, resolve(t, h, ednsQuestion(t, "example.com. A"), true))
+			h.settings.Load().forward.timeout = 50 * time.Millisecond // from now on that is waited for
 			later.Store(true)
 			clock.advance(tt.after)
 			before := u.questions.Load()
