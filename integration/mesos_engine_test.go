@@ -29,6 +29,11 @@ func newStandIn(t *testing.T, o mesosmaster.Options) *standInCluster {
 	o.Processes, o.Dir = true, t.TempDir()
 	c := &standInCluster{Cluster: mesosmaster.NewCluster(o)}
 	t.Cleanup(c.Close)
+	t.Cleanup(func() {
+		if n := c.Refused(); n > 0 {
+			t.Errorf("the master refused %d tasks as they were", n)
+		}
+	})
 	c.Elect(c.master(t, "127.0.0.11"))
 	for n := range 3 {
 		c.agents = append(c.agents, c.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("127.0.0.%d", n+1),
@@ -477,6 +482,37 @@ func TestRollcallsOnMesos(t *testing.T) {
 	if ids, _ := ledger(t, book); len(ids) != 4 {
 		t.Errorf("started: %v", ids)
 	}
+}
+
+// Updates that come twice, and late, so that older ones follow newer ones, change nothing: no task is started or ended
+// that would not be otherwise.
+func TestUpdatesTwiceAndLateOnMesos(t *testing.T) {
+	c := newStandIn(t, mesosmaster.Options{Late: time.Second, Retry: 300 * time.Millisecond})
+	d := startOnMesos(t, c)
+	book := filepath.Join(t.TempDir(), "ledger")
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", ledgerApp("/a", book, 8))
+	d.running("/a", 8)
+	settled := func(what string, started int) {
+		t.Helper()
+		d.eventually(what, func() bool {
+			ids, _ := ledger(t, book)
+			return d.deployments() == 0 && len(ids) == started && len(c.Tasks()) == len(d.tasks("/a"))
+		})
+	}
+	settled("they have started", 8)
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"instances": 3}`)
+	d.running("/a", 3)
+	settled("the others have ended", 8)
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps/a", `{"env": {"VERSION": "2"}}`)
+	settled("they are replaced", 11)
+	if err := c.Fail(d.running("/a", 3)[0].ID, "as it happens"); err != nil {
+		t.Fatal(err)
+	}
+	settled("the one that failed is replaced", 12)
+	d.kill()
+	d.run()
+	d.running("/a", 3)
+	settled("nothing has changed", 12)
 }
 
 // Where that is wished, a framework that was removed comes back as another one, with all of its apps.

@@ -29,6 +29,8 @@ type Options struct {
 	Recovery time.Duration
 	// Fetch brings what a URI of a task's command names into its sandbox; nil: nothing is brought.
 	Fetch func(uri, sandbox string) error
+	// Late sends each update of an executor a second time, up to as much later: twice, and out of order.
+	Late time.Duration
 	// Cut sends streams in pieces of this many octets, each a chunk of its own; 0: each record at once.
 	Cut int
 }

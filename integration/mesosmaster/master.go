@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -252,7 +253,12 @@ func (m *Master) deliver(t *task) {
 		return
 	}
 	t.sent = time.Now()
-	m.toFramework(t.framework, update(t.pending[0]))
+	event := update(t.pending[0])
+	m.toFramework(t.framework, event)
+	if f := m.frameworks[t.framework]; m.cluster.options.Late > 0 && f != nil && f.stream != nil {
+		stream := f.stream
+		time.AfterFunc(rand.N(m.cluster.options.Late), func() { stream.send(event) })
+	}
 }
 
 // repeatUpdates sends those again that nobody has acknowledged for long.

@@ -156,16 +156,49 @@ func validateID(id string) error {
 	return nil
 }
 
-// validate says why a task cannot be launched on an agent, with what is left of the offers that are allocated to a role.
-func (t *taskInfo) validate(a *Agent, f *framework, role string, left []resource) error {
-	if err := validateID(t.TaskID.Value); err != nil {
+// CheckCall says what is wrong with a call, which is JSON: what a master would refuse, whatever it knows, and the members
+// and names that it would pass over.
+func CheckCall(body []byte) error {
+	var c call
+	if err := checkCall(&http.Request{}, body, &c); err != nil {
 		return err
 	}
+	for _, operation := range c.Accept.Operations {
+		for _, info := range operation.Launch.TaskInfos {
+			if err := info.check(); err != nil {
+				return fmt.Errorf("task %q: %w", info.TaskID.Value, err)
+			}
+		}
+	}
+	return nil
+}
+
+// validate says why a task cannot be launched on an agent, with what is left of the offers that are allocated to a role.
+func (t *taskInfo) validate(a *Agent, f *framework, role string, left []resource) error {
 	if a.cluster.tasks[taskKey{f.id, t.TaskID.Value}] != nil {
 		return fmt.Errorf("Task has duplicate ID: %s", t.TaskID.Value)
 	}
+	if err := t.check(); err != nil {
+		return err
+	}
 	if t.AgentID.Value != a.id {
 		return fmt.Errorf("Task uses invalid agent %s while agent %s is expected", t.AgentID.Value, a.id)
+	}
+	for _, r := range t.Resources {
+		if r.Allocation != nil && r.Allocation.Role != role {
+			return fmt.Errorf("Invalid task resources: %s is allocated to '%s', the offers to '%s'", r.Name, r.Allocation.Role, role)
+		}
+	}
+	if _, ok := subtract(left, t.Resources); !ok {
+		return fmt.Errorf("Total resources %v required by task and its executor is more than available %v", document(t.Resources), document(left))
+	}
+	return nil
+}
+
+// check says what is wrong with a task in itself.
+func (t *taskInfo) check() error {
+	if err := validateID(t.TaskID.Value); err != nil {
+		return err
 	}
 	if t.KillPolicy != nil && t.KillPolicy.GracePeriod.Nanoseconds < 0 {
 		return errors.New("Task's 'kill_policy.grace_period' must be non-negative")
@@ -182,9 +215,6 @@ func (t *taskInfo) validate(a *Agent, f *framework, role string, left []resource
 		if err := r.validate(); err != nil {
 			return fmt.Errorf("Task uses invalid resources: Invalid resources: %w", err)
 		}
-		if r.Allocation != nil && r.Allocation.Role != role {
-			return fmt.Errorf("Invalid task resources: %s is allocated to '%s', the offers to '%s'", r.Name, r.Allocation.Role, role)
-		}
 	}
 	if t.Command == nil {
 		return errors.New("Task should have at least one (but not both) of CommandInfo or ExecutorInfo present")
@@ -196,9 +226,6 @@ func (t *taskInfo) validate(a *Agent, f *framework, role string, left []resource
 		if err := validateContainer(t.Container); err != nil {
 			return fmt.Errorf("Task's `ContainerInfo` is invalid: %w", err)
 		}
-	}
-	if _, ok := subtract(left, t.Resources); !ok {
-		return fmt.Errorf("Total resources %v required by task and its executor is more than available %v", document(t.Resources), document(left))
 	}
 	return nil
 }

@@ -11,12 +11,43 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rollcall/integration/mesosmaster"
 	"rollcall/scheduler"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write golden files anew; look at each difference before it is committed")
 
 func ptr[T any](v T) *T { return &v }
+
+// checkCall fails where a master would refuse a call, or pass over a part of it.
+func checkCall(t *testing.T, c v1Call) {
+	t.Helper()
+	if c.Type != callSubscribe {
+		c.FrameworkID = valueOf("f-0000")
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mesosmaster.CheckCall(body); err != nil {
+		t.Errorf("%s: %v\n%s", c.Type, err, body)
+	}
+}
+
+// Masters take every call that is made (mesos/v1/scheduler/scheduler.proto, src/master/validation.cpp).
+func TestCallsAreSound(t *testing.T) {
+	e := NewEngine(EngineOptions{Framework: FrameworkInfo{Name: "marathon", User: "root", Roles: []string{"*", "eng/front"}, Checkpoint: true,
+		Hostname: "h", Principal: "p", WebUIURL: "http://h:8080", GPUs: true}})
+	ref := scheduler.TaskRef{TaskID: "t", AgentID: "S1"}
+	for _, c := range []v1Call{
+		subscribeCall(e.frameworkInfo("")), subscribeCall(e.frameworkInfo("f-0000")), acceptCall([]string{"O1", "O2"}, nil),
+		declineCall([]string{"O1"}, time.Hour), acceptInverseCall([]string{"I1"}), {Type: callRevive}, {Type: callSuppress},
+		killCall(ref), killCall(scheduler.TaskRef{TaskID: "t"}), reconcileCall(nil), reconcileCall([]scheduler.TaskRef{ref, {TaskID: "u"}}),
+		acknowledgeCall(scheduler.TaskStatus{TaskID: "t", AgentID: "S1", Ack: "WyIREL3DQqidCxtw35vLmw=="}),
+	} {
+		checkCall(t, c)
+	}
+}
 
 // Tasks are launched in the form in which Marathon launches them (Marathon reference, sections 5, 6, 14, 17 and 18).
 func TestTaskInfo(t *testing.T) {
@@ -87,6 +118,7 @@ func TestTaskInfo(t *testing.T) {
 			if diff := cmp.Diff(string(bytes.TrimSpace(want)), string(got)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
+			checkCall(t, acceptCall([]string{"O1"}, []v1TaskInfo{taskInfo(&info, resources)}))
 		})
 	}
 }
