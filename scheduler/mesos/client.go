@@ -62,7 +62,7 @@ func NewTransport(config *tls.Config) *http.Transport {
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: connectTimeout,
 		IdleConnTimeout:     90 * time.Second,
-		MaxIdleConnsPerHost: acknowledgers + 4, // the engine makes calls side by side
+		MaxIdleConnsPerHost: acknowledgers + callsAtOnce, // the engine makes calls side by side
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,44 @@ func paths(prefix string, v any, out map[string]bool) {
 	case []any:
 		for _, item := range slices.All(v) {
 			paths(prefix+"[]", item, out)
+		}
+	}
+}
+
+// Calls go out in waves whose order is theirs: what one agent is told, and what is about everything, is never overtaken.
+func TestWaves(t *testing.T) {
+	accept := func(agent string) v1Call {
+		return acceptCall([]string{"O"}, []v1TaskInfo{{TaskID: v1Value{"t"}, AgentID: v1Value{agent}}})
+	}
+	kill := func(agent string) v1Call {
+		return killCall(scheduler.TaskRef{TaskID: "t", AgentID: scheduler.AgentID(agent)})
+	}
+	revive, suppress, decline, reconcile := v1Call{Type: callRevive}, v1Call{Type: callSuppress}, declineCall([]string{"O"}, 0), reconcileCall(nil)
+	for _, c := range []struct {
+		name  string
+		calls []v1Call
+		want  string
+	}{
+		{"none", nil, ""},
+		{"launches on different agents", []v1Call{accept("a"), accept("b"), accept("c")}, "3"},
+		{"two on one agent", []v1Call{accept("a"), accept("b"), accept("a"), accept("c")}, "2 2"},
+		{"a kill after the launch", []v1Call{accept("a"), kill("a"), kill("b")}, "1 2"},
+		{"a kill on an agent that is not known", []v1Call{accept("a"), kill(""), accept("b")}, "1 1 1"},
+		{"a question after the launches", []v1Call{accept("a"), accept("b"), reconcile, accept("c")}, "2 1 1"},
+		{"offers that are given back", []v1Call{decline, accept("a"), decline, acceptCall([]string{"O"}, nil)}, "4"},
+		{"what is about all offers", []v1Call{decline, revive, decline, suppress, revive}, "1 1 1 1 1"},
+	} {
+		var sizes []string
+		var flat []v1Call
+		for _, wave := range waves(c.calls) {
+			sizes = append(sizes, strconv.Itoa(len(wave)))
+			flat = append(flat, wave...)
+		}
+		if got := strings.Join(sizes, " "); got != c.want {
+			t.Errorf("%s: waves of %s, want %s", c.name, got, c.want)
+		}
+		if diff := cmp.Diff(c.calls, flat); diff != "" {
+			t.Errorf("%s: (-calls +waves):\n%s", c.name, diff)
 		}
 	}
 }

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"rollcall/scheduler"
 )
 
-// makeCalls makes the calls of a queue, one after the other, until ctx ends or one of them is lost: then nobody knows
+// makeCalls makes the calls of a queue, in an order that their effect does not tell from that of the queue, until ctx ends or one of them is lost: then nobody knows
 // what the master knows, and only a new session, with its reconciliation, puts that right.
 func (s *session) makeCalls(ctx context.Context, queue *queue[v1Call]) error {
 	for {
@@ -20,12 +22,77 @@ func (s *session) makeCalls(ctx context.Context, queue *queue[v1Call]) error {
 		if err != nil {
 			return err
 		}
-		for _, c := range condense(calls) {
-			if err := s.makeCall(ctx, c); err != nil {
-				return fmt.Errorf("making the call %s: %w", c.Type, err)
+		for _, wave := range waves(condense(calls)) {
+			if err := s.makeWave(ctx, wave); err != nil {
+				return err
 			}
 		}
 	}
+}
+
+// callsAtOnce is how many calls of a wave are under way at once. A large deployment has one for each agent, and a master
+// takes some milliseconds for each.
+const callsAtOnce = 16
+
+// makeWave makes calls of which none has to wait for another.
+func (s *session) makeWave(ctx context.Context, wave []v1Call) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(callsAtOnce)
+	for _, c := range wave {
+		group.Go(func() error {
+			if err := s.makeCall(ctx, c); err != nil {
+				return fmt.Errorf("making the call %s: %w", c.Type, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// waves divides calls, in their order, into those that may be made side by side: launches and kills on different agents,
+// and offers that are given back. Whatever is about all tasks or offers is by itself.
+func waves(calls []v1Call) [][]v1Call {
+	var out [][]v1Call
+	begin, agents := 0, map[string]bool{}
+	end := func(n int) {
+		if begin < n {
+			out = append(out, calls[begin:n])
+		}
+		begin = n
+		clear(agents)
+	}
+	for n := range calls {
+		agent, alone := calls[n].agent()
+		if alone || agents[agent] {
+			end(n)
+		}
+		if alone {
+			end(n + 1)
+		} else if agent != "" {
+			agents[agent] = true
+		}
+	}
+	end(len(calls))
+	return out
+}
+
+// agent is the agent that a call is about, "" for none; alone, that its order matters to all others.
+func (c *v1Call) agent() (agent string, alone bool) {
+	switch c.Type {
+	case callAccept:
+		for _, operation := range c.Accept.Operations {
+			for _, t := range operation.Launch.TaskInfos {
+				return t.AgentID.Value, false
+			}
+		}
+		return "", false // it only gives offers back
+	case callDecline:
+		return "", false
+	case callKill:
+		agent = c.Kill.AgentID.text()
+		return agent, agent == ""
+	}
+	return "", true
 }
 
 // condense makes one call of several that follow each other and say the same: masters take some milliseconds for each.
