@@ -78,3 +78,33 @@ func BenchmarkStatus(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkUpdate is the step of one request that makes or changes 10,000 apps.
+func BenchmarkUpdate(b *testing.B) {
+	all := func(cmd string) Update {
+		var apps []*App
+		for n := range 10_000 {
+			apps = append(apps, app(PathID(fmt.Sprintf("/g%d/app%d", n%100, n)), 10, func(a *App) { a.Cmd = cmd }))
+		}
+		return put(apps...)
+	}
+	for _, what := range []string{"make", "change"} {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				c := NewCore(DefaultLimits(), NewState(), [32]byte{})
+				now := time.Unix(1_700_000_000, 0)
+				c.Step(now, Registered{FrameworkID: "f"})
+				if what == "change" {
+					c.Step(now, all("v1"))
+				}
+				update := all("v2")
+				update.Force = true
+				b.StartTimer()
+				if r := c.Step(now.Add(time.Second), update).Replies[0]; r.Err != nil {
+					b.Fatal(r.Err)
+				}
+			}
+		})
+	}
+}

@@ -35,10 +35,15 @@ type Plan struct {
 	// GroupsBefore and GroupsAfter do the same for groups made, removed or changed.
 	GroupsBefore map[PathID]*Group `json:"groupsBefore,omitempty"`
 	GroupsAfter  map[PathID]*Group `json:"groupsAfter,omitempty"`
+
+	affected []PathID // what AffectedApps returns, where that is known
 }
 
-// AffectedApps lists the apps the plan touches, sorted.
+// AffectedApps lists the apps the plan touches, sorted. The list is not to be changed.
 func (p *Plan) AffectedApps() []PathID {
+	if p.affected != nil {
+		return p.affected
+	}
 	seen := make(map[PathID]bool, len(p.Before)+len(p.After))
 	for id := range p.Before {
 		seen[id] = true

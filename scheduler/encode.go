@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -128,8 +129,15 @@ func (e *encoder) addApps(o object, name string, apps map[PathID]*App) object {
 	if apps == nil {
 		return append(o.key(name), "null"...)
 	}
-	o = append(o.key(name), '{')
-	for _, id := range sortedKeys(apps) {
+	ids, size := sortedKeys(apps), 0
+	for id, a := range apps {
+		size += len(`"":null,`) + len(id)
+		if a != nil {
+			size += len(e.app(a))
+		}
+	}
+	o = append(slices.Grow(o.key(name), size+len("{}")), '{')
+	for _, id := range ids {
 		o = o.key(string(id)) // an id has no letter that is not to be in a key as it is
 		if a := apps[id]; a != nil {
 			o = append(o, e.app(a)...)

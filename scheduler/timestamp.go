@@ -24,7 +24,10 @@ func (t Timestamp) Time() time.Time { return time.UnixMilli(int64(t)).UTC() }
 func (t Timestamp) String() string { return string(t.append(nil)) }
 
 func (t Timestamp) append(to []byte) []byte {
-	return t.Time().AppendFormat(to, "2006-01-02T15:04:05.000Z")
+	at := t.Time()
+	to = at.AppendFormat(to, time.RFC3339) // which is a form that package time is quick at
+	ms := at.Nanosecond() / int(time.Millisecond)
+	return append(to[:len(to)-len("Z")], '.', '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z')
 }
 
 // MarshalText implements encoding.TextMarshaler with String.

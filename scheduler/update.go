@@ -73,6 +73,7 @@ func (w *work) plan(d *Draft) (*Plan, error) {
 			p.Before[id] = before
 		}
 	}
+	p.affected = p.AffectedApps()
 	for id := range d.regroup {
 		before, after := w.groups.get(string(id)), d.groups.get(string(id))
 		if before != nil {
