@@ -19,10 +19,12 @@ func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	s, err := newServer(configured, newLogging(c.Verbosity).logger(stderr))
+	l := newLogging(c.Verbosity)
+	s, err := newServer(configured, l.logger(stderr))
 	if err != nil {
 		return err
 	}
+	s.logging = l
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.run(ctx, nil) })
 	if c.Dev.Example {

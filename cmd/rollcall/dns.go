@@ -43,11 +43,11 @@ func (s *server) openResolver() (err error) {
 		checks = append(checks, s.mesos.check())
 	}
 	if c.DNS.On {
-		o, err := resolverOptions(c, s.log)
+		o, err := resolverOptions(c, component(s.log, logResolver))
 		if err != nil {
 			return err
 		}
-		o.Registry, o.Logger = registry, s.log
+		o.Registry, o.Logger = registry, component(s.log, logResolver)
 		if s.dns, err = resolver.New(s.zone, o); err != nil {
 			return err
 		}

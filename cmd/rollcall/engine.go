@@ -27,7 +27,7 @@ func (s *server) openEngine(state *scheduler.State, mayAct func() bool) (schedul
 		engine, err := s.newMesosEngine(state.FrameworkID, mayAct)
 		return engine, limits, err
 	}
-	options := localOptions(c, s.log)
+	options := localOptions(c, component(s.log, logEngine))
 	options.DNS = s.containerDNS()
 	engine, err := local.New(options)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *server) newMesosEngine(frameworkID string, mayAct func() bool) (*mesos.
 	}
 	s.mesos.others.Leave(frameworkID)
 	engine := mesos.NewEngine(mesos.EngineOptions{
-		Client: client, Logger: s.log, MayAct: mayAct, Reregister: c.Mesos.Removed == removedReregister, Registered: s.mesos.others.Leave,
+		Client: client, Logger: component(s.log, logEngine), MayAct: mayAct, Reregister: c.Mesos.Removed == removedReregister, Registered: s.mesos.others.Leave,
 		Framework: mesos.FrameworkInfo{
 			Name: c.Framework, User: who, Roles: c.Mesos.Roles, FailoverTimeout: c.Mesos.FailoverTimeout,
 			Checkpoint: c.Mesos.Checkpoint, Hostname: c.Hostname, Principal: s.config.Mesos.Credentials.Principal,

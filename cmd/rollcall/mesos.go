@@ -48,14 +48,14 @@ type mesosFollowing struct {
 func (s *server) openMesos() error {
 	m := s.config.Mesos
 	source := &mesosSource{
-		cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost)), log: s.log, meters: s.meters,
+		cluster: newCluster(s.zone, mesos.NewHosts(lookUpHost)), log: component(s.log, logMesos), meters: s.meters,
 		led: make(chan struct{}), next: make(chan *mesosFollowing),
 	}
 	source.others = &mesos.Except{Next: source.cluster}
 	if c := s.config.Scheduler; c != nil && c.Engine == engineMesos && c.ZK != "" {
 		source.others.Named = c.Framework // whose id the leader alone knows
 	}
-	source.sink = s.meters.sink(mesos.NewRetainer(source.others, s.log))
+	source.sink = s.meters.sink(mesos.NewRetainer(source.others, source.log))
 	var err error
 	if source.way, err = source.newFollowing(m); err != nil {
 		return err

@@ -68,14 +68,14 @@ func (s *server) newPeers() (*peers, error) {
 	p := &peers{
 		server:    s,
 		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: s.log}),
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: component(s.log, logElection)}),
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{
-		Zone: s.zone, Source: sourceScheduler, Logger: s.log,
+		Zone: s.zone, Source: sourceScheduler, Logger: component(s.log, logElection),
 		Client: &http.Client{Transport: &http.Transport{DialContext: connect, TLSClientConfig: toPeers}},
 	})
-	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: s.log})
+	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: component(s.log, logElection)})
 	return p, nil
 }
 
@@ -106,7 +106,7 @@ func (p *peers) Follow(leader store.Member, ok bool) {
 		p.follower.SetLeader(replica.Leader{})
 		return
 	}
-	p.server.log.Info("another rollcall leads", "leader", leader.URL)
+	component(p.server.log, logElection).Info("another rollcall leads", "leader", leader.URL)
 	p.front.Follow(at)
 	p.follower.SetLeader(replica.Leader{URL: leader.URL + feedPath, Token: leader.Token})
 }
@@ -122,7 +122,7 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 		return err
 	case err != nil:
 		// The next in the queue may have better luck.
-		s.log.Error("this rollcall cannot lead", "error", err)
+		component(s.log, logElection).Error("this rollcall cannot lead", "error", err)
 		return nil
 	}
 	leading, stepDown := context.WithCancel(ctx)
@@ -145,7 +145,7 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	}()
 	err = scheduling.loop.Run(leading)
 	if errors.Is(err, mesos.ErrFailedOver) {
-		s.log.Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
+		component(s.log, logElection).Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
 		return nil
 	}
 	return err

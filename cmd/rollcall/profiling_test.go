@@ -28,7 +28,7 @@ func TestProfilingIsLocal(t *testing.T) {
 				r.Header.Set(tt.header, "x")
 			}
 			w := httptest.NewRecorder()
-			withProfiles(http.NotFoundHandler()).ServeHTTP(w, r)
+			(&server{}).withInsight(http.NotFoundHandler()).ServeHTTP(w, r)
 			if w.Code != tt.want {
 				t.Errorf("%d, want %d", w.Code, tt.want)
 			}

@@ -27,6 +27,7 @@ func (s *server) reload(ctx context.Context) {
 		return
 	}
 	s.inForce = change.inForce
+	s.shown.Store(&change.inForce)
 	log.Info("the configuration was read again", "took_effect", keyList(change.live))
 	if len(change.restart) > 0 {
 		log.Warn("some of the configuration takes effect at the next start only", "keys", keyList(change.restart))
@@ -42,7 +43,7 @@ func (s *server) follow(ctx context.Context, change configChange) error {
 		err     error
 	)
 	if s.dns != nil {
-		if answers, err = resolverOptions(c, s.log); err != nil {
+		if answers, err = resolverOptions(c, component(s.log, logResolver)); err != nil {
 			return err
 		}
 	}

@@ -40,15 +40,15 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
 		Core: scheduler.NewCore(limits, state, seed), Store: s.meters.store(st),
 		Engine: fenced{s.meters.engine(s.withSecrets(engine)), valid},
-		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: s.log, Stepped: s.meters.stepped,
+		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: component(s.log, logScheduler), Stepped: s.meters.stepped,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
 	loop.Observe(newNames(s.zone, c.Framework, reachable(s.apiListener), !s.config.followsMesos()))
 	loop.Observe(events)
-	loop.Observe(journal{s.log})
+	loop.Observe(journal{component(s.log, logScheduler)})
 	loop.Observe(s.meters)
 	o := api.Options{
-		Scheduler: loop, Events: events, Logger: s.log, Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
+		Scheduler: loop, Events: events, Logger: component(s.log, logAPI), Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
 		FrameworkName: c.Framework, Config: marathonConfig(c), Hosts: apiHosts(c), AllowOrigin: c.API.AllowOrigin, Abdicate: s.abdicate(),
 		Domain: s.config.Zone.Domain, Role: c.appRole(),
 		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
@@ -84,7 +84,7 @@ func (s *server) withSecrets(engine scheduler.Engine) scheduler.Engine {
 	if dir == "" {
 		return engine
 	}
-	return &secretive{Engine: engine, dir: dir, now: time.Now, log: s.log}
+	return &secretive{Engine: engine, dir: dir, now: time.Now, log: component(s.log, logEngine)}
 }
 
 // fenced is an engine that launches and kills nothing while this rollcall may not act. What is dropped here is done, or

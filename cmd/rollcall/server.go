@@ -26,8 +26,9 @@ import (
 // server is all parts of a rollcall, joined. Its listeners are open from the beginning, so that a port that is taken
 // is told at once and "port 0" has its number.
 type server struct {
-	config     config // at the start
-	inForce    config // since the file was last read again; reload's alone
+	config     config                 // at the start
+	inForce    config                 // since the file was last read again; reload's alone
+	shown      atomic.Pointer[config] // the same, for those who ask
 	log        *slog.Logger
 	logging    *logging // what log looks like; nil: whoever made it says
 	zone       *records.Zone
@@ -54,6 +55,7 @@ type server struct {
 // newServer opens what a rollcall needs. On error nothing is left open.
 func newServer(c config, log *slog.Logger) (_ *server, err error) {
 	s := &server{config: c, inForce: c, log: log, collisions: newCollisions(log), meters: newMeters()}
+	s.shown.Store(&c)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -129,7 +131,7 @@ func (s *server) openStore() (err error) {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
 	}
 	if c.ZK == "" {
-		s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: s.log})
+		s.store, err = store.OpenBolt(filepath.Join(c.DataDir, "state.db"), store.BoltOptions{Logger: component(s.log, logStore)})
 	}
 	return err
 }
@@ -157,12 +159,12 @@ func (s *server) openScheduler() (err error) {
 func (s *server) secure() (err error) {
 	c := s.config.Scheduler.API
 	if c.Auth.on() {
-		if s.credentials, err = c.Auth.load(s.log); err != nil {
+		if s.credentials, err = c.Auth.load(component(s.log, logAPI)); err != nil {
 			return err
 		}
 	}
 	if c.TLS.on() {
-		s.apiTLS, err = c.TLS.load(s.log)
+		s.apiTLS, err = c.TLS.load(component(s.log, logAPI))
 	}
 	return err
 }
@@ -249,10 +251,10 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 	})
 }
 
-// apiServer is a server of the API, or of what stands before it, with profiles beside it: Mesos-DNS's own listener has
-// none, and none is added to it.
+// apiServer is a server of the API, or of what stands before it, with what is inside beside it: Mesos-DNS's own listener
+// has nothing of the kind, and nothing is added to it.
 func (s *server) apiServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: withProfiles(h), TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
+	return &http.Server{Handler: s.withInsight(h), TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
 }
 
 // serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end

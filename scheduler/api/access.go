@@ -133,6 +133,17 @@ func RequireUser(known Authenticator, realm string, h http.Handler) http.Handler
 	})
 }
 
+// RequireAdmin lets requests through to h whose sender may do everything.
+func RequireAdmin(known Authenticator, realm string, h http.Handler) http.Handler {
+	return RequireUser(known, realm, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if u := known.Authenticate(r); u == nil || !u.may(roleAdmin, scheduler.Root) {
+			http.Error(w, "this takes the role admin on '/'", http.StatusForbidden)
+			return
+		}
+		h.ServeHTTP(w, r)
+	}))
+}
+
 // bearer is the token of a request, "" when it has none. Prometheus sends "token=..." as DC/OS wants it.
 func bearer(r *http.Request) string {
 	header := r.Header.Get("Authorization")

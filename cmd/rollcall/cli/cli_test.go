@@ -222,8 +222,9 @@ func TestJSON(t *testing.T) {
 func TestBundle(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "b.tar.gz")
 	got := runAgainst(t, map[string][]string{
-		"GET /v2/apps": {`200 {"apps": [{"id": "/a", "cmd": "login hunter2", "args": [], "env": {"PASSWORD": "hunter2"}, "instances": 3}]}`},
-		"GET /metrics": {"200 up 1\n"},
+		"GET /v2/apps":   {`200 {"apps": [{"id": "/a", "cmd": "login hunter2", "args": [], "env": {"PASSWORD": "hunter2"}, "instances": 3}]}`},
+		"GET /metrics":   {"200 up 1\n"},
+		"GET /debug/log": {"200 level=WARN message=\"fetching https://me:hunter2@example.com/a.tar\"\n"},
 	}, "", "debug", "bundle", file)
 	if got.code != 0 || got.out != file+"\n" {
 		t.Fatalf("%+v", got)
@@ -233,7 +234,7 @@ func TestBundle(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(out)
-	for _, want := range []string{`"cmd": "(hidden)"`, `"env": "(hidden)"`, `"args": []`, `"instances": 3`, "up 1\n", "/v2/queue: nothing there\n"} {
+	for _, want := range []string{`"cmd": "(hidden)"`, `"env": "(hidden)"`, `"args": []`, `"instances": 3`, "up 1\n", "https://(hidden)@example.com/a.tar", "/v2/queue: nothing there\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the bundle lacks %s:\n%s", want, text)
 		}

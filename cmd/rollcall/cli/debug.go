@@ -12,13 +12,15 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 )
 
-const bundleText = `The file is for whoever is to find out what is wrong: state, queue, deployments, agents, metrics, and, where rollcall
-runs on this machine, Go's profiles. What may be secret is left out: commands, arguments, environments and labels of apps
-are replaced by "(hidden)". Look into it before it is handed on. What cannot be had is noted in the file problems.txt.`
+const bundleText = `The file is for whoever is to find out what is wrong: version, state, queue, deployments, agents, metrics, and, where
+rollcall runs on this machine, the configuration in force, the end of the log and Go's profiles. What may be secret is left
+out: commands, arguments, environments and labels of apps, passwords in the configuration and in URLs are replaced by
+"(hidden)" or "[redacted]". Look into it before it is handed on. What cannot be had is noted in the file problems.txt.`
 
 func debugNoun() noun {
 	return noun{"debug", "what helps to find out what is wrong", []verb{
@@ -40,12 +42,17 @@ var bundled = []struct {
 	{"agents.json", "/rollcall/agents", nil},
 	{"ready.json", "/readyz", nil},
 	{"metrics.txt", "/metrics", nil},
+	{"config.json", "/debug/config", nil},
+	{"log.txt", "/debug/log", nil},
 	{"goroutines.txt", "/debug/pprof/goroutine", url.Values{"debug": {"1"}}},
 	{"heap.pprof", "/debug/pprof/heap", nil},
 }
 
 // hidden are members of apps that may hold secrets.
 var hidden = map[string]bool{"args": true, "cmd": true, "command": true, "credential": true, "env": true, "labels": true, "parameters": true, "uri": true, "value": true}
+
+// inURL is the name and password in a URL, which a task's message may repeat.
+var inURL = regexp.MustCompile(`://[^\s/@"]+@`)
 
 func writeBundle(*flag.FlagSet) action {
 	return func(ctx context.Context, s *session, args []string) error {
@@ -58,7 +65,11 @@ func writeBundle(*flag.FlagSet) action {
 		var problems bytes.Buffer
 		for _, b := range bundled {
 			data, err := s.client.Text(ctx, b.path, b.query)
-			if err == nil && strings.HasSuffix(b.file, ".json") {
+			switch {
+			case err != nil:
+			case b.file == "log.txt":
+				data = inURL.ReplaceAll(data, []byte("://(hidden)@"))
+			case strings.HasSuffix(b.file, ".json"):
 				data, err = hideSecrets(data)
 			}
 			if err != nil {
