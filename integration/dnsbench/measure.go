@@ -34,7 +34,12 @@ type measurement struct {
 	kind      kind
 	arguments []string // of dnsperf
 	latencies bool     // of every question
-	idle      int      // TCP connections that do nothing meanwhile; only of rollcall
+	// What only rollcall is asked meanwhile.
+	idle     int    // TCP connections that do nothing
+	changing bool   // names change
+	than     string // the measurement with which it is to be compared, which has nothing of that
+	// The server, and dnsperf, run on so many processors; the number of those of a server has to be the same.
+	processors int
 }
 
 // window is how many questions are under way at one time at full rate.
@@ -44,16 +49,24 @@ func measurements(rate, idle int) []measurement {
 	slow := strconv.Itoa(rate)
 	udp, tcp := []string{"-m", "udp", "-c", "8", "-q", window}, []string{"-m", "tcp", "-c", "8", "-q", window}
 	low := append(slices.Clone(udp), "-Q", slow)
-	return []measurement{
-		{"zone, UDP, full rate", own, udp, false, 0},
-		{"zone, UDP, " + slow + "/s", own, low, false, 0},
-		{"zone, UDP, " + slow + "/s, latency", own, append(slices.Clone(low), "-v"), true, 0},
-		{"zone, TCP, full rate", own, tcp, false, 0},
-		{"cached, UDP, full rate", forwarded, udp, false, 0},
-		{"cached, UDP, " + slow + "/s", forwarded, low, false, 0},
-		{"zone, UDP, " + slow + "/s, latency, " + strconv.Itoa(idle) + " idle TCP connections", own,
-			append(slices.Clone(low), "-v"), true, idle},
+	full, latency := "zone, UDP, full rate", "zone, UDP, "+slow+"/s, latency"
+	list := []measurement{
+		{name: full, kind: own, arguments: udp},
+		{name: "zone, UDP, " + slow + "/s", kind: own, arguments: low},
+		{name: latency, kind: own, arguments: append(slices.Clone(low), "-v"), latencies: true},
+		{name: "zone, TCP, full rate", kind: own, arguments: tcp},
+		{name: "cached, UDP, full rate", kind: forwarded, arguments: udp},
+		{name: "cached, UDP, " + slow + "/s", kind: forwarded, arguments: low},
+		{name: fmt.Sprintf("%s, while %d names a second change", full, changes*changedNames), kind: own, arguments: udp,
+			changing: true, than: full},
+		{name: fmt.Sprintf("%s, %d idle TCP connections", latency, idle), kind: own, arguments: append(slices.Clone(low), "-v"),
+			latencies: true, idle: idle, than: latency},
+		{name: full + ", two processors", kind: own, arguments: append(slices.Clone(udp), "-T", "2", "-c", "16"), processors: 2},
 	}
+	for i := range list {
+		list[i].processors = max(1, list[i].processors)
+	}
+	return list
 }
 
 // resultKey is what results are comparable by.
@@ -71,7 +84,7 @@ type result struct {
 
 // measure asks a server, and notes what was found. A server of forwarded names is asked for all of them beforehand.
 func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
-	if s.name == "echo" && (slices.Contains(m.arguments, "tcp") || m.latencies) || s.name != "rollcall" && m.idle > 0 {
+	if s.name == "echo" && (slices.Contains(m.arguments, "tcp") || m.latencies) || s.name != "rollcall" && m.than != "" {
 		return nil
 	}
 	var idleMemory float64
@@ -96,6 +109,9 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 			return err
 		}
 	}
+	if m.changing {
+		defer b.master.change()()
+	}
 	before, err := processorTime(s.process.Process.Pid)
 	if err != nil {
 		return err
@@ -119,7 +135,11 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 }
 
 func (b *bench) dnsperf(ctx context.Context, s *server, k kind, arguments ...string) ([]byte, error) {
-	all := append([]string{"-c", clientCPU, "dnsperf", "-s", "127.0.0.1", "-p", strconv.Itoa(s.port), "-d", b.path(string(k)), "-t", "1", "-W"}, arguments...)
+	processor := clientCPU
+	if s.processors > 1 {
+		processor = bothCPUs
+	}
+	all := append([]string{"-c", processor, "dnsperf", "-s", "127.0.0.1", "-p", strconv.Itoa(s.port), "-d", b.path(string(k)), "-t", "1", "-W"}, arguments...)
 	output, err := exec.CommandContext(ctx, "taskset", all...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("dnsperf: %w\n%s", err, bytes.TrimSpace(output[max(0, len(output)-1000):]))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strconv"
@@ -23,47 +22,6 @@ const (
 	domain = "mesos"
 	ttl    = 60
 )
-
-// master is a Mesos master with the tasks of all those names.
-func newMaster() *httptest.Server {
-	mux := http.NewServeMux()
-	server := httptest.NewServer(mux)
-	state := clusterState(strings.TrimPrefix(server.URL, "http://"))
-	mux.HandleFunc("/master/state", func(w http.ResponseWriter, _ *http.Request) { w.Write(state) }) //nolint:errcheck
-	return server
-}
-
-// clusterState is the answer to /master/state.
-func clusterState(leader string) []byte {
-	type object = map[string]any
-	var slaves, tasks []object
-	for i := range agents {
-		ip := fmt.Sprintf("10.0.%d.%d", i/100, i%100+1)
-		slaves = append(slaves, object{"id": fmt.Sprintf("cluster-S%d", i), "hostname": ip, "pid": "slave(1)@" + ip + ":5051",
-			"active": true})
-	}
-	task := func(app string, i, agent int) {
-		tasks = append(tasks, object{"id": fmt.Sprintf("%s.%d", app, i), "name": app, "framework_id": "f",
-			"slave_id": fmt.Sprintf("cluster-S%d", agent%agents), "state": "TASK_RUNNING",
-			"resources": object{"ports": fmt.Sprintf("[%d-%d]", 31000+i, 31000+i)}})
-	}
-	for i := range addressNames {
-		for j := range i%3 + 1 {
-			task(fmt.Sprintf("app-%d", i), j, i+j*7)
-		}
-	}
-	for i := range serviceNames {
-		for j := range 3 {
-			task(fmt.Sprintf("service-%d", i), j, i+j*7)
-		}
-	}
-	out, err := json.Marshal(object{"leader": "master@" + leader, "pid": "master@" + leader, "slaves": slaves,
-		"frameworks": []object{{"id": "f", "name": "marathon", "active": true, "tasks": tasks}}})
-	if err != nil {
-		panic(err) // there is nothing in it that cannot be encoded
-	}
-	return out
-}
 
 // writeQuestions writes the questions as dnsperf reads them, in an order that has nothing to do with that of the names.
 func writeQuestions(file, zone string) error {

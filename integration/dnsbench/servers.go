@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"regexp"
@@ -22,6 +21,7 @@ import (
 const (
 	serverCPU = "0"
 	clientCPU = "1"
+	bothCPUs  = "0,1"
 )
 
 // forwardedZone is the zone that is forwarded: not one that any server answers itself.
@@ -32,18 +32,25 @@ type bench struct {
 	settings
 	dir     string
 	idle    int // connections, where there are to be some
-	master  *httptest.Server
+	master  *master
 	servers []*server
 	results map[resultKey][]result
 }
 
 // server is a process that answers questions.
 type server struct {
-	name    string
-	port    int
-	does    []kind // none: it is not measured
-	process *exec.Cmd
-	exited  chan error
+	name string
+	port int
+	does []kind // none: it is not measured
+	// processors that it runs on
+	processors int
+	process    *exec.Cmd
+	exited     chan error
+}
+
+// file is the name of a file of the server.
+func (s *server) file(extension string) string {
+	return fmt.Sprintf("%s-%d.%s", strings.ReplaceAll(s.name, " ", "-"), s.processors, extension)
 }
 
 func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
@@ -56,12 +63,12 @@ func (b *bench) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var ports [5]int
+	var ports [7]int
 	if err := freePorts(ports[:]); err != nil {
 		return err
 	}
-	upstream := &server{name: "the upstream server", port: ports[0]}
-	rollcall := &server{name: "rollcall", does: []kind{own, forwarded}}
+	upstream := &server{name: "the upstream server", port: ports[0], processors: 1}
+	rollcall := &server{name: "rollcall", does: []kind{own, forwarded}, processors: 1}
 	api, err := b.startRollcall(ctx, rollcall, upstream.addr())
 	if err != nil {
 		return err
@@ -74,10 +81,15 @@ func (b *bench) start(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	nsd := &server{name: "NSD", port: ports[1], does: []kind{own}}
-	knot := &server{name: "Knot", port: ports[2], does: []kind{own}}
-	unbound := &server{name: "Unbound", port: ports[3], does: []kind{forwarded}}
-	sender := &server{name: "echo", port: ports[4], does: []kind{own}}
+	if _, err := b.startRollcall(ctx, &server{name: "rollcall", does: []kind{own}, processors: 2}, upstream.addr()); err != nil {
+		return err
+	}
+	nsd := &server{name: "NSD", port: ports[1], does: []kind{own}, processors: 1}
+	knot := &server{name: "Knot", port: ports[2], does: []kind{own}, processors: 1}
+	unbound := &server{name: "Unbound", port: ports[3], does: []kind{forwarded}, processors: 1}
+	nsdOnTwo := &server{name: "NSD", port: ports[5], does: []kind{own}, processors: 2}
+	knotOnTwo := &server{name: "Knot", port: ports[6], does: []kind{own}, processors: 2}
+	sender := &server{name: "echo", port: ports[4], does: []kind{own}, processors: 1}
 	for _, s := range []struct {
 		*server
 		configuration string
@@ -87,12 +99,14 @@ func (b *bench) start(ctx context.Context) error {
 		{nsd, b.nsd(nsd, domain), []string{"nsd", "-d", "-c"}},
 		{knot, b.knot(knot), []string{"knotd", "-c"}},
 		{unbound, b.unbound(unbound, upstream), []string{"unbound", "-d", "-c"}},
+		{nsdOnTwo, b.nsd(nsdOnTwo, domain), []string{"nsd", "-d", "-c"}},
+		{knotOnTwo, b.knot(knotOnTwo), []string{"knotd", "-c"}},
 		{sender, "", []string{"env", "GODEBUG=asyncpreemptoff=1", "GOGC=off", self, "echo", sender.addr()}},
 	} {
 		command := s.command
 		if s.configuration != "" {
-			file := b.path(strings.ReplaceAll(s.name, " ", "-") + ".conf")
-			if err := os.WriteFile(file, []byte(s.configuration), 0o600); err != nil {
+			file := b.path(s.file("conf"))
+			if err := errors.Join(os.WriteFile(file, []byte(s.configuration), 0o600), os.Mkdir(b.path(s.file("d")), 0o700)); err != nil {
 				return err
 			}
 			command = append(command, file)
@@ -109,11 +123,15 @@ func (b *bench) start(ctx context.Context) error {
 	return nil
 }
 
-// startServer starts a server on its processor.
+// startServer starts a server on its processors.
 func (b *bench) startServer(ctx context.Context, s *server, command ...string) error {
-	s.process = exec.CommandContext(ctx, "taskset", append([]string{"-c", serverCPU}, command...)...)
+	processor := serverCPU
+	if s.processors > 1 {
+		processor = bothCPUs
+	}
+	s.process = exec.CommandContext(ctx, "taskset", append([]string{"-c", processor}, command...)...)
 	s.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	log, err := os.Create(b.path(strings.ReplaceAll(s.name, " ", "-") + ".log"))
+	log, err := os.Create(b.path(s.file("log")))
 	if err != nil {
 		return err
 	}
@@ -165,7 +183,7 @@ func (b *bench) await(ctx context.Context, s *server) error {
 
 // log is what a server said.
 func (b *bench) log(s *server) []byte {
-	text, _ := os.ReadFile(b.path(strings.ReplaceAll(s.name, " ", "-") + ".log"))
+	text, _ := os.ReadFile(b.path(s.file("log")))
 	return text
 }
 
@@ -182,7 +200,7 @@ func (b *bench) startRollcall(ctx context.Context, s *server, upstream string) (
 	if err != nil {
 		return "", err
 	}
-	file := b.path("rollcall.json")
+	file := b.path(s.file("json"))
 	if err := os.WriteFile(file, configuration, 0o600); err != nil {
 		return "", err
 	}
@@ -207,16 +225,17 @@ func (b *bench) startRollcall(ctx context.Context, s *server, upstream string) (
 	return "", fmt.Errorf("rollcall does not come up:\n%s", b.log(s))
 }
 
-// nsd is a configuration of NSD with one process, as there is one processor.
+// nsd is a configuration of NSD with a process, and a socket, for each processor.
 func (b *bench) nsd(s *server, zone string) string {
 	return fmt.Sprintf(`
 server:
-  server-count: 1
+  server-count: %[4]d
+  reuseport: yes
   ip-address: 127.0.0.1
-  port: %d
+  port: %[1]d
   username: ""
   chroot: ""
-  zonesdir: "%s"
+  zonesdir: "%[2]s"
   database: ""
   pidfile: "%[2]s/nsd-%[1]d.pid"
   xfrdfile: "%[2]s/nsd-%[1]d.xfrd"
@@ -230,20 +249,20 @@ remote-control:
 zone:
   name: %[3]s
   zonefile: %[3]s
-`, s.port, b.dir, zone)
+`, s.port, b.dir, zone, s.processors)
 }
 
-// knot is a configuration of Knot with one worker of each kind.
+// knot is a configuration of Knot with one worker of each kind for each processor.
 func (b *bench) knot(s *server) string {
 	return fmt.Sprintf(`
 server:
-  rundir: "%[2]s"
+  rundir: "%[5]s"
   listen: 127.0.0.1@%[1]d
-  udp-workers: 1
-  tcp-workers: 1
+  udp-workers: %[4]d
+  tcp-workers: %[4]d
   background-workers: 1
 database:
-  storage: "%[2]s"
+  storage: "%[5]s"
 log:
   - target: stderr
     any: warning
@@ -251,7 +270,7 @@ zone:
   - domain: %[3]s
     storage: "%[2]s"
     file: %[3]s
-`, s.port, b.dir, domain)
+`, s.port, b.dir, domain, s.processors, b.path(s.file("d")))
 }
 
 // unbound is a configuration of Unbound with one thread, without DNSSEC, which rollcall leaves to whom it forwards to.
