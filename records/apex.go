@@ -21,7 +21,8 @@ func (a *Apex) NegativeSOA() string { return a.negative }
 // setNegative makes NegativeSOA of the zone's SOA record.
 func (a *Apex) setNegative(set *RRset) {
 	ttl := min(set.TTL(), set.SOA().Minimum)
-	a.negative = set.wire[:HeaderLen-6] + string(binary.BigEndian.AppendUint32(nil, ttl)) + set.wire[HeaderLen-2:]
+	wire := set.Wire()
+	a.negative = wire[:HeaderLen-6] + string(binary.BigEndian.AppendUint32(nil, ttl)) + wire[HeaderLen-2:]
 }
 
 // newApex makes one of a valid domain, which has no dot at the end.

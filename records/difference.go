@@ -18,7 +18,8 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 			for _, record := range without(set.inOrder(), theirs.inOrder()) {
 				w.copy(record)
 			}
-			if rest := w.set(set.Type); rest.length > 0 {
+			w.set(set.Type)
+			if rest := newRRset(string(w.octets)); rest.Len() > 0 {
 				f(&rest)
 			}
 		}
@@ -27,7 +28,7 @@ func (n *Node) Differences(other *Node, f func(*RRset)) {
 
 // inOrder are the set's records, each in wire format, in order of that.
 func (r *RRset) inOrder() []string {
-	out := make([]string, 0, r.length)
+	out := make([]string, 0, r.Len())
 	wire := r.Wire()
 	for at := 0; at < len(wire); {
 		end := RecordEnd(wire, at)

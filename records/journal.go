@@ -54,14 +54,14 @@ func (s *Snapshot) Since(apex *Apex, serial uint32) ([]Change, bool) {
 	index := make(map[name]int)
 	for _, v := range s.journal.versions[begin-1:] {
 		for _, c := range v.changes {
-			if !c.new.name.within(apex.wire) {
+			if !c.new.name().within(apex.wire) {
 				continue
 			}
-			i, known := index[c.new.name]
+			i, known := index[c.new.name()]
 			if !known {
 				i = len(out)
-				index[c.new.name] = i
-				out = append(out, Change{Name: c.new.name.text(), Old: c.old})
+				index[c.new.name()] = i
+				out = append(out, Change{Name: c.new.name().text(), Old: c.old})
 			}
 			out[i].New = c.new
 		}

@@ -23,51 +23,48 @@ func (s *Snapshot) LookupAll(names [][]byte, nodes []*Node) {
 // getAll is get for at most lookupWidth names.
 func (t *trie) getAll(names [][]byte, nodes []*Node) {
 	var (
-		hashes   [lookupWidth]uint64
-		branches [lookupWidth]*branch
+		hashes [lookupWidth]uint64
+		slots  [lookupWidth]slot
 	)
 	for i, name := range names {
-		hashes[i], branches[i], nodes[i] = maphash.Bytes(t.seed, name)&t.mask, t.root, nil
+		hashes[i], slots[i] = maphash.Bytes(t.seed, name)&t.mask, t.root
 	}
 	for shift, deeper := uint(0), true; deeper && shift < hashBits; shift += fanoutBits {
 		deeper = false
 		for i := range names {
-			b := branches[i]
-			if b == nil {
+			s := slots[i]
+			if s.used == 0 {
 				continue
 			}
-			branches[i] = nil
-			if at, used := b.index(hashes[i] >> shift); used {
-				slot := &b.slots[at]
-				nodes[i], branches[i] = slot.node, slot.sub
-				deeper = deeper || slot.sub != nil
+			if at, used := s.index(hashes[i] >> shift); used {
+				slots[i] = s.at(at)
+				deeper = true
+			} else {
+				slots[i] = slot{}
 			}
-		}
-	}
-	for i, name := range names {
-		switch {
-		case branches[i] != nil:
-			nodes[i] = branches[i].search(name)
-		case nodes[i] != nil && !nodes[i].name.equal(name):
-			nodes[i] = nil
 		}
 	}
 	var near byte
-	for i := range names {
+	for i, name := range names {
+		if slots[i].used != 0 {
+			nodes[i] = slots[i].search(name)
+			continue
+		}
+		nodes[i] = slots[i].node()
 		near |= nodes[i].touch()
+	}
+	for i, name := range names {
+		if nodes[i] != nil && !nodes[i].name().equal(name) {
+			nodes[i] = nil
+		}
 	}
 	runtime.KeepAlive(near) // else nothing would be read
 }
 
-// touch reads a little of what answers from the node are made of. The node may be nil.
+// touch reads a little of what answers from the node are made of, so that it is near. The node may be nil.
 func (n *Node) touch() (read byte) {
 	if n == nil {
 		return 0
 	}
-	for set := &n.set; set != nil; set = set.next {
-		if len(set.wire) > 0 {
-			read |= set.wire[0]
-		}
-	}
-	return read
+	return n.text[0] | n.text[len(n.text)-1]
 }

@@ -117,7 +117,7 @@ var (
 // content is every name that exists, with its records.
 func content(s *Snapshot) map[name][]rdata {
 	out := make(map[name][]rdata)
-	s.names.all(func(n *Node) bool { out[n.name] = n.published(); return true })
+	s.names.all(func(n *Node) bool { out[n.name()] = n.published(); return true })
 	return out
 }
 
@@ -133,11 +133,11 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 	children := make(map[name]uint32)
 	names, records := 0, 0
 	s.names.all(func(n *Node) bool {
-		if parsed, ok := parseName(n.name.text()); !ok || parsed != n.name || s.ApexOf([]byte(n.name)) == nil {
-			t.Fatalf("%q is no name of this zone", n.name)
+		if parsed, ok := parseName(n.name().text()); !ok || parsed != n.name() || s.ApexOf([]byte(n.name())) == nil {
+			t.Fatalf("%q is no name of this zone", n.name())
 		}
-		if string(n.name) != s.ApexOf([]byte(n.name)).Wire() {
-			children[n.name.parent()]++
+		if string(n.name()) != s.ApexOf([]byte(n.name())).Wire() {
+			children[n.name().parent()]++
 		}
 		if n.hasRecords() {
 			names++
@@ -146,39 +146,39 @@ func check(t interface{ Fatalf(string, ...any) }, z *Zone, s *Snapshot) {
 		last := uint16(0)
 		for set := range n.RRsets() {
 			if set.Len() == 0 || last >= set.Type {
-				t.Fatalf("%s: RRsets are empty or out of order", n.name.text())
+				t.Fatalf("%s: RRsets are empty or out of order", n.name().text())
 			}
 			last = set.Type
 			at := 0
 			for i := range set.Len() {
 				if set.At(i) != at {
-					t.Fatalf("%s: record %d is at %d, not at %d", n.name.text(), i, at, set.At(i))
+					t.Fatalf("%s: record %d is at %d, not at %d", n.name().text(), i, at, set.At(i))
 				}
 				at = RecordEnd(set.Wire(), at)
 			}
 			if at != len(set.Wire()) || set.At(set.Len()) != at {
-				t.Fatalf("%s: the records end at %d of %d octets", n.name.text(), at, len(set.Wire()))
+				t.Fatalf("%s: the records end at %d of %d octets", n.name().text(), at, len(set.Wire()))
 			}
 			for _, srv := range set.SRV() {
 				if target, ok := parseName(srv.Target); !ok || target.text() != srv.Target {
-					t.Fatalf("%s: SRV target %q is no name", n.name.text(), srv.Target)
+					t.Fatalf("%s: SRV target %q is no name", n.name().text(), srv.Target)
 				}
 			}
 		}
 		data := n.published()
 		if !slices.IsSortedFunc(data, rdata.compare) || hasMixedTTLs(data) || len(slices.Compact(slices.Clone(data))) != len(data) {
-			t.Fatalf("%s: records are not sorted or not unique: %v", n.name.text(), data)
+			t.Fatalf("%s: records are not sorted or not unique: %v", n.name().text(), data)
 		}
 		return true
 	})
 	s.names.all(func(n *Node) bool {
-		if n.children != children[n.name] {
-			t.Fatalf("%s counts %d names below it, there are %d", n.name.text(), n.children, children[n.name])
+		if n.children != children[n.name()] {
+			t.Fatalf("%s counts %d names below it, there are %d", n.name().text(), n.children, children[n.name()])
 		}
 		if !n.exists() {
-			t.Fatalf("%s has no reason to exist", n.name.text())
+			t.Fatalf("%s has no reason to exist", n.name().text())
 		}
-		delete(children, n.name)
+		delete(children, n.name())
 		return true
 	})
 	if len(children) > 0 {

@@ -2,6 +2,7 @@ package records
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,7 +26,7 @@ type rebuilder struct {
 func (r *rebuilder) start() {
 	r.fromNone = true
 	for i, apex := range r.apexes {
-		r.put(&Node{name: apex.wire, set: r.rrsets(apex.wire, nil)})
+		r.put(r.make(apex.wire, nil))
 		r.stats.Names++
 		r.stats.Records += 2
 		r.changed[i] = true
@@ -77,8 +78,9 @@ func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Sn
 			continue
 		}
 		r.apexes[i].Serial = next(apex.Serial)
-		old := r.node(apex.wire)
-		node := &Node{name: apex.wire, set: r.rrsets(apex.wire, old.published()), held: old.held, children: old.children}
+		old := r.find(apex.wire)
+		node := r.make(apex.wire, old.published()).withHeld(old.held())
+		node.children = old.children
 		r.put(node)
 		r.apexes[i].setNegative(node.RRset(TypeSOA))
 	}
@@ -91,20 +93,26 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 		r.changeListed(n.name, list)
 		return
 	}
-	old := r.node(n.name)
+	old := r.find(n.name)
 	if old == nil {
-		old = &Node{name: n.name}
+		old = newNode(n.name)
 	}
 	was := old.published()
 	held := merge(old.contributions(was), list)
 	is := publish(held, r.options.AllUnhealthy)
-	next := &Node{name: old.name, set: old.set, children: old.children}
-	if !isSaid(held, is) {
+	if isSaid(held, is) {
+		held = nil
+	} else {
 		held = slices.Clone(held) // without the room that the merge left
-		next.held = &held
 	}
-	if !slices.Equal(was, is) {
-		next.set = r.rrsets(n.name, is)
+	changed := !slices.Equal(was, is)
+	next := old.copy()
+	if changed {
+		next = r.make(old.name(), is)
+		next.children = old.children
+	}
+	next.withHeld(held)
+	if changed {
 		r.note(n.name)
 		if r.options.JournalSize > 0 {
 			r.changes = append(r.changes, nodeChange{old, next})
@@ -118,12 +126,12 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 // changeListed is change for a name that is only listed: it has no place in the tree of names, and no answer is
 // another one because of it.
 func (r *rebuilder) changeListed(n name, list []contribution) {
-	old := r.listed.node(n)
+	old := r.listed.find(n)
 	if old == nil {
-		old = &Node{name: n}
+		old = newNode(n)
 	}
 	held := slices.Clone(merge(old.contributions(old.published()), list))
-	next := &Node{name: n, set: r.rrsets(n, publish(held, r.options.AllUnhealthy)), held: &held}
+	next := r.make(n, publish(held, r.options.AllUnhealthy)).withHeld(held)
 	switch {
 	case len(held) > 0:
 		r.listed.put(next)
@@ -145,31 +153,42 @@ func (r *rebuilder) replace(old, next *Node) {
 	case next.exists():
 		r.put(next)
 		if !existed {
-			r.note(next.name)
-			r.countChild(next.name, +1)
+			r.note(next.name())
+			r.countChild(next, +1)
 		}
 	case existed:
-		r.note(old.name)
-		r.remove(old.name)
-		r.countChild(old.name, -1)
+		r.note(old.name())
+		r.remove(old.name())
+		r.countChild(old, -1)
 	}
 }
 
 // countChild tells the parent of a name that the name came or went. The parent comes and goes with its last child
 // when it has no records.
-func (r *rebuilder) countChild(n name, times int) {
+func (r *rebuilder) countChild(child *Node, times int) {
+	n := child.name()
 	if r.apex(n) != nil {
 		return
 	}
-	old := r.node(n.parent())
+	n = n.parent()
+	old := r.find(n)
 	if old == nil {
-		old = &Node{name: n.parent()}
+		if len(child.text) > maxShared {
+			n = name(strings.Clone(string(n)))
+		}
+		old = newNode(n)
 	}
-	r.replace(old, &Node{name: old.name, set: old.set, held: old.held, children: uint32(int(old.children) + times)})
+	next := old.copy()
+	next.children = uint32(int(old.children) + times)
+	r.replace(old, next)
 }
 
-// rrsets makes the RRsets of sorted data, and at the apex those that make it one, and returns the first of them.
-func (r *rebuilder) rrsets(n name, data []rdata) RRset {
+// maxShared is how long a node's text may be for the names above it, which it contains, to have no text of their own. They
+// keep all of it for as long as they exist.
+const maxShared = 128
+
+// make makes a node of sorted data, and at the apex with what makes it one.
+func (r *rebuilder) make(n name, data []rdata) *Node {
 	var types []uint16
 	for _, d := range data {
 		if !slices.Contains(types, d.rrtype) {
@@ -181,27 +200,31 @@ func (r *rebuilder) rrsets(n name, data []rdata) RRset {
 		types = append(types, TypeNS, TypeSOA)
 		slices.Sort(types)
 	}
-	var first RRset
-	last := &first
+	node := newNode(n)
 	for i, t := range types {
 		end := slices.IndexFunc(data, func(d rdata) bool { return d.rrtype != t })
 		if end < 0 {
 			end = len(data)
 		}
-		set := r.rrset(t, data[:end], apex)
-		data = data[end:]
 		if i == 0 {
-			first = set
-			continue
+			r.writer.reset(string(n))
+			r.write(t, data[:end], apex)
+			node.text = string(r.writer.octets)
+		} else {
+			r.writer.reset("")
+			r.write(t, data[:end], apex)
+			if node.more == nil {
+				node.more = &more{sets: make([]RRset, 0, len(types)-1)}
+			}
+			node.more.sets = append(node.more.sets, newRRset(string(r.writer.octets)))
 		}
-		last.next = &set
-		last = &set
+		data = data[end:]
 	}
-	return first
+	return node
 }
 
-// rrset makes the RRset of sorted data of a type, or that of the apex.
-func (r *rebuilder) rrset(t uint16, data []rdata, apex *Apex) RRset {
+// write writes the RRset of sorted data of a type, or that of the apex.
+func (r *rebuilder) write(t uint16, data []rdata, apex *Apex) {
 	switch t {
 	case TypeNS:
 		mname, _ := parseName(r.options.SOA.MName) // as validated
@@ -221,5 +244,5 @@ func (r *rebuilder) rrset(t uint16, data []rdata, apex *Apex) RRset {
 			r.writer.addr(t, d.ttl, d.addr)
 		}
 	}
-	return r.writer.set(t)
+	r.writer.set(t)
 }

@@ -23,11 +23,18 @@ const (
 // It is kept as an answer has it (RFC 1035, section 4.1.3), and in no other form: there are half a million of them, which
 // are asked for far more often than anything else is done with them.
 type RRset struct {
-	Type   uint16
-	length uint32 // in records
-	// wire are the records, and behind them the offset of each indexStep-th one, if they are not all of one size.
+	Type uint16
+	// wire are the records. Behind those that are not all of one size there is the offset of each indexStep-th one, and
+	// how many there are.
 	wire string
-	next *RRset // of the same name, with a higher type
+}
+
+// newRRset is the set that a writer has written; "": one without records.
+func newRRset(wire string) RRset {
+	if wire == "" {
+		return RRset{}
+	}
+	return RRset{Type: uint16At(wire, 2), wire: wire}
 }
 
 const (
@@ -42,11 +49,22 @@ const (
 	classIN = 1
 	// indexStep is how many records have to be skipped, at most, to find one of them.
 	indexStep = 64
-	indexSize = 4 // octets of an offset
+	indexSize = 4 // octets of an offset, and of the number of records
 )
 
 // Len is the number of records in the set.
-func (r *RRset) Len() int { return int(r.length) }
+func (r *RRset) Len() int {
+	if size := r.recordSize(); size > 0 {
+		return len(r.wire) / size
+	}
+	if r.wire == "" {
+		return 0
+	}
+	return int(uint32At(r.wire, len(r.wire)-indexSize))
+}
+
+// index is where the offsets are in wire, and the records end, for records that are not all of one size.
+func (r *RRset) index() int { return len(r.wire) - indexSize*((r.Len()-1)/indexStep+1) }
 
 // TTL is how many seconds the records may be kept.
 func (r *RRset) TTL() uint32 { return uint32At(r.wire, 6) }
@@ -57,7 +75,7 @@ func (r *RRset) Wire() string {
 	if r.recordSize() > 0 {
 		return r.wire
 	}
-	return r.wire[:len(r.wire)-(int(r.length)-1)/indexStep*indexSize]
+	return r.wire[:r.index()]
 }
 
 // At is where record i starts within Wire; that of the one after the last is its length.
@@ -65,13 +83,12 @@ func (r *RRset) At(i int) int {
 	if size := r.recordSize(); size > 0 {
 		return i * size
 	}
-	end := len(r.wire) - (int(r.length)-1)/indexStep*indexSize
-	if i >= int(r.length) {
-		return end
+	if i >= r.Len() {
+		return r.index()
 	}
 	at := 0
 	if step := i / indexStep; step > 0 {
-		at = int(uint32At(r.wire, end+(step-1)*indexSize))
+		at = int(uint32At(r.wire, r.index()+(step-1)*indexSize))
 	}
 	for range i % indexStep {
 		at = RecordEnd(r.wire, at)
@@ -121,7 +138,7 @@ func (r *RRset) Addrs() []netip.Addr {
 	if r.recordSize() == 0 {
 		return nil
 	}
-	out := make([]netip.Addr, 0, r.length)
+	out := make([]netip.Addr, 0, r.Len())
 	for data := range r.data() {
 		out = append(out, addrOf(data))
 	}
@@ -147,7 +164,7 @@ func (r *RRset) SRV() []SRV {
 	if r.Type != TypeSRV {
 		return nil
 	}
-	out := make([]SRV, 0, r.length)
+	out := make([]SRV, 0, r.Len())
 	for data := range r.data() {
 		out = append(out, SRV{uint16At(data, 0), uint16At(data, 2), uint16At(data, 4), name(data[SRVLen:]).text()})
 	}
@@ -159,7 +176,7 @@ func (r *RRset) Names() []string {
 	if r.Type != TypeNS && r.Type != TypePTR {
 		return nil
 	}
-	out := make([]string, 0, r.length)
+	out := make([]string, 0, r.Len())
 	for data := range r.data() {
 		out = append(out, name(data).text())
 	}
@@ -180,9 +197,10 @@ func (r *RRset) SOA() *SOA {
 		Retry: uint32At(rest, 8), Expire: uint32At(rest, 12), Minimum: uint32At(rest, 16)}
 }
 
-// writer makes RRsets. It is used again for one after the other.
+// writer writes RRsets, one after the other. It is used again for others.
 type writer struct {
 	octets []byte
+	start  int // where the set begins
 	index  []byte
 	length uint32
 }
@@ -190,7 +208,7 @@ type writer struct {
 // begin notes that a record begins.
 func (w *writer) begin() {
 	if w.length > 0 && w.length%indexStep == 0 {
-		w.index = binary.BigEndian.AppendUint32(w.index, uint32(len(w.octets)))
+		w.index = binary.BigEndian.AppendUint32(w.index, uint32(len(w.octets)-w.start))
 	}
 	w.length++
 }
@@ -279,15 +297,19 @@ func (w *writer) end(length int) {
 	binary.BigEndian.PutUint16(w.octets[len(w.octets)-length-2:], uint16(length))
 }
 
-// set is the set of the records that were added. The writer is empty then.
-func (w *writer) set(rrtype uint16) RRset {
-	out := RRset{Type: rrtype, length: w.length}
-	if out.recordSize() == 0 {
+// set ends a set of a type.
+func (w *writer) set(t uint16) {
+	if w.length > 0 && (&RRset{Type: t}).recordSize() == 0 {
 		w.octets = append(w.octets, w.index...)
+		w.octets = binary.BigEndian.AppendUint32(w.octets, w.length)
 	}
-	out.wire = string(w.octets)
-	w.octets, w.index, w.length = w.octets[:0], w.index[:0], 0
-	return out
+	w.start, w.index, w.length = len(w.octets), w.index[:0], 0
+}
+
+// reset begins anew, behind some text.
+func (w *writer) reset(text string) {
+	w.octets = append(w.octets[:0], text...)
+	w.start = len(text)
 }
 
 // SRVListed is the data of an SRV record as a source worded it.

@@ -60,14 +60,14 @@ func (s *Snapshot) AllIn(apex *Apex) iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
 		nodes := make([]*Node, 0, s.stats.Names)
 		s.names.all(func(n *Node) bool {
-			if n.hasRecords() && n.name.within(apex.wire) {
+			if n.hasRecords() && n.name().within(apex.wire) {
 				nodes = append(nodes, n)
 			}
 			return true
 		})
-		slices.SortFunc(nodes, func(a, b *Node) int { return a.name.compare(b.name) })
+		slices.SortFunc(nodes, func(a, b *Node) int { return a.name().compare(b.name()) })
 		for _, n := range nodes {
-			if !yield(n.name.text(), n) {
+			if !yield(n.name().text(), n) {
 				return
 			}
 		}
@@ -92,7 +92,7 @@ func (s *Snapshot) LookupListed(text string) *Node {
 // Listed yields each name that is only listed, by its text, in no order.
 func (s *Snapshot) Listed() iter.Seq2[string, *Node] {
 	return func(yield func(string, *Node) bool) {
-		s.listed.all(func(n *Node) bool { return yield(string(n.name), n) })
+		s.listed.all(func(n *Node) bool { return yield(string(n.name()), n) })
 	}
 }
 

@@ -4,7 +4,7 @@ import (
 	"hash/maphash"
 	"math"
 	"math/bits"
-	"slices"
+	"unsafe"
 )
 
 // trie is a persistent map from names to nodes: a hash trie whose branches hold only the slots in use (P. Bagwell,
@@ -13,7 +13,7 @@ import (
 type trie struct {
 	seed maphash.Seed
 	mask uint64 // of the bits of the hash that count: all of them, unless a test wants names to collide
-	root *branch
+	root slot   // a branch, or empty
 }
 
 func newTrie() trie { return trie{seed: maphash.MakeSeed(), mask: math.MaxUint64} }
@@ -23,49 +23,71 @@ const (
 	hashBits   = 64
 )
 
-// branch is one level of the trie. Where the hash has no bits left its slots are not selected by bitmap but tried one
-// after the other.
-type branch struct {
-	edition uint64 // of the editor that made it and may still change it in place
-	bitmap  uint32 // which of the 32 slots are in use
-	slots   []slot
+// slot holds either a node or the branch of the nodes whose hashes agree up to here. What a branch has in use stands
+// with the pointer to it, so that a look-up waits for memory once for each level.
+//
+// A branch is an array of slots, of which the first is its header. Its pointer is nil, and its used is the edition of
+// the editor that made the branch and may still change it in place.
+type slot struct {
+	to unsafe.Pointer // *Node or, to the header of a branch, *slot
+	// used is 0 for a node. For a branch it says which of the 32 slots there are. Where the hash has no bits left it is
+	// how many there are, which are not selected but tried one after the other.
+	used uint64
 }
 
-// slot holds either a node or the branch of the nodes whose hashes agree up to here.
-type slot struct {
-	sub  *branch
-	node *Node
+func nodeSlot(n *Node) slot { return slot{to: unsafe.Pointer(n)} }
+
+// node is the node that the slot holds, nil if that is a branch.
+func (s slot) node() *Node {
+	if s.used != 0 {
+		return nil
+	}
+	return (*Node)(s.to)
 }
+
+// branch are the header and the slots of the branch that the slot holds. shift is how many bits of the hash led to it.
+func (s slot) branch(shift uint) []slot {
+	n := int(s.used)
+	if shift < hashBits {
+		n = bits.OnesCount64(s.used)
+	}
+	return unsafe.Slice((*slot)(s.to), 1+n)
+}
+
+// index is where the slot of a hash is in a branch, or would be.
+func (s slot) index(hash uint64) (i int, used bool) {
+	bit := uint64(1) << (hash & (1<<fanoutBits - 1))
+	return 1 + bits.OnesCount64(s.used&(bit-1)), s.used&bit != 0
+}
+
+// at is slot i of a branch.
+func (s slot) at(i int) slot { return *(*slot)(unsafe.Add(s.to, i*int(unsafe.Sizeof(slot{})))) }
 
 // get finds the node of a name in wire format, nil if there is none. It does not allocate.
 func (t *trie) get(wire []byte) *Node {
 	hash := maphash.Bytes(t.seed, wire) & t.mask
-	b := t.root
-	for shift := uint(0); b != nil && shift < hashBits; shift += fanoutBits {
-		i, used := b.index(hash >> shift)
+	s := t.root
+	for shift := uint(0); s.used != 0; shift += fanoutBits {
+		if shift >= hashBits {
+			return s.search(wire)
+		}
+		i, used := s.index(hash >> shift)
 		if !used {
 			return nil
 		}
-		s := &b.slots[i]
-		if s.node != nil {
-			if s.node.name.equal(wire) {
-				return s.node
-			}
-			return nil
-		}
-		b = s.sub
+		s = s.at(i)
 	}
-	if b != nil {
-		return b.search(wire)
+	if n := s.node(); n != nil && n.name().equal(wire) {
+		return n
 	}
 	return nil
 }
 
 // search finds a node in a branch where the hash has no bits left.
-func (b *branch) search(wire []byte) *Node {
-	for i := range b.slots {
-		if b.slots[i].node.name.equal(wire) {
-			return b.slots[i].node
+func (s slot) search(wire []byte) *Node {
+	for _, s := range s.branch(hashBits)[1:] {
+		if n := s.node(); n.name().equal(wire) {
+			return n
 		}
 	}
 	return nil
@@ -74,22 +96,16 @@ func (b *branch) search(wire []byte) *Node {
 // hash equals the hash that get makes of the same octets.
 func (t *trie) hash(n name) uint64 { return maphash.String(t.seed, string(n)) & t.mask }
 
-// index is where the slot of a hash is, or would be.
-func (b *branch) index(hash uint64) (i int, used bool) {
-	bit := uint32(1) << (hash & (1<<fanoutBits - 1))
-	return bits.OnesCount32(b.bitmap & (bit - 1)), b.bitmap&bit != 0
-}
-
 // all calls yield with each node, in no order, until it returns false.
 func (t *trie) all(yield func(*Node) bool) {
-	if t.root != nil {
-		t.root.all(yield)
+	if t.root.used != 0 {
+		t.root.all(0, yield)
 	}
 }
 
-func (b *branch) all(yield func(*Node) bool) bool {
-	for _, s := range b.slots {
-		if s.node != nil && !yield(s.node) || s.sub != nil && !s.sub.all(yield) {
+func (s slot) all(shift uint, yield func(*Node) bool) bool {
+	for _, s := range s.branch(shift)[1:] {
+		if n := s.node(); n != nil && !yield(n) || n == nil && !s.all(shift+fanoutBits, yield) {
 			return false
 		}
 	}
@@ -104,92 +120,126 @@ type trieEditor struct {
 	edition uint64
 }
 
-// node finds a name; its copy in a buffer of its own keeps the look-up from allocating.
-func (e *trieEditor) node(n name) *Node {
+// find finds a name; its copy in a buffer of its own keeps the look-up from allocating.
+func (e *trieEditor) find(n name) *Node {
 	var buf [maxName]byte
 	return e.get(append(buf[:0], n...))
 }
 
 // put adds a node, or puts it in the place of the one of the same name.
-func (e *trieEditor) put(n *Node) { e.root = e.putIn(e.root, e.hash(n.name), 0, n) }
+func (e *trieEditor) put(n *Node) { e.root = e.putIn(e.root, e.hash(n.name()), 0, n) }
 
 // remove removes the node of a name that is there.
 func (e *trieEditor) remove(n name) { e.root = e.removeFrom(e.root, e.hash(n), 0, n) }
 
-// own gives a branch that may be changed in place, with the content of b.
-func (e *trieEditor) own(b *branch) *branch {
-	if b == nil {
-		return &branch{edition: e.edition}
-	}
-	if b.edition == e.edition {
-		return b
-	}
-	return &branch{edition: e.edition, bitmap: b.bitmap, slots: slices.Clone(b.slots)}
-}
-
-func (e *trieEditor) putIn(b *branch, hash uint64, shift uint, n *Node) *branch {
-	b = e.own(b)
-	if shift >= hashBits {
-		if i := b.named(n.name); i >= 0 {
-			b.slots[i].node = n
-		} else {
-			b.slots = append(b.slots, slot{node: n})
-		}
-		return b
-	}
-	i, used := b.index(hash >> shift)
-	switch {
-	case !used:
-		b.slots = inserted(b.slots, i, slot{node: n})
-		b.bitmap |= 1 << (hash >> shift & (1<<fanoutBits - 1))
-	case b.slots[i].sub != nil:
-		b.slots[i].sub = e.putIn(b.slots[i].sub, hash, shift+fanoutBits, n)
-	case b.slots[i].node.name == n.name:
-		b.slots[i].node = n
-	default:
-		other := b.slots[i].node
-		sub := e.putIn(nil, e.hash(other.name), shift+fanoutBits, other)
-		b.slots[i] = slot{sub: e.putIn(sub, hash, shift+fanoutBits, n)}
-	}
-	return b
-}
-
-// inserted is slices with another one at i. It has no room for more: there are a hundred thousand branches, and most of
-// them never change again.
-func inserted(slots []slot, i int, s slot) []slot {
-	out := make([]slot, len(slots)+1)
-	copy(out, slots[:i])
-	out[i] = s
-	copy(out[i+1:], slots[i:])
+// newBranch makes a branch of the editor's own, with slots that are to be filled in behind its header.
+func (e *trieEditor) newBranch(slots int) []slot {
+	out := make([]slot, 1+slots)
+	out[0].used = e.edition
 	return out
 }
 
-// removeFrom returns nil where nothing is left.
-func (e *trieEditor) removeFrom(b *branch, hash uint64, shift uint, n name) *branch {
-	b = e.own(b)
-	if shift >= hashBits {
-		i := b.named(n)
-		b.slots = slices.Delete(b.slots, i, i+1)
-	} else {
-		i, _ := b.index(hash >> shift)
-		if sub := b.slots[i].sub; sub != nil {
-			sub = e.removeFrom(sub, hash, shift+fanoutBits, n)
-			b.slots[i].sub = sub
-			if len(sub.slots) == 1 && sub.slots[0].node != nil {
-				b.slots[i] = sub.slots[0] // a branch of one node is no branch
-			}
-			return b
-		}
-		b.slots = slices.Delete(b.slots, i, i+1)
-		b.bitmap &^= 1 << (hash >> shift & (1<<fanoutBits - 1))
+// own gives a branch with the slots of another one that may be changed in place.
+func (e *trieEditor) own(branch []slot) []slot {
+	if branch[0].used == e.edition {
+		return branch
 	}
-	if len(b.slots) == 0 {
-		return nil
-	}
-	return b
+	out := e.newBranch(len(branch) - 1)
+	copy(out[1:], branch[1:])
+	return out
 }
 
-// named finds a name among the slots of a branch that the hash does not select.
-func (b *branch) named(n name) int {
-	return slices.IndexFunc(b.slots, func(s slot) bool { return s.node.name == n })
+// branchSlot is a slot that holds a branch.
+func branchSlot(branch []slot, used uint64) slot {
+	return slot{to: unsafe.Pointer(&branch[0]), used: used}
+}
+
+// with is a branch with one more slot at i.
+func (e *trieEditor) with(branch []slot, i int, added slot) []slot {
+	out := e.newBranch(len(branch))
+	copy(out[1:i], branch[1:i])
+	out[i] = added
+	copy(out[i+1:], branch[i:])
+	return out
+}
+
+// without is a branch without slot i.
+func (e *trieEditor) without(branch []slot, i int) []slot {
+	out := e.newBranch(len(branch) - 2)
+	copy(out[1:i], branch[1:i])
+	copy(out[i:], branch[i+1:])
+	return out
+}
+
+// putIn puts a node in a branch, which may be empty.
+func (e *trieEditor) putIn(s slot, hash uint64, shift uint, n *Node) slot {
+	bit := uint64(1) << (hash >> shift & (1<<fanoutBits - 1))
+	if s.used == 0 {
+		branch := e.newBranch(1)
+		branch[1] = nodeSlot(n)
+		if shift >= hashBits {
+			bit = 1
+		}
+		return branchSlot(branch, bit)
+	}
+	branch := s.branch(shift)
+	if shift >= hashBits {
+		i := named(branch, n.name())
+		if i < 0 {
+			return branchSlot(e.with(branch, len(branch), nodeSlot(n)), s.used+1)
+		}
+		branch = e.own(branch)
+		branch[i] = nodeSlot(n)
+		return branchSlot(branch, s.used)
+	}
+	i, used := s.index(hash >> shift)
+	if !used {
+		return branchSlot(e.with(branch, i, nodeSlot(n)), s.used|bit)
+	}
+	branch = e.own(branch)
+	switch other := branch[i].node(); {
+	case other == nil:
+		branch[i] = e.putIn(branch[i], hash, shift+fanoutBits, n)
+	case other.name() == n.name():
+		branch[i] = nodeSlot(n)
+	default:
+		sub := e.putIn(slot{}, e.hash(other.name()), shift+fanoutBits, other)
+		branch[i] = e.putIn(sub, hash, shift+fanoutBits, n)
+	}
+	return branchSlot(branch, s.used)
+}
+
+// removeFrom removes a node that is there from a branch. It returns an empty slot where nothing is left.
+func (e *trieEditor) removeFrom(s slot, hash uint64, shift uint, n name) slot {
+	branch := s.branch(shift)
+	if shift >= hashBits {
+		if len(branch) == 2 {
+			return slot{}
+		}
+		return branchSlot(e.without(branch, named(branch, n)), s.used-1)
+	}
+	i, _ := s.index(hash >> shift)
+	if branch[i].node() != nil {
+		if len(branch) == 2 {
+			return slot{}
+		}
+		return branchSlot(e.without(branch, i), s.used&^(1<<(hash>>shift&(1<<fanoutBits-1))))
+	}
+	sub := e.removeFrom(branch[i], hash, shift+fanoutBits, n)
+	if left := sub.branch(shift + fanoutBits); len(left) == 2 && left[1].node() != nil {
+		sub = left[1] // a branch of one node is no branch
+	}
+	branch = e.own(branch)
+	branch[i] = sub
+	return branchSlot(branch, s.used)
+}
+
+// named finds a name in a branch where the hash has no bits left; -1: it is not there.
+func named(branch []slot, n name) int {
+	for i, s := range branch[1:] {
+		if s.node().name() == n {
+			return i + 1
+		}
+	}
+	return -1
 }

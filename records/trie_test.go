@@ -34,14 +34,14 @@ func TestTrieIsAPersistentMap(t *testing.T) {
 							delete(want, n)
 							continue
 						}
-						want[n] = &Node{name: n}
+						want[n] = newNode(n)
 						e.put(want[n])
 					}
 					versions = append(versions, version{e.trie, want})
 				}
 				for _, v := range versions {
 					got := map[name]*Node{}
-					v.trie.all(func(n *Node) bool { got[n.name] = n; return true })
+					v.trie.all(func(n *Node) bool { got[n.name()] = n; return true })
 					if !maps.Equal(got, v.want) {
 						t.Fatalf("all yields %d nodes, want %d", len(got), len(v.want))
 					}
@@ -60,7 +60,7 @@ func TestTrieIsAPersistentMap(t *testing.T) {
 							t.Fatalf("get(%q) = %v, want %v", n, v.trie.get([]byte(n)), v.want[n])
 						}
 					}
-					if len(v.want) == 0 && v.trie.root != nil {
+					if len(v.want) == 0 && v.trie.root.used != 0 {
 						t.Fatal("an empty trie has branches")
 					}
 				}
@@ -72,7 +72,7 @@ func TestTrieIsAPersistentMap(t *testing.T) {
 func TestTrieAllStops(t *testing.T) {
 	e := trieEditor{trie: newTrie(), edition: 1}
 	for i := range 1000 {
-		e.put(&Node{name: name(fmt.Sprintf("\x04%04d\x00", i))})
+		e.put(newNode(name(fmt.Sprintf("\x04%04d\x00", i))))
 	}
 	var seen []*Node
 	e.all(func(n *Node) bool { seen = append(seen, n); return len(seen) < 7 })
