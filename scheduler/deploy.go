@@ -290,10 +290,14 @@ func (w *work) cancelDeployment(c CancelDeployment) (any, error) {
 // undo takes a plan's changes back, and nothing that came after them elsewhere.
 func undo(d *Draft, p *Plan) {
 	for _, id := range p.AffectedApps() {
-		if before := p.Before[id]; before != nil {
-			d.PutApp(before.Clone())
-		} else {
+		before, after := p.Before[id], p.After[id]
+		if before == nil {
 			d.RemoveApp(id)
+			continue
+		}
+		d.PutApp(before.Clone())
+		if after != nil && sameDefinition(before, after) {
+			d.renew(id) // it was a restart: those that are not replaced yet stay
 		}
 	}
 	for _, before := range p.GroupsBefore {

@@ -15,6 +15,7 @@ type Draft struct {
 	touched map[PathID]bool
 	regroup map[PathID]bool
 	restart map[PathID]bool
+	renewed map[PathID]bool
 }
 
 // Version is the version that the update gives to what it changes.
@@ -65,6 +66,13 @@ func (d *Draft) shrunk(id PathID) {
 // RestartApp has all of an app's instances replaced, whether or not its definition changed.
 func (d *Draft) RestartApp(id PathID) {
 	d.restart[id] = true
+	d.touched[id] = true
+}
+
+// renew gives an app a new version, though its definition is as it was: instances of any version that has this definition
+// are of the new one.
+func (d *Draft) renew(id PathID) {
+	d.renewed[id] = true
 	d.touched[id] = true
 }
 

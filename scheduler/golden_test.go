@@ -97,12 +97,11 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 		}})
 	},
 	"remove": func(s *story, id PathID, _ map[string]string) { s.answer(remove(id)) },
-	// cancel: undoes the deployment that is under way
-	"cancel": func(s *story, _ PathID, _ map[string]string) {
-		for d := range s.core.State().Deployments() {
-			s.answer(CancelDeployment{ID: d.Plan.ID})
-		}
-	},
+	// again /web: replaces all its instances
+	"again": func(s *story, id PathID, _ map[string]string) { s.answer(restart(id)) },
+	// cancel: undoes the deployments that are under way; stop: ends them by force
+	"cancel": func(s *story, _ PathID, _ map[string]string) { s.cancel(false) },
+	"stop":   func(s *story, _ PathID, _ map[string]string) { s.cancel(true) },
 	// crash /web: its oldest running task fails, with each=yes all of them
 	"crash": func(s *story, id PathID, words map[string]string) {
 		for _, i := range s.byName(id) {
@@ -189,6 +188,12 @@ func (s *story) wait(d string) {
 func (s *story) answer(e Event) {
 	if r := s.request(e); r.Err != nil {
 		s.say("refused: %v", r.Err)
+	}
+}
+
+func (s *story) cancel(force bool) {
+	for d := range s.core.State().Deployments() {
+		s.answer(CancelDeployment{ID: d.Plan.ID, Force: force})
 	}
 }
 

@@ -232,3 +232,19 @@ func TestUnreachableDisabledNoMore(t *testing.T) {
 		t.Errorf("%d tasks after its return", len(c.tasks))
 	}
 }
+
+// Agents of another region are for apps that ask for regions, also where there is to be an instance on each agent.
+func TestOnePerAgentStaysInTheRegion(t *testing.T) {
+	c := newCluster(t, 47, 3)
+	far := &c.agents["agent-S002"].offer
+	far.Region, far.Remote = "us", true
+	c.boot(47)
+	each := func(a *App) { a.OnePerAgent = true }
+	c.must(put(app("/near", 1, each), app("/all", 1, each, func(a *App) {
+		a.Constraints = []Constraint{{"@region", Unlike, "mars"}}
+	})))
+	c.settle()
+	if near, all := len(c.running("/near")), len(c.running("/all")); near != 2 || all != 3 || c.deployments() != 0 {
+		t.Errorf("%d in the region, %d in all; %d deployments", near, all, c.deployments())
+	}
+}

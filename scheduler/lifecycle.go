@@ -75,7 +75,10 @@ func (w *work) enqueue(app *App) {
 
 // decommission ends an instance for good: its task is killed first if it has one.
 func (w *work) decommission(i *Instance, why string) {
-	if !i.Condition.Active() || i.Condition == UnreachableInactive || i.waitsForEver() {
+	if !i.Condition.Active() || i.Condition == Unreachable || i.Condition == UnreachableInactive {
+		if i.Condition.Active() {
+			w.callKill(i) // should its agent be there after all
+		}
 		w.removeInstance(i) // should a task of it be heard of again, it is killed
 		return
 	}
@@ -144,8 +147,6 @@ func surplus(app *App, instances []*Instance, count int) []*Instance {
 	rank := func(i *Instance) int {
 		h := i.Healthy()
 		switch {
-		case outdated(i, app):
-			return 0
 		case !i.Condition.Active() && i.Condition != Scheduled, i.Condition == UnreachableInactive,
 			i.Condition == Unreachable, i.Condition == Killing:
 			return 1
@@ -155,10 +156,12 @@ func surplus(app *App, instances []*Instance, count int) []*Instance {
 			return 3
 		case i.Condition == Starting:
 			return 4
-		case h != nil && !*h:
+		case !i.done() || h != nil && !*h:
 			return 5
+		case outdated(i, app):
+			return 6
 		}
-		return 6
+		return 7
 	}
 	slices.SortStableFunc(pool, func(a, b *Instance) int {
 		byStart := cmp.Compare(b.StartedAt, a.StartedAt)

@@ -6,7 +6,7 @@ import "slices"
 const slack = 1e-6
 
 func (w *work) offered(o Offer) {
-	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone}
+	a := &Agent{ID: o.AgentID, Hostname: o.Hostname, Address: o.Address, Attributes: o.Attributes, Region: o.Region, Zone: o.Zone, Remote: o.Remote}
 	if known := w.agents.get(string(o.AgentID)); known == nil || !known.equal(a) {
 		w.agents.put(string(o.AgentID), a)
 		w.moreAgents = true
@@ -129,7 +129,7 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) (re
 	}
 	var reasons []Reason
 	var constraint Constraint
-	if o.Remote && !slices.ContainsFunc(app.Constraints, func(c Constraint) bool { return c.Field == "@region" }) {
+	if o.Remote && !app.asksForRegions() {
 		reasons = append(reasons, UnfulfilledConstraint) // agents of another region are for apps that ask for regions
 	}
 	for n, m := range matchers {
@@ -169,6 +169,11 @@ func (w *work) refuse(app *App, ports []Port, matchers []*matcher, o *Offer) (re
 		return refusal{reasons: []Reason{ContainerEngineUnavailable}}, nil
 	}
 	return refusal{}, hostPorts
+}
+
+// asksForRegions says whether agents of other regions than the master's may be used.
+func (a *App) asksForRegions() bool {
+	return slices.ContainsFunc(a.Constraints, func(c Constraint) bool { return c.Field == "@region" })
 }
 
 // launch gives an instance a task on an offer.

@@ -46,7 +46,9 @@ func (a *App) size(agents iter.Seq[*Agent], instances iter.Seq[*Instance]) int {
 		on[id] = true
 	}
 	for agent := range agents {
-		add(agent.ID, agent.place())
+		if !agent.Remote || a.asksForRegions() {
+			add(agent.ID, agent.place())
+		}
 	}
 	for i := range instances {
 		if i.AgentID != "" && i.Goal == GoalRunning && i.Condition != UnreachableInactive {

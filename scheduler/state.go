@@ -49,11 +49,12 @@ type Agent struct {
 	Attributes map[string]string
 	Region     string
 	Zone       string
+	Remote     bool // in another region than the master: see Offer
 }
 
 func (a *Agent) equal(b *Agent) bool {
 	return a.ID == b.ID && a.Hostname == b.Hostname && a.Address == b.Address && a.Region == b.Region &&
-		a.Zone == b.Zone && maps.Equal(a.Attributes, b.Attributes)
+		a.Zone == b.Zone && a.Remote == b.Remote && maps.Equal(a.Attributes, b.Attributes)
 }
 
 // App returns the present definition of an app, nil when there is none.

@@ -192,7 +192,7 @@ func (w *work) unreachable(i *Instance, s TaskStatus) {
 	}
 	n := *i
 	n.Condition, n.Since, n.Condemned = Unreachable, w.ts, 0
-	if n.Goal == GoalDecommissioned && n.waitsForEver() {
+	if n.Goal == GoalDecommissioned {
 		w.removeInstance(i) // its end was asked for: nobody waits for it, and should its task come back, it is killed
 		w.effects.Withdrawn = append(w.effects.Withdrawn, i.ID)
 		return

@@ -35,6 +35,7 @@ func (w *work) newDraft() *Draft {
 	return &Draft{
 		version: w.nextVersion(), state: w.commit(), apps: w.apps.commit().draft(), groups: w.groups.commit().draft(),
 		touched: map[PathID]bool{}, regroup: map[PathID]bool{}, restart: map[PathID]bool{},
+		renewed: map[PathID]bool{},
 	}
 }
 
@@ -57,7 +58,7 @@ func (w *work) plan(d *Draft) (*Plan, error) {
 				return nil, err
 			}
 		}
-		restart := d.restart[id] && after != nil && before != nil
+		restart := (d.restart[id] || d.renewed[id]) && after != nil && before != nil
 		switch {
 		case before == nil && after == nil:
 			continue
@@ -193,6 +194,9 @@ func (w *work) adopt(d *Draft, p *Plan) {
 			if w.queue.get(string(id)) != nil {
 				w.queue.put(string(id), newLaunchQueue(w.ts)) // what the old definition refused the new one may take
 			}
+		}
+		if before := p.Before[id]; before != nil && !d.restart[id] {
+			w.carryOver(before, after)
 		}
 		w.pruneVersions(id)
 	}

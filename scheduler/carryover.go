@@ -1,0 +1,43 @@
+package scheduler
+
+import "slices"
+
+// carryOver lets instances stay that run an app's new definition already: those that a deployment which is undone had
+// not replaced yet. Where two generations share a place that is for one only, those that serve have it.
+func (w *work) carryOver(before, after *App) {
+	if before.VersionInfo.LastConfigChangeAt == after.VersionInfo.LastConfigChangeAt {
+		return
+	}
+	same := map[*App]bool{}
+	runsIt := func(i *Instance) bool {
+		if _, known := same[i.App]; !known {
+			same[i.App] = onlyScaled(i.App, after)
+		}
+		return same[i.App] && i.Goal == GoalRunning
+	}
+	var bounds []*matcher
+	for _, c := range after.Constraints {
+		if m := newMatcher(c, 0); m != nil && (c.Operator == Unique || c.Operator == MaxPer) {
+			bounds = append(bounds, m)
+		}
+	}
+	if after.OnePerAgent {
+		bounds = append(bounds, newMatcher(Constraint{agentField, Unique, ""}, 0))
+	}
+	instances := w.instancesOf(after.ID)
+	slices.SortStableFunc(instances, func(a, b *Instance) int { return boolRank(b.done()) - boolRank(a.done()) })
+	for _, i := range instances {
+		full := func(m *matcher) bool { return !m.accepts(i.place()) }
+		if !runsIt(i) || i.AgentID != "" && slices.ContainsFunc(bounds, full) {
+			continue
+		}
+		if i.AgentID != "" {
+			for _, m := range bounds {
+				m.add(i.place())
+			}
+		}
+		n := *i
+		n.App, n.AppVersion = after, after.Version
+		w.putInstance(&n)
+	}
+}
