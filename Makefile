@@ -16,6 +16,7 @@ DATA_DIR  ?= rollcall-data
 
 CONTAINERS ?= 200
 FUZZTIME  ?= 60s
+NEMESIS       ?= 10m
 SIMULATIONS   ?= 10000
 SIMULATE_FROM ?= 0
 BENCHTIME ?= 300ms
@@ -61,6 +62,10 @@ golden: build ## replay what was recorded from Mesos-DNS, in ../shared, against 
 .PHONY: simulate
 simulate: ## SIMULATIONS seeded random histories of the scheduler's core, from seed SIMULATE_FROM on
 	$(GO) test -count=1 -timeout 2h -run '^TestSimulation$$' ./scheduler -simulations $(SIMULATIONS) -simulate-from $(SIMULATE_FROM)
+
+.PHONY: nemesis
+nemesis: build deps ## a random nemesis at three rollcalls, ZooKeepers and a Mesos for NEMESIS (10m); SEED= for an old one
+	ROLLCALL_BINARY=$(abspath $(BINARY)) ROLLCALL_NEMESIS=$(NEMESIS) ROLLCALL_NEMESIS_SEED=$(SEED) $(GO) test -count=1 -timeout 2h -v -run '^TestNemesis$$' ./integration/
 
 .PHONY: bench
 bench: ## benchmarks of all packages, BENCHTIME each

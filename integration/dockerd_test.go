@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// insideVariable is set in the process that has namespaces of its own: to a directory for the Docker Engine, which the
-// process outside removes when no mount is left in it.
+// insideVariable is set in the process that has namespaces of its own: to a directory, such as for the Docker Engine,
+// which the process outside removes when no mount is left in it.
 const insideVariable = "ROLLCALL_TEST_INSIDE"
 
 // TestDocker runs containers with a Docker Engine of its own. All of it, this process too, is in namespaces of its own:
@@ -27,7 +27,7 @@ const insideVariable = "ROLLCALL_TEST_INSIDE"
 // are not touched, and nothing is left when the last process is gone.
 func TestDocker(t *testing.T) {
 	if os.Getenv(insideVariable) == "" {
-		runInside(t)
+		runInside(t, "dockerd", "docker", "busybox", "dig", "getent")
 		return
 	}
 	e := startDocker(t)
@@ -52,22 +52,22 @@ func TestDocker(t *testing.T) {
 	}
 }
 
-// runInside runs TestDocker in another process with namespaces of its own.
-func runInside(t *testing.T) {
-	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where Debian has dockerd
-	require(t, "unshare", "dockerd", "docker", "busybox", "dig", "getent", "ip")
+// runInside runs a test in another process with namespaces of its own. It takes programs.
+func runInside(t *testing.T, programs ...string) {
+	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where Debian has dockerd and iptables
+	require(t, append(programs, "unshare", "ip")...)
 	command := []string{"unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"}
 	if os.Geteuid() != 0 {
-		command = append([]string{"sudo", "-n", "--preserve-env=PATH,CI,ROLLCALL_BINARY,ROLLCALL_CONTAINERS," + insideVariable}, command...)
+		command = append([]string{"sudo", "-n", "--preserve-env=PATH,CI,ROLLCALL_BINARY,ROLLCALL_CONTAINERS,ROLLCALL_NEMESIS,ROLLCALL_NEMESIS_SEED," + insideVariable}, command...)
 	}
 	if out, err := exec.Command(command[0], append(command[1:], "true")...).CombinedOutput(); err != nil {
-		problem := fmt.Sprintf("containers cannot be tested without the rights of root: %s: %v: %s", command, err, bytes.TrimSpace(out))
+		problem := fmt.Sprintf("there are no namespaces without the rights of root: %s: %v: %s", command, err, bytes.TrimSpace(out))
 		if os.Getenv("CI") == "true" {
 			t.Fatal(problem)
 		}
 		t.Skip("SKIPPED: " + problem)
 	}
-	pattern := "^TestDocker$"
+	pattern := "^" + t.Name() + "$"
 	if _, scenario, ok := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); ok {
 		pattern += "/" + scenario
 	}
@@ -76,7 +76,7 @@ func runInside(t *testing.T) {
 	if deadline, ok := t.Deadline(); ok {
 		command = append(command, "-test.timeout", (time.Until(deadline) - 5*time.Second).String())
 	}
-	dir, err := os.MkdirTemp("", "docker") // short: the paths of sockets may have no more than 107 bytes
+	dir, err := os.MkdirTemp("", "inside") // short: the paths of sockets may have no more than 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}

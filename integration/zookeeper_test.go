@@ -23,8 +23,9 @@ const zooKeeperJar = "/usr/share/java/zookeeper.jar"
 type zooKeeperEnsemble struct {
 	t       *testing.T
 	dir     string
-	clients []string // where each serves
-	servers []*exec.Cmd
+	clients []string    // where each serves
+	wrap    [][]string  // what each is started by; nil: by nothing
+	servers []*exec.Cmd // nil: it does not run
 }
 
 // requireZooKeeper is require for Debian's package.
@@ -42,22 +43,35 @@ func requireZooKeeper(t *testing.T) {
 // startZooKeeper runs an ensemble until the test ends.
 func startZooKeeper(t *testing.T) *zooKeeperEnsemble {
 	t.Helper()
-	requireZooKeeper(t)
-	z := &zooKeeperEnsemble{t: t, dir: t.TempDir()}
-	var members strings.Builder
-	const servers = 3
-	ports := freePorts(t, 3*servers)
-	for i := range servers {
-		z.clients = append(z.clients, "127.0.0.1:"+ports[3*i])
-		fmt.Fprintf(&members, "server.%d=127.0.0.1:%s:%s\n", i+1, ports[3*i+1], ports[3*i+2])
+	var at [3][3]string
+	for i, ports := range [][]string{freePorts(t, 3), freePorts(t, 3), freePorts(t, 3)} {
+		for n, port := range ports {
+			at[i][n] = net.JoinHostPort("127.0.0.1", port)
+		}
 	}
-	for i := range servers {
+	return startZooKeeperAt(t, at, make([][]string, 3))
+}
+
+// startZooKeeperAt runs an ensemble whose servers each have three addresses: for clients, for their leader, and for its
+// election. Each is started by a command of its own.
+func startZooKeeperAt(t *testing.T, at [3][3]string, wrap [][]string) *zooKeeperEnsemble {
+	t.Helper()
+	requireZooKeeper(t)
+	z := &zooKeeperEnsemble{t: t, dir: t.TempDir(), wrap: wrap, servers: make([]*exec.Cmd, 3)}
+	var members strings.Builder
+	for i, addresses := range at {
+		z.clients = append(z.clients, addresses[0])
+		_, election, _ := net.SplitHostPort(addresses[2])
+		fmt.Fprintf(&members, "server.%d=%s:%s\n", i+1, addresses[1], election)
+	}
+	for i, client := range z.clients {
 		data := filepath.Join(z.dir, fmt.Sprint(i+1))
 		if err := os.Mkdir(data, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		config := fmt.Sprintf("tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\n"+
-			"admin.enableServer=false\n%s", data, ports[3*i], members.String())
+		host, port, _ := net.SplitHostPort(client)
+		config := fmt.Sprintf("tickTime=500\ninitLimit=20\nsyncLimit=10\ndataDir=%s\nclientPort=%s\nclientPortAddress=%s\n"+
+			"admin.enableServer=false\n%s", data, port, host, members.String())
 		if err := errors.Join(os.WriteFile(filepath.Join(data, "myid"), []byte(fmt.Sprint(i+1)), 0o600),
 			os.WriteFile(filepath.Join(data, "zoo.cfg"), []byte(config), 0o600)); err != nil {
 			t.Fatal(err)
@@ -84,34 +98,48 @@ func freePorts(t *testing.T, n int) []string {
 	return out
 }
 
-// start starts the servers, with the data that they have.
+// start starts the servers that do not run, with the data that they have.
 func (z *zooKeeperEnsemble) start() {
 	z.t.Helper()
 	for i := range z.clients {
-		data := filepath.Join(z.dir, fmt.Sprint(i+1))
-		log, err := os.OpenFile(filepath.Join(data, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			z.t.Fatal(err)
+		if z.servers[i] == nil {
+			z.startServer(i)
 		}
-		defer log.Close()
-		c := exec.Command("java", "-Xmx96m", "-cp", zooKeeperJar, "-Dzookeeper.fsync.warningthresholdms=10000",
-			"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(data, "zoo.cfg"))
-		c.Stdout, c.Stderr = log, log
-		c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-		if err := c.Start(); err != nil {
-			z.t.Fatal(err)
-		}
-		z.servers = append(z.servers, c)
 	}
+}
+
+func (z *zooKeeperEnsemble) startServer(i int) {
+	z.t.Helper()
+	data := filepath.Join(z.dir, fmt.Sprint(i+1))
+	log, err := os.OpenFile(filepath.Join(data, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		z.t.Fatal(err)
+	}
+	defer log.Close()
+	command := append(slices.Clone(z.wrap[i]), "java", "-Xmx96m", "-cp", zooKeeperJar, "-Dzookeeper.fsync.warningthresholdms=10000",
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", filepath.Join(data, "zoo.cfg"))
+	c := exec.Command(command[0], command[1:]...)
+	c.Stdout, c.Stderr = log, log
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := c.Start(); err != nil {
+		z.t.Fatal(err)
+	}
+	z.servers[i] = c
 }
 
 // kill ends all servers at once.
 func (z *zooKeeperEnsemble) kill() {
-	for _, c := range z.servers {
+	for i := range z.servers {
+		z.killServer(i)
+	}
+}
+
+func (z *zooKeeperEnsemble) killServer(i int) {
+	if c := z.servers[i]; c != nil {
 		c.Process.Kill() //nolint:errcheck // it may have ended
 		c.Wait()         //nolint:errcheck // likewise
+		z.servers[i] = nil
 	}
-	z.servers = nil
 }
 
 // url is that of the masters' znodes.
