@@ -71,21 +71,60 @@ func TestKilledAtWritesOfTheStore(t *testing.T) {
 	}
 }
 
+// A disk that takes its time holds up who wants something stored, and nobody else: names and reads go on meanwhile.
+func TestSlowDisk(t *testing.T) {
+	require(t, "strace", "dig")
+	d := start(t, newConfig(t.TempDir()))
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "exec sleep 100000", "cpus": 0.01, "mem": 16}`)
+	d.running("/a", 1)
+	d.eventually("DNS has it", func() bool { return len(d.addresses("a.marathon.mesos")) == 1 })
+	slow := d.trace("-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=3s")
+	stored := make(chan int)
+	go func() {
+		stored <- d.try(http.MethodPost, "/v2/apps", `{"id": "/b", "cmd": "sleep 1", "instances": 0, "cpus": 0.01, "mem": 16}`)
+	}()
+	w := watch(t, d.dns, "a.marathon.mesos", 1)
+	reads := 0
+	for status := 0; status == 0; {
+		select {
+		case status = <-stored:
+			if status != http.StatusCreated {
+				t.Errorf("the change: %d", status)
+			}
+		default:
+			d.must(http.StatusOK, http.MethodGet, "/v2/apps/a", "")
+			d.must(http.StatusOK, http.MethodGet, "/ping", "")
+			reads++
+		}
+	}
+	w.end(t, "meanwhile")
+	if reads < 10 {
+		t.Errorf("%d reads while a change was being stored", reads)
+	}
+	slow.stop()
+	d.running("/a", 1)
+}
+
 // isTask says whether a process is one of this rollcall's tasks; its number alone does not tell.
 func (d *daemon) isTask(pid int) bool {
 	cwd, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", pid))
 	return err == nil && strings.HasPrefix(cwd, d.dir) && alive(pid)
 }
 
-// tracer is an strace that kills rollcall at a write of its store.
+// tracer is an strace of a rollcall's store.
 type tracer struct{ process *exec.Cmd }
 
 // killAtWrite has rollcall killed at the n-th write or fsync that one of its threads makes on the store's file.
 func (d *daemon) killAtWrite(n int) tracer {
 	d.t.Helper()
-	c := exec.Command("strace", "-f", "-o", "/dev/null", "-P", filepath.Join(d.dir, "data", "state.db"),
-		"-e", "trace=pwrite64,fdatasync", "-e", fmt.Sprintf("inject=pwrite64,fdatasync:signal=SIGKILL:when=%d", n),
-		"-p", strconv.Itoa(d.process.Process.Pid))
+	return d.trace("-e", "trace=pwrite64,fdatasync", "-e", fmt.Sprintf("inject=pwrite64,fdatasync:signal=SIGKILL:when=%d", n))
+}
+
+// trace has strace watch what rollcall does with its store.
+func (d *daemon) trace(options ...string) tracer {
+	d.t.Helper()
+	c := exec.Command("strace", append(options, "-f", "-o", "/dev/null", "-P", filepath.Join(d.dir, "data", "state.db"),
+		"-p", strconv.Itoa(d.process.Process.Pid))...)
 	stderr, err := c.StderrPipe()
 	if err == nil {
 		err = c.Start()

@@ -244,6 +244,26 @@ func TestPeers(t *testing.T) {
 		leader = p.leader(p.all...)
 	})
 
+	t.Run("ZooKeeper is slow", func(t *testing.T) {
+		w := watch(t, p.others(leader)[0].dns, "a.marathon.mesos", 3)
+		signal := func(s syscall.Signal) {
+			for _, c := range z.servers {
+				if err := c.Process.Signal(s); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for n := range 5 {
+			signal(syscall.SIGSTOP)
+			// Less than the lease, which is two thirds of the session's time-out.
+			pause(t.Context(), time.Second)
+			signal(syscall.SIGCONT)
+			leader.must(http.StatusOK, http.MethodPut, "/v2/apps/b", fmt.Sprintf(`{"labels": {"n": "%d"}}`, n))
+		}
+		w.end(t, "meanwhile")
+		same("after ZooKeeper was slow", p.leader(p.all...))
+	})
+
 	t.Run("ZooKeeper is away", func(t *testing.T) {
 		var watchers []*watcher
 		for _, d := range p.all {

@@ -129,7 +129,7 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	defer stepDown()
 	feed := replica.NewFeed(replica.FeedOptions{Zone: s.zone, Source: sourceScheduler, Allow: p.isPeer})
 	s.scheduling.Store(scheduling)
-	p.front.Lead(withFeed(feed, scheduling.api))
+	p.front.Lead(withFeed(feed, scheduling.api), term.Valid)
 	defer func() {
 		p.front.Follow(nil)
 		s.scheduling.Store(nil)
@@ -204,16 +204,24 @@ func (p *peers) check() resolver.Check {
 			case own:
 				return "this rollcall leads"
 			case leader.ID == "":
-				return "nobody leads"
+				return "nobody leads; names of " + heard(status)
 			case status.Following:
-				return "following " + leader.URL
+				return "following " + leader.URL + "; names of " + heard(status)
 			case status.Err != nil:
-				return fmt.Sprintf("%s leads; %v", leader.URL, status.Err)
+				return fmt.Sprintf("%s leads; names of %s; %v", leader.URL, heard(status), status.Err)
 			default:
 				return leader.URL + " leads"
 			}
 		},
 	}
+}
+
+// heard is how old the names are that a follower answers with.
+func heard(s replica.Status) string {
+	if s.Heard.IsZero() {
+		return "never"
+	}
+	return time.Since(s.Heard).Round(time.Second).String() + " ago"
 }
 
 // peersCollector tells Prometheus of the election and of the copy of the leader's names.

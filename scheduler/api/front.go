@@ -41,6 +41,7 @@ type Front struct {
 
 	mu      sync.Mutex
 	own     http.Handler // while this rollcall leads
+	mayAct  func() bool  // whether it still does
 	leader  *url.URL     // while another does
 	changed chan struct{}
 }
@@ -59,16 +60,17 @@ func NewFront(o FrontOptions) *Front {
 	return f
 }
 
-// Lead has this rollcall's own API answer from now on.
-func (f *Front) Lead(own http.Handler) { f.set(own, nil) }
+// Lead has this rollcall's own API answer from now on, as long as mayAct says so: one that was paused may hold what
+// another leader has changed since, without knowing yet that there is one.
+func (f *Front) Lead(own http.Handler, mayAct func() bool) { f.set(own, mayAct, nil) }
 
 // Follow has the leader at a URL answer from now on; nil says that nobody leads.
-func (f *Front) Follow(leader *url.URL) { f.set(nil, leader) }
+func (f *Front) Follow(leader *url.URL) { f.set(nil, nil, leader) }
 
-func (f *Front) set(own http.Handler, leader *url.URL) {
+func (f *Front) set(own http.Handler, mayAct func() bool, leader *url.URL) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.own, f.leader = own, leader
+	f.own, f.mayAct, f.leader = own, mayAct, leader
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
@@ -79,8 +81,11 @@ func (f *Front) answerer(ctx context.Context) (http.Handler, *url.URL) {
 	defer late.Stop()
 	for {
 		f.mu.Lock()
-		own, leader, changed := f.own, f.leader, f.changed
+		own, mayAct, leader, changed := f.own, f.mayAct, f.leader, f.changed
 		f.mu.Unlock()
+		if own != nil && !mayAct() {
+			own = nil
+		}
 		if own != nil || leader != nil {
 			return own, leader
 		}

@@ -121,7 +121,7 @@ func TestFrontAnswers(t *testing.T) {
 
 func TestFrontLeads(t *testing.T) {
 	f, s := frontServer(t, "me:8080")
-	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), func() bool { return true })
 	if response, _ := ask(t, http.MethodGet, s.URL+"/v2/apps", "", nil); response.StatusCode != http.StatusTeapot {
 		t.Error(response.Status)
 	}
@@ -145,10 +145,16 @@ func TestFrontWaitsForLeader(t *testing.T) {
 			t.Errorf("it waited %s", waited)
 		}
 		time.AfterFunc(time.Second, func() {
-			f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
+			f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), func() bool { return true })
 		})
 		if w := get(); w.Code != http.StatusTeapot {
 			t.Errorf("after an election: %d %s", w.Code, w.Body)
+		}
+
+		// One whose time is over does not answer from what it knew.
+		f.Lead(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it answers") }), func() bool { return false })
+		if w := get(); w.Code != 502 {
+			t.Errorf("when its time is over: %d %s", w.Code, w.Body)
 		}
 	})
 }
@@ -156,7 +162,7 @@ func TestFrontWaitsForLeader(t *testing.T) {
 // A follower is no way around the names by which the leader may be addressed.
 func TestFrontChecksHosts(t *testing.T) {
 	f := NewFront(FrontOptions{Self: "follower:8080", Hosts: []string{"box.example"}, Client: &http.Transport{}, Logger: slog.New(slog.DiscardHandler)})
-	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+	f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), func() bool { return true })
 	for host, want := range map[string]int{"box.example:8080": 204, "127.0.0.1": 204, "evil.example": 421} {
 		r := httptest.NewRequest(http.MethodGet, "/v2/apps", nil)
 		r.Host = host

@@ -48,6 +48,7 @@ type ZooKeeper struct {
 // zooKeeperSession is a session at ZooKeeper, as far as the detector uses it. Its methods fail once it is closed.
 type zooKeeperSession interface {
 	AddAuth(scheme string, auth []byte) error
+	Children(path string) ([]string, *zk.Stat, error)
 	ChildrenW(path string) ([]string, *zk.Stat, <-chan zk.Event, error)
 	Get(path string) ([]byte, *zk.Stat, error)
 	Close()
@@ -122,15 +123,17 @@ func (d *ZooKeeper) session(ctx context.Context, found func(Masters)) error {
 			d.well()
 		}
 		d.tell(masters, found)
-		if err := d.wait(ctx, watch, events); err != nil {
+		if err := d.wait(ctx, s, names, watch, events); err != nil {
 			return err
 		}
 	}
 }
 
-// wait returns when the masters have to be listed again. A connection that is lost is not the session's end: the
+// wait returns when the masters' znodes may be others than those named. A connection that is lost is not the session's end: the
 // client goes to another server and keeps the watch.
-func (d *ZooKeeper) wait(ctx context.Context, watch, events <-chan zk.Event) error {
+func (d *ZooKeeper) wait(ctx context.Context, s zooKeeperSession, names []string, watch, events <-chan zk.Event) error {
+	again := time.NewTicker(zookeeper.RelistEvery)
+	defer again.Stop()
 	for {
 		select {
 		case event := <-watch:
@@ -147,6 +150,10 @@ func (d *ZooKeeper) wait(ctx context.Context, watch, events <-chan zk.Event) err
 				d.problem(errors.New("the connection to ZooKeeper is lost"))
 			case event.State == zk.StateHasSession && d.told.Leader != "":
 				d.well()
+			}
+		case <-again.C:
+			if now, _, err := s.Children(d.url.Path); err == nil && !zookeeper.Same(now, names) {
+				return nil
 			}
 		case <-ctx.Done():
 			return ctx.Err()

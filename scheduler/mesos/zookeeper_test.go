@@ -63,6 +63,19 @@ func (s *fakeSession) AddAuth(scheme string, auth []byte) error {
 	return s.fails()
 }
 
+func (s *fakeSession) Children(dir string) ([]string, *zk.Stat, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.fails(); err != nil {
+		return nil, nil, err
+	}
+	var names []string
+	for p := range s.nodes {
+		names = append(names, path.Base(p))
+	}
+	return names, nil, nil
+}
+
 func (s *fakeSession) ChildrenW(dir string) ([]string, *zk.Stat, <-chan zk.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -248,6 +261,24 @@ func TestZooKeeperLogsIn(t *testing.T) {
 
 func info(ip string) string {
 	return fmt.Sprintf(`{"address":{"ip":%q,"port":5050,"hostname":"m"},"ip":1,"port":1}`, ip)
+}
+
+// A watch that the client has lost does not keep an election from being noticed.
+func TestZooKeeperLosesWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := detect(t, "zk://zk1,zk2/mesos", &ensemble{nodes: map[string]string{"/mesos/json.info_0000000007": info("10.0.0.1")}})
+		w.told(Masters{Leader: "10.0.0.1:5050", All: []string{"10.0.0.1:5050"}})
+		time.Sleep(time.Hour)
+		w.told()
+		w.mu.Lock()
+		if w.lists != 1 {
+			t.Errorf("%d watches in an hour in which nothing happened", w.lists)
+		}
+		w.nodes = map[string]string{"/mesos/json.info_0000000008": info("10.0.0.2")}
+		w.mu.Unlock()
+		time.Sleep(zookeeper.RelistEvery)
+		w.told(Masters{Leader: "10.0.0.2:5050", All: []string{"10.0.0.2:5050"}})
+	})
 }
 
 // While ZooKeeper is away the masters stay as they were; it is asked once a second, and told of once.

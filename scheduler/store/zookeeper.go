@@ -58,12 +58,13 @@ type ZooKeeperOptions struct {
 type ZooKeeper struct {
 	o       ZooKeeperOptions
 	acl     []zk.ACL
+	relist  time.Duration
 	problem string // what was logged last; "" when all is well
 }
 
 // NewZooKeeper prepares a part in the election; Run takes it.
 func NewZooKeeper(o ZooKeeperOptions) *ZooKeeper {
-	z := &ZooKeeper{o: o, acl: zk.WorldACL(zk.PermAll)}
+	z := &ZooKeeper{o: o, acl: zk.WorldACL(zk.PermAll), relist: zookeeper.RelistEvery}
 	z.o.Logger = o.Logger.With("zookeeper", strings.Join(o.URL.Servers, ","), "path", o.URL.Path)
 	if o.URL.Credentials != "" {
 		z.acl = zk.AuthACL(zk.PermAll)
@@ -196,11 +197,29 @@ func (c *candidacy) round(ctx context.Context) error {
 		return fmt.Errorf("%w: reading %s: %w", ErrForeign, c.path(nodeCandidates, oldest), err)
 	}
 	c.election.Follow(leader, true)
-	select {
-	case <-watch:
-	case <-ctx.Done():
+	return c.wait(ctx, watch, names)
+}
+
+// wait returns when the candidates may be others than those named.
+func (c *candidacy) wait(ctx context.Context, watch <-chan zk.Event, names []string) error {
+	again := time.NewTicker(c.relist)
+	defer again.Stop()
+	for {
+		select {
+		case <-watch:
+			return nil
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+		}
+		now, _, err := c.conn.Children(c.path(nodeCandidates))
+		if err != nil {
+			return fmt.Errorf("listing the candidates: %w", err)
+		}
+		if !zookeeper.Same(now, names) {
+			return nil
+		}
 	}
-	return nil
 }
 
 // stand makes this rollcall a candidate, last in the queue.

@@ -233,6 +233,23 @@ func TestLeaderGoneInLargeCommit(t *testing.T) {
 	}
 }
 
+// A watch that the client has lost does not keep an election from being noticed.
+func TestLostWatch(t *testing.T) {
+	url := zooKeeperURL(t)
+	term := startRollcall(t, url, "a").term(t)
+	names, _, err := term.c.conn.Children(term.c.path(nodeCandidates))
+	if err != nil {
+		t.Fatal(err)
+	}
+	term.c.relist = time.Millisecond
+	noticed := make(chan error, 1)
+	go func() { noticed <- term.c.wait(t.Context(), nil, names) }()
+	startRollcall(t, url, "b")
+	if err := <-noticed; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestForeignPath(t *testing.T) {
 	for _, c := range []struct{ name, node, data, want string }{
 		{"of Marathon", "leader-curator", "", "the path in ZooKeeper holds something else: $/leader-curator; " +

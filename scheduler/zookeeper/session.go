@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,16 @@ import (
 // maxAnswer is the longest answer that is read, in bytes: ZooKeeper's own limit is 1 MiB for a request, and a directory
 // may list somewhat more.
 const maxAnswer = 16 << 20
+
+// RelistEvery is how often a directory that is watched has to be listed again all the same, for the client can lose a
+// watch: when it connects again it tells the server up to where it has seen changes, and an answer that it reads at the
+// same time moves that on past a change that it has not been told of.
+const RelistEvery = 5 * time.Second
+
+// Same says whether a directory was listed with the same names, in whatever order.
+func Same(a, b []string) bool {
+	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
+}
 
 // Connect opens a session. It returns at once and connects on its own, again and again until ctx ends or the
 // connection is closed: requests wait for that, and fail with zk.ErrNoServer when no server could be reached. A session
