@@ -131,10 +131,7 @@ func newNemesis(t *testing.T, seed uint64) *nemesis {
 	for i := range 3 {
 		n.cluster.agents = append(n.cluster.agents, n.cluster.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("127.0.0.%d", i+1)}))
 	}
-	for range 2 {
-		n.addMaster()
-	}
-	n.cluster.Elect(n.masters[0].Master)
+	n.mendMasters()
 	var urls []string
 	for _, h := range rollcalls {
 		n.addNode(h)
@@ -499,14 +496,44 @@ func (n *nemesis) abdicate() bool {
 	return false
 }
 
+// mendMasters ends masters whose session at ZooKeeper has expired, as those of Mesos end themselves, starts others in
+// their place, and has the oldest one lead.
+func (n *nemesis) mendMasters() {
+	n.t.Helper()
+	for i, m := range slices.Backward(n.masters) {
+		var names []string
+		err := errors.New("not asked")
+		for deadline := time.Now().Add(calmWithin); err != nil && time.Now().Before(deadline); pause(n.t.Context(), 50*time.Millisecond) {
+			names, _, err = m.session.Children("/mesos")
+		}
+		if err != nil {
+			n.t.Fatalf("ZooKeeper does not answer: %v\n%s", err, strings.Join(n.log, "\n"))
+		}
+		there := slices.ContainsFunc(names, func(name string) bool {
+			data, _, err := m.session.Get("/mesos/" + name)
+			return err == nil && strings.Contains(string(data), m.Address())
+		})
+		if !there {
+			n.note("the session of the master at %s had expired", m.ip)
+			m.Kill()
+			m.session.Close()
+			n.masters = slices.Delete(n.masters, i, i+1)
+		}
+	}
+	for len(n.masters) < 2 {
+		n.addMaster()
+	}
+	if n.cluster.Leader() == nil {
+		n.cluster.Elect(n.masters[0].Master)
+	}
+}
+
 // calm wants all to be well within a time: somebody leads, changes are taken, the tasks that are wanted run, and every
 // rollcall has their names. It returns who leads.
 func (n *nemesis) calm(when string) *node {
 	n.t.Helper()
 	began := time.Now()
-	for len(n.masters) < 2 {
-		n.addMaster()
-	}
+	n.mendMasters()
 	ctx, cancel := context.WithTimeout(n.t.Context(), calmWithin)
 	defer cancel()
 	until := func(what string, holds func() bool) {
