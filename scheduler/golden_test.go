@@ -87,9 +87,9 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 	// app /web instances=3 cmd=v1 upgrade=1,0 unique drain=10 timeout=60 inactive=60 restart=never mem=16
 	// healthy=10: creates or changes it; healthy is the interval of a check, upgrade the health and over capacity
 	"app": func(s *story, id PathID, words map[string]string) { s.answer(put(goldenApp(s.t, id, words))) },
-	// scale /web instances=5
+	// scale /web instances=5 force=yes
 	"scale": func(s *story, id PathID, words map[string]string) {
-		s.answer(Update{Change: func(d *Draft) error {
+		s.answer(Update{Force: words["force"] != "", Change: func(d *Draft) error {
 			n := *d.App(id)
 			n.Instances = number(s.t, words["instances"])
 			d.PutApp(&n)

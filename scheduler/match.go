@@ -41,7 +41,9 @@ func (w *work) place(app *App, t *table) {
 			}
 		}
 	}
-	waiting = waiting[:min(len(waiting), room(app, size, instances))]
+	may := min(len(waiting), room(app, size, instances))
+	later := waiting[may:] // when others have ended
+	waiting = waiting[:may]
 	if len(waiting) == 0 {
 		return
 	}
@@ -88,7 +90,7 @@ func (w *work) place(app *App, t *table) {
 	}
 	laps()
 	t.cut = t.cut || len(waiting) > 0 && t.launches == 0
-	if len(waiting) == 0 {
+	if len(waiting) == 0 && len(later) == 0 {
 		w.queue.remove(string(app.ID))
 	} else {
 		w.queue.put(string(app.ID), lq)

@@ -331,6 +331,10 @@ func (s *simulation) checkEnd() {
 			s.violated(tasksEnd, "task %s is %s, and known: %v", id, task.state, known[id])
 		}
 	}
+	anyAgent := false
+	for _, a := range s.agents {
+		anyAgent = anyAgent || !a.away
+	}
 	for id, a := range s.acknowledged {
 		running, size, held := 0, state.Size(a), false
 		for i := range state.Instances(id) {
@@ -343,7 +347,7 @@ func (s *simulation) checkEnd() {
 			}
 		}
 		queued, waits := state.Queued(id, s.now)
-		if running > size || running < size && !held && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0) {
+		if running > size || running < size && !held && (!waits || len(queued.RejectedLast) == 0 && queued.Delay == 0 && anyAgent) {
 			s.violated(nothingLost, "%s has %d of %d instances; it waits: %v, refused: %v",
 				id, running, size, waits, queued.RejectedLast)
 		}
