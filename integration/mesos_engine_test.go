@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -481,6 +482,44 @@ func TestRollcallsOnMesos(t *testing.T) {
 	}
 	if ids, _ := ledger(t, book); len(ids) != 4 {
 		t.Errorf("started: %v", ids)
+	}
+}
+
+// What a task wrote is read through its agent, in parts, and after its end as well.
+func TestSandboxesOnMesos(t *testing.T) {
+	c := newStandIn(t, mesosmaster.Options{})
+	d := startOnMesos(t, c)
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cpus": 0.1, "mem": 32, "backoffSeconds": 3600, "cmd":
+		"seq 100000 > numbers; echo hello; echo failing >&2; while ! [ -e end ]; do sleep 0.02; done; exit 3"}`)
+	task := d.running("/a", 1)[0].ID
+	read := func(task, file string) string {
+		t.Helper()
+		var all strings.Builder
+		for {
+			var part struct{ Data string }
+			d.get(fmt.Sprintf("/rollcall/tasks/%s/files/%s?offset=%d&length=500000", task, file, all.Len()), &part)
+			if part.Data == "" {
+				return all.String()
+			}
+			all.WriteString(part.Data)
+		}
+	}
+	d.eventually("its output is read", func() bool { return read(task, "stdout") == "hello\n" && read(task, "stderr") == "failing\n" })
+	if numbers := read(task, "numbers"); len(numbers) != 588895 || !strings.HasSuffix(numbers, "\n99999\n100000\n") {
+		t.Errorf("a long file has %d bytes", len(numbers))
+	}
+	d.must(http.StatusNotFound, http.MethodGet, "/rollcall/tasks/"+task+"/files/nothing", "")
+	d.must(http.StatusNotFound, http.MethodGet, "/rollcall/tasks/a.instance-none._app.1/files/stdout", "")
+	if out, err := exec.Command(binary, "task", "logs", "-url", d.api, task).CombinedOutput(); err != nil || !strings.Contains(string(out), "hello") {
+		t.Errorf("rollcall task logs: %v: %s", err, out)
+	}
+	end := filepath.Join(c.Dir(), task, "end")
+	if err := os.WriteFile(end, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d.eventually("it has failed", func() bool { return len(d.tasks("/a")) == 0 })
+	if got := read(task, "stdout"); got != "hello\n" {
+		t.Errorf("after its end: %q", got)
 	}
 }
 

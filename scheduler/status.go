@@ -137,8 +137,9 @@ func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
 func (w *work) ended(i *Instance, s TaskStatus, state TaskState) {
 	w.clearInstanceTimers(i)
 	unhealthy := diedUnhealthy(i, s)
-	failed := i.Goal == GoalRunning && i.App.rests(state) == "" && (unhealthy || i.Condition != Killing && backsOff(state))
-	if unhealthy || i.Condition != Killing {
+	launched := s.Reason != ReasonMasterDisconnected
+	failed := launched && i.Goal == GoalRunning && i.App.rests(state) == "" && (unhealthy || i.Condition != Killing && backsOff(state))
+	if launched && (unhealthy || i.Condition != Killing) {
 		w.recordFailure(i, s, state, unhealthy)
 	}
 	app := w.apps.get(string(i.AppID))

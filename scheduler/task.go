@@ -130,6 +130,10 @@ type TaskStatus struct {
 	Ack string
 }
 
+// ReasonMasterDisconnected is the reason of TASK_DROPPED for a task that was never launched, since there was no master to
+// launch it. It is nobody's failure, and the next task of the app need not wait.
+const ReasonMasterDisconnected = "REASON_MASTER_DISCONNECTED"
+
 // Terminal says whether a task in this state has ended and will not come back.
 func (s TaskState) Terminal() bool {
 	switch s {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"net"
 	"slices"
 	"time"
 )
@@ -34,9 +35,12 @@ type Agent struct {
 	id      string
 	tasks   map[string]*task
 	unused  []resource // what no task uses; nil: to be summed up anew
-	cut     bool       // from the masters
-	gone    bool       // for good
-	away    *window
+	files   net.Listener
+	// sandboxes are the frameworks of all tasks that ever ran, by task id.
+	sandboxes map[string]string
+	cut       bool // from the masters
+	gone      bool // for good
+	away      *window
 }
 
 // window is a planned maintenance.
@@ -139,7 +143,12 @@ func (c *Cluster) AddAgent(o AgentOptions) *Agent {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := &Agent{cluster: c, options: o, tasks: map[string]*task{}}
+	a := &Agent{cluster: c, options: o, tasks: map[string]*task{}, sandboxes: map[string]string{}}
+	if c.options.Processes {
+		if err := a.serveFiles(); err != nil {
+			panic(err) // its address is not one of this machine
+		}
+	}
 	c.agents = append(c.agents, a)
 	if c.leader != nil {
 		c.leader.register(a)
@@ -277,10 +286,7 @@ func (t *task) update(state, reason, message string) {
 	if terminal(t.state) {
 		return
 	}
-	t.state = state
-	if terminal(state) {
-		t.agent.unused = nil
-	}
+	t.end(state)
 	status := t.status(state)
 	status["source"], status["executor_id"], status["uuid"] = "SOURCE_EXECUTOR", value(t.info.TaskID.Value), newUUID()
 	if reason != "" {
@@ -364,9 +370,9 @@ func (a *Agent) MarkGone() {
 		if t.process != nil {
 			go t.process.end(0)
 		}
-		t.state, t.pending = "TASK_GONE_BY_OPERATOR", nil
+		t.end("TASK_GONE_BY_OPERATOR")
+		t.pending = nil
 	}
-	a.unused = nil
 }
 
 // Maintain plans a maintenance of the agent.

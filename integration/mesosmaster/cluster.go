@@ -46,6 +46,7 @@ type Cluster struct {
 	masters []*Master
 	leader  *Master // nil: none
 	removed map[string]bool
+	running int // tasks that have not ended
 	refused int // tasks that could not be launched as they were
 	calls   []Call
 	closed  chan struct{}
@@ -88,6 +89,7 @@ type taskKey struct{ framework, id string }
 func (a *Agent) addTask(t *task) {
 	id := t.info.TaskID.Value
 	a.tasks[id], a.cluster.tasks[taskKey{t.framework, id}] = t, t
+	a.cluster.running++
 	if a.unused != nil {
 		a.unused, _ = subtract(a.unused, t.info.Resources)
 	}
@@ -95,9 +97,19 @@ func (a *Agent) addTask(t *task) {
 
 func (a *Agent) removeTask(t *task) {
 	id := t.info.TaskID.Value
+	t.end(t.state)
 	delete(a.tasks, id)
 	delete(a.cluster.tasks, taskKey{t.framework, id})
 	a.unused = nil
+}
+
+// end puts a task into a state; it may be one in which the task has ended.
+func (t *task) end(state string) {
+	if !terminal(t.state) && terminal(state) {
+		t.agent.cluster.running--
+		t.agent.unused = nil
+	}
+	t.state = state
 }
 
 // NewCluster returns a cluster without agents and masters.
@@ -172,6 +184,9 @@ func (c *Cluster) Elect(m *Master) {
 	}()
 }
 
+// Dir holds the sandboxes of processes, by task id.
+func (c *Cluster) Dir() string { return c.options.Dir }
+
 // Leader is the master that leads; nil: none.
 func (c *Cluster) Leader() *Master {
 	c.mu.Lock()
@@ -231,13 +246,7 @@ func (c *Cluster) Running() map[string]string {
 func (c *Cluster) Count() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for _, t := range c.tasks {
-		if !terminal(t.state) {
-			n++
-		}
-	}
-	return n
+	return c.running
 }
 
 // PIDs are the processes of the tasks that run, by task id.

@@ -341,7 +341,7 @@ func (m *Master) teardown(f *framework) {
 			if t.process != nil {
 				go t.process.end(0)
 			}
-			t.state = "TASK_KILLED"
+			t.end("TASK_KILLED")
 			a.removeTask(t)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ type Master struct {
 	unreached  map[string]*Agent
 	ended      []*task // as in completed_tasks, the newest 1,000
 	operators  map[*stream]bool
+	repeated   time.Time // when updates were last looked through
 	nextID     int
 	nextAgent  int
 	offersMade int
@@ -114,6 +116,14 @@ func (m *Master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.serveAPI(w, r, path == "/api/v1")
 	case "/state":
 		m.serveJSON(w, m.state)
+	case "/slaves":
+		m.serveJSON(w, func() object {
+			out := object{"slaves": m.summary()["slaves"], "recovered_slaves": []object{}}
+			if id := r.URL.Query().Get("slave_id"); id != "" {
+				out["slaves"] = slices.DeleteFunc(out["slaves"].([]object), func(a object) bool { return a["id"] != id })
+			}
+			return out
+		})
 	case "/state-summary":
 		m.serveJSON(w, m.summary)
 	default:
@@ -263,6 +273,10 @@ func (m *Master) deliver(t *task) {
 
 // repeatUpdates sends those again that nobody has acknowledged for long.
 func (m *Master) repeatUpdates() {
+	if time.Since(m.repeated) < m.cluster.options.Retry/5 {
+		return
+	}
+	m.repeated = time.Now()
 	for _, a := range m.agents {
 		for _, t := range a.tasks {
 			if len(t.pending) > 0 && time.Since(t.sent) > m.cluster.options.Retry {

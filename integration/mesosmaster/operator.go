@@ -40,11 +40,13 @@ func (m *Master) serveOperator(w http.ResponseWriter, r *http.Request, body []by
 	case "SUBSCRIBE":
 		s := newStream()
 		m.cluster.mu.Lock()
-		s.send(object{"type": "SUBSCRIBED", "subscribed": object{"get_state": m.v1(),
-			"heartbeat_interval_seconds": m.cluster.options.Heartbeat.Seconds()}})
+		state := m.v1()
 		s.send(object{"type": "HEARTBEAT"})
 		m.operators[s] = true
 		m.cluster.mu.Unlock()
+		// A large state takes long to write; the cluster goes on meanwhile.
+		s.begin(object{"type": "SUBSCRIBED", "subscribed": object{"get_state": state,
+			"heartbeat_interval_seconds": m.cluster.options.Heartbeat.Seconds()}})
 		stop := make(chan struct{})
 		go m.beat(s, stop)
 		s.serve(w, r, m.cluster.options.Cut)
@@ -100,16 +102,16 @@ func (f *framework) v1() object {
 
 func (a *Agent) v1() object {
 	return object{
-		"agent_info": object{"hostname": a.options.IP, "port": 5051, "resources": a.total(), "attributes": a.attributes(),
+		"agent_info": object{"hostname": a.options.IP, "port": a.port(), "resources": a.total(), "attributes": a.attributes(),
 			"id": value(a.id), "checkpoint": true},
-		"active": true, "deactivated": false, "version": "1.12.0", "pid": "slave(1)@" + a.options.IP + ":5051",
+		"active": true, "deactivated": false, "version": "1.12.0", "pid": a.pid(),
 		"registered_time": nanoseconds(time.Now()), "total_resources": a.total(),
 		"capabilities": []object{{"type": "MULTI_ROLE"}, {"type": "RESERVATION_REFINEMENT"}},
 	}
 }
 
 func (a *Agent) url() object {
-	return object{"scheme": "http", "address": object{"hostname": a.options.IP, "ip": a.options.IP, "port": 5051}, "path": "/slave(1)"}
+	return object{"scheme": "http", "address": object{"hostname": a.options.IP, "ip": a.options.IP, "port": a.port()}, "path": "/slave(1)"}
 }
 
 func (a *Agent) attributes() []object {
@@ -187,8 +189,8 @@ func (m *Master) summary() object {
 	slaves, frameworks := []object{}, []object{}
 	for _, id := range slices.Sorted(maps.Keys(m.agents)) {
 		a := m.agents[id]
-		slaves = append(slaves, object{"id": a.id, "hostname": a.options.IP, "port": 5051, "attributes": a.options.Attributes,
-			"pid": "slave(1)@" + a.options.IP + ":5051", "active": true, "deactivated": false, "version": "1.12.0",
+		slaves = append(slaves, object{"id": a.id, "hostname": a.options.IP, "port": a.port(), "attributes": a.options.Attributes,
+			"pid": a.pid(), "active": true, "deactivated": false, "version": "1.12.0",
 			"resources": document(a.total()), "registered_time": seconds(m.started)})
 	}
 	for _, id := range slices.Sorted(maps.Keys(m.frameworks)) {

@@ -59,6 +59,7 @@ func (p *process) end(grace time.Duration) {
 func (t *task) start() {
 	c := t.info.Command.build()
 	dir := filepath.Join(t.agent.cluster.options.Dir, t.info.TaskID.Value)
+	t.agent.sandboxes[t.info.TaskID.Value] = t.framework
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.update("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", err.Error())
 		return

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -22,18 +23,31 @@ func newStream() *stream {
 	return &stream{id: newID(), ready: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// send frames an event as RecordIO does.
-func (s *stream) send(event object) {
+// framed is an event as RecordIO frames it.
+func framed(event object) []byte {
 	data, err := json.Marshal(event)
 	if err != nil {
 		panic(err)
 	}
+	return fmt.Appendf(nil, "%d\n%s", len(data), data)
+}
+
+func (s *stream) send(event object) {
+	data := framed(event)
 	s.mu.Lock()
 	if !s.ended {
-		s.events = append(s.events, fmt.Appendf(nil, "%d\n%s", len(data), data))
+		s.events = append(s.events, data)
 	}
 	s.mu.Unlock()
 	s.wake()
+}
+
+// begin puts an event before all others. It is called before serve.
+func (s *stream) begin(event object) {
+	data := framed(event)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = slices.Insert(s.events, 0, data)
 }
 
 // end ends the stream with a zero chunk, after what was sent.

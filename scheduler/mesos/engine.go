@@ -97,6 +97,7 @@ func (e *Engine) send(ctx context.Context, masters Masters, at string, body []by
 // Run implements scheduler.Engine.
 func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- scheduler.Event) error {
 	pause, warned := firstPause, false
+	open := map[string]int{} // SUBSCRIBEs that a master may still get to, although nobody waits for its answer
 	for attempt := 0; ; attempt++ {
 		asked := e.getMasters()
 		candidates := asked.candidates()
@@ -112,10 +113,10 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		err := s.run(ctx)
 		frameworkID = cmp.Or(s.id, frameworkID)
 		if s.began {
-			select {
-			case events <- scheduler.Disconnected{}:
-			case <-ctx.Done():
-			}
+			s.tellEnd(ctx)
+		}
+		if s.open {
+			open[s.master]++
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -129,6 +130,8 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		case errors.Is(err, scheduler.ErrFrameworkRemoved):
 			return fmt.Errorf("framework %s: %w: its tasks are gone with it; to start them all anew as another framework "+
 				"set scheduler.mesos.frameworkRemoved to \"reregister\"", frameworkID, err)
+		case errors.Is(err, ErrFailedOver) && open[s.master] > 0:
+			open[s.master]-- // that scheduler was this one: the master has read a SUBSCRIBE late
 		case errors.Is(err, ErrFailedOver):
 			return fmt.Errorf("framework %s: %w", frameworkID, err)
 		case errors.Is(err, errOtherLeader):
@@ -150,6 +153,21 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 			continue
 		}
 		pause = min(2*pause, maxPause)
+	}
+}
+
+// tellEnd tells the core that a session is over, and which tasks it took with it.
+func (s *session) tellEnd(ctx context.Context) {
+	told := []scheduler.Event{}
+	for _, status := range s.notLaunched() {
+		told = append(told, scheduler.StatusReceived{Status: status})
+	}
+	for _, e := range append(told, scheduler.Disconnected{}) {
+		select {
+		case s.events <- e:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

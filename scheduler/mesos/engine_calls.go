@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -22,12 +23,23 @@ func (s *session) makeCalls(ctx context.Context, queue *queue[v1Call]) error {
 		if err != nil {
 			return err
 		}
-		for _, wave := range waves(condense(calls)) {
+		rest := waves(condense(calls))
+		for n, wave := range rest {
 			if err := s.makeWave(ctx, wave); err != nil {
+				for _, later := range rest[n+1:] {
+					s.notMade(later...)
+				}
 				return err
 			}
 		}
 	}
+}
+
+// notMade notes calls that were certainly not sent.
+func (s *session) notMade(calls ...v1Call) {
+	s.unsentMu.Lock()
+	defer s.unsentMu.Unlock()
+	s.unsent = append(s.unsent, calls...)
 }
 
 // callsAtOnce is how many calls of a wave are under way at once. A large deployment has one for each agent, and a master
@@ -40,6 +52,10 @@ func (s *session) makeWave(ctx context.Context, wave []v1Call) error {
 	group.SetLimit(callsAtOnce)
 	for _, c := range wave {
 		group.Go(func() error {
+			if ctx.Err() != nil {
+				s.notMade(c)
+				return ctx.Err()
+			}
 			if err := s.makeCall(ctx, c); err != nil {
 				return fmt.Errorf("making the call %s: %w", c.Type, err)
 			}
@@ -116,6 +132,11 @@ func condense(calls []v1Call) []v1Call {
 	return out
 }
 
+// slowCall is for how long a call of a session may go unanswered. A master that makes a snapshot of a large cluster
+// answers nobody for many seconds; to give up on it, and to reconcile everything, would be one more thing for it to do. One
+// that is dead is found out by its stream.
+const slowCall = 2 * time.Minute
+
 // errRefused is what a master says of a call that is wrong in itself.
 var errRefused = errors.New("the master refuses the call")
 
@@ -146,7 +167,7 @@ func (s *session) refuseLaunch(a *v1Accept, err error) {
 // post sends a call to the master that the stream comes from. That one is asked itself, whoever leads by now: another
 // does not know the stream.
 func (s *session) post(ctx context.Context, c v1Call) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, slowCall)
 	defer cancel()
 	body, err := json.Marshal(c)
 	if err != nil {

@@ -41,3 +41,12 @@ func (q *queue[T]) take(ctx context.Context) ([]T, error) {
 		}
 	}
 }
+
+// rest is what nobody took. It does not wait.
+func (q *queue[T]) rest() []T {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = nil
+	return items
+}

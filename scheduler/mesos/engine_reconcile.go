@@ -20,8 +20,9 @@ const (
 
 // unanswered are the tasks that were asked for and not heard of since.
 type unanswered struct {
-	mu    sync.Mutex
-	tasks map[scheduler.TaskID]scheduler.AgentID
+	mu       sync.Mutex
+	tasks    map[scheduler.TaskID]scheduler.AgentID
+	answered bool // one of them was, since that was last asked
 }
 
 func (u *unanswered) ask(tasks []scheduler.TaskRef) {
@@ -38,7 +39,19 @@ func (u *unanswered) ask(tasks []scheduler.TaskRef) {
 func (u *unanswered) heard(task scheduler.TaskID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	delete(u.tasks, task)
+	if _, asked := u.tasks[task]; asked {
+		delete(u.tasks, task)
+		u.answered = true
+	}
+}
+
+// coming reports whether answers have come since it was last asked.
+func (u *unanswered) coming() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	answered := u.answered
+	u.answered = false
+	return answered
 }
 
 func (u *unanswered) list() []scheduler.TaskRef {
@@ -58,14 +71,15 @@ func (s *session) reconcile(tasks []scheduler.TaskRef) {
 	}
 }
 
-// askAgain asks for tasks again until each is heard of.
+// askAgain asks for tasks again until each is heard of. While answers are coming, it does not: a large cluster's take
+// their time.
 func (s *session) askAgain(ctx context.Context) error {
 	for pause := firstAskAgain; ; {
 		if err := sleep(ctx, pause); err != nil {
 			return err
 		}
 		left := s.unanswered.list()
-		if len(left) == 0 {
+		if s.unanswered.coming() || len(left) == 0 {
 			pause = firstAskAgain
 			continue
 		}

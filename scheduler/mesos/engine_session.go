@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type session struct {
 	id     string // of the framework; "" before the first registration ever
 	anew   bool   // the master gave the id
 	began  bool   // the master has registered us
+	open   bool   // the master may still register us, although nobody waits for it any more
 	at     string // the master that the stream comes from, "host:port"
 	stream string // Mesos-Stream-Id
 	region string // the master's
@@ -43,6 +45,9 @@ type session struct {
 	acks       []*queue[v1Call]
 	seed       maphash.Seed
 	own        *queue[scheduler.TaskStatus] // what the engine itself has to say of tasks
+
+	unsentMu sync.Mutex
+	unsent   []v1Call // that nobody will send any more
 }
 
 // acknowledgers is how many acknowledgements are under way at once. One takes a master some milliseconds, and each task
@@ -74,6 +79,8 @@ func (s *session) subscribe(ctx context.Context) error {
 	}
 	response, err := s.send(ctx, s.asked, s.master, body, nil)
 	if err != nil {
+		dial := new(net.OpError)
+		s.open = !errors.Is(err, errMayNotAct) && !(errors.As(err, &dial) && dial.Op == "dial")
 		return err
 	}
 	defer response.Body.Close()
@@ -85,6 +92,7 @@ func (s *session) subscribe(ctx context.Context) error {
 	first, err := nextSchedulerEvent(records)
 	switch {
 	case err != nil:
+		s.open = true
 		return err
 	case first.Type == schedulerError:
 		return s.refused(first.Error.Message)
@@ -291,6 +299,30 @@ func (s *session) accept(id scheduler.OfferID, tasks []scheduler.TaskInfo) {
 		infos = append(infos, taskInfo(&tasks[n], resources))
 	}
 	s.calls.put(acceptCall(held.ids, infos))
+}
+
+// notLaunched are the statuses of tasks whose launch was decided and never sent: the core need not wait for a master to
+// say that it does not know them.
+func (s *session) notLaunched() []scheduler.TaskStatus {
+	if s.calls != nil {
+		s.notMade(s.calls.rest()...)
+	}
+	s.unsentMu.Lock()
+	defer s.unsentMu.Unlock()
+	var out []scheduler.TaskStatus
+	for _, c := range s.unsent {
+		if c.Type != callAccept {
+			continue
+		}
+		for _, operation := range c.Accept.Operations {
+			for _, t := range operation.Launch.TaskInfos {
+				out = append(out, scheduler.TaskStatus{TaskID: scheduler.TaskID(t.TaskID.Value), AgentID: scheduler.AgentID(t.AgentID.Value),
+					State: scheduler.TaskDropped, Timestamp: time.Now(), Reason: scheduler.ReasonMasterDisconnected,
+					Message: "the connection to the Mesos master was lost before the task was launched"})
+			}
+		}
+	}
+	return out
 }
 
 // say tells statuses that no master tells. Callers may be the one who receives them, so it does not wait.

@@ -28,6 +28,7 @@ type schedulerMaster struct {
 	mu       sync.Mutex
 	answer   func(v1Call) (int, string) // to a call; nil: 202
 	redirect string
+	hangUp   bool     // on who subscribes
 	first    []string // what a stream begins with; nil: SUBSCRIBED
 	streams  []chan string
 }
@@ -52,7 +53,7 @@ func (m *schedulerMaster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var c v1Call
 	err := json.Unmarshal(body, &c)
 	m.mu.Lock()
-	answer, redirect, first := m.answer, m.redirect, m.first
+	answer, redirect, first, hangUp := m.answer, m.redirect, m.first, m.hangUp
 	m.mu.Unlock()
 	switch {
 	case redirect != "":
@@ -72,6 +73,9 @@ func (m *schedulerMaster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.calls <- c
 	default:
 		m.asked <- c.FrameworkID.text()
+		if hangUp {
+			panic(http.ErrAbortHandler)
+		}
 		events := make(chan string, 100)
 		m.mu.Lock()
 		m.streams = append(m.streams, events)
@@ -391,6 +395,56 @@ func TestEngineGivesUp(t *testing.T) {
 	m.set(func() { m.first = nil })
 	if e := expect[scheduler.Registered](r); e.FrameworkID != "f-0000" {
 		t.Errorf("registered as %s", e.FrameworkID)
+	}
+}
+
+// A master that gets to a SUBSCRIBE late, when the engine has given up on it and made another, ends the session of that
+// other one. That is no other scheduler, once.
+func TestEngineFailedOverByItself(t *testing.T) {
+	m := newSchedulerMaster(t)
+	m.hangUp = true
+	r := runEngine(t, "f-0000", EngineOptions{}, Masters{Leader: m.address()})
+	<-m.asked
+	m.set(func() { m.hangUp = false })
+	expect[scheduler.Registered](r)
+	m.last() <- `{"type":"ERROR","error":{"message":"Framework failed over"}}`
+	expect[scheduler.Disconnected](r)
+	expect[scheduler.Registered](r)
+	m.last() <- `{"type":"ERROR","error":{"message":"Framework failed over"}}`
+	expect[scheduler.Disconnected](r)
+	if err := <-r.done; !errors.Is(err, ErrFailedOver) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+// Launches that were decided, and that the session's end kept from being sent, are answered for.
+func TestEngineTellsOfLaunchesNotSent(t *testing.T) {
+	m := newSchedulerMaster(t)
+	held := make(chan struct{})
+	m.answer = func(c v1Call) (int, string) {
+		if c.Type == callRevive {
+			<-held
+			return http.StatusForbidden, "Framework is not subscribed"
+		}
+		return http.StatusAccepted, ""
+	}
+	r := runEngine(t, "", EngineOptions{}, Masters{Leader: m.address()})
+	expect[scheduler.Registered](r)
+	m.last() <- offerOfOne
+	expect[scheduler.OffersReceived](r)
+	r.Revive() // keeps what follows waiting
+	r.Accept("O1", []scheduler.TaskInfo{{ID: "t", AgentID: "S1", Resources: scheduler.Resources{CPUs: 1}}})
+	r.Kill(scheduler.TaskRef{TaskID: "other", AgentID: "S1"})
+	close(held)
+	if s := expect[scheduler.StatusReceived](r).Status; s.TaskID != "t" || s.State != scheduler.TaskDropped ||
+		s.Reason != scheduler.ReasonMasterDisconnected || s.Ack != "" {
+		t.Errorf("%+v", s)
+	}
+	expect[scheduler.Disconnected](r)
+	for len(m.calls) > 0 {
+		if c := <-m.calls; c.Type == callAccept {
+			t.Error("it was launched all the same")
+		}
 	}
 }
 
