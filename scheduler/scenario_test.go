@@ -147,6 +147,23 @@ func TestBackoffHoldsACrashingAppBack(t *testing.T) {
 	}
 }
 
+// A task that was never sent to a master is launched again as soon as there is one; it is no failure of the app.
+func TestLaunchWithoutMasterIsNoFailure(t *testing.T) {
+	c := newCluster(t, 3, 2)
+	c.must(put(app("/a", 1)))
+	c.settle()
+	i := c.running("/a")[0]
+	delete(c.tasks, i.TaskID())
+	c.send(StatusReceived{TaskStatus{TaskID: i.TaskID(), AgentID: i.AgentID, State: TaskDropped, Timestamp: c.now, Reason: ReasonMasterDisconnected}})
+	c.settle()
+	if now := c.running("/a"); len(now) != 1 || now[0].Incarnation != i.Incarnation+1 {
+		t.Errorf("running: %+v", now)
+	}
+	if f := c.core.State().Failure("/a"); f != nil {
+		t.Errorf("the app has failed: %+v", f)
+	}
+}
+
 func TestHealthCheckKillsAtTheFourthFailure(t *testing.T) {
 	c := newCluster(t, 4, 1)
 	zero := 0
