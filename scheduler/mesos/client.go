@@ -149,7 +149,8 @@ func (c *Client) send(ctx context.Context, m Masters, method string, at *url.URL
 			// Exactly so: Mesos refuses a charset.
 			request.Header.Set("Content-Type", "application/json")
 		}
-		if trusted := at.Host == first || at.Host == m.Leader || slices.Contains(m.All, at.Host); trusted && c.options.Auth != nil {
+		trusted := at.Host == first || at.Host == m.Leader || slices.Contains(m.All, at.Host)
+		if trusted && c.options.Auth != nil {
 			if err := c.options.Auth.Authenticate(ctx, request); err != nil {
 				return nil, err
 			}
@@ -157,6 +158,11 @@ func (c *Client) send(ctx context.Context, m Masters, method string, at *url.URL
 		response, err := c.http.Do(request)
 		if err != nil {
 			return nil, err
+		}
+		if response.StatusCode == http.StatusUnauthorized && !trusted && c.options.Auth != nil {
+			drain(response)
+			return nil, fmt.Errorf("%s redirects to %s, which wants to know who asks; it was not told, because it is none of the "+
+				"masters that are known: name it in \"masters\" as it is here", first, at.Host)
 		}
 		next, err := redirection(response)
 		if next == nil {

@@ -129,6 +129,20 @@ func TestCredentialsAreForMasters(t *testing.T) {
 	}
 }
 
+// Whoever wants to know who asks, and is not told, is named: it may be a master by another name.
+func TestStrangerThatWantsCredentials(t *testing.T) {
+	stranger := fakeMaster(t, status(http.StatusUnauthorized))
+	c := NewClient(ClientOptions{Auth: BasicAuth{"me", "secret"}})
+	_, err := c.State(t.Context(), Masters{All: []string{fakeMaster(t, redirecting(stranger))}})
+	if err == nil || !strings.Contains(err.Error(), stranger) || !strings.Contains(err.Error(), `name it in "masters"`) {
+		t.Errorf("%v", err)
+	}
+	_, err = c.State(t.Context(), Masters{All: []string{stranger}})
+	if err == nil || !strings.Contains(err.Error(), "status 401") {
+		t.Errorf("a master that refuses: %v", err)
+	}
+}
+
 func TestHTTPS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(leading))
 	defer s.Close()
