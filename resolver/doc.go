@@ -3,7 +3,7 @@
 //
 // # From a packet to a reply
 //
-//	packet ─▶ fast path ─ plain question in the zone ─▶ reply, copied together from renderings kept with the records
+//	packet ─▶ fast path ─ plain question in the zone ─▶ reply, copied together from records that are kept in wire format
 //	              │     └─ in the cache ─▶ reply, a copy of what is kept, with TTLs counted down
 //	              │ anything else
 //	              ▼

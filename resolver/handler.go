@@ -58,17 +58,18 @@ func (h *handler) quick(dst, packet []byte, from client, rotation rotation) []by
 		return nil
 	}
 	v := h.view()
-	return h.quickly(dst, packet, &p, v, v.snapshot.Lookup(p.name), rotation)
+	reply := h.quickly(dst, packet, &p, v, v.snapshot.Lookup(p.name), rotation)
+	if reply != nil {
+		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
+	}
+	return reply
 }
 
-// quickly is quick for a question that was read and looked up.
+// quickly is quick for a question that was read and looked up. The caller counts the answer.
 func (h *handler) quickly(dst, packet []byte, p *plain, v view, node *records.Node, rotation rotation) []byte {
 	reply := h.fast(dst, packet, p, v, node, rotation)
 	if reply == nil && node == nil && v.snapshot.ApexOf(p.name) == nil {
 		reply = h.settings.Load().forward.fast(dst, packet, p)
-	}
-	if reply != nil {
-		h.metrics.answered(p.qtype, int(reply[3]&maskRcode))
 	}
 	return reply
 }

@@ -123,14 +123,48 @@ func zoneGauges(zone Zone) []prometheus.Collector {
 
 // answered counts a reply. It does not allocate.
 func (m *metrics) answered(qtype uint16, rcode int) {
-	i, j := 0, 0
+	i, j := queryLabels(qtype, rcode)
+	m.queries[i][j].Inc()
+}
+
+// queryLabels says where a reply is counted.
+func queryLabels(qtype uint16, rcode int) (i, j int) {
 	for i < len(queryTypes) && queryTypes[i] != qtype {
 		i++
 	}
 	for j < len(queryRcodes) && queryRcodes[j] != rcode {
 		j++
 	}
-	m.queries[i][j].Inc()
+	return i, j
+}
+
+// tally counts replies for one goroutine until it counts them for all, so that processors do not wait for each other at
+// each reply.
+type tally struct {
+	counts  [len(queryTypes) + 1][len(queryRcodes) + 1]uint32
+	counted [][2]uint8 // those that are not 0
+}
+
+func newTally() tally {
+	return tally{counted: make([][2]uint8, 0, (len(queryTypes)+1)*(len(queryRcodes)+1))}
+}
+
+// answered counts a reply.
+func (t *tally) answered(qtype uint16, rcode int) {
+	i, j := queryLabels(qtype, rcode)
+	if t.counts[i][j]++; t.counts[i][j] == 1 {
+		t.counted = append(t.counted, [2]uint8{uint8(i), uint8(j)})
+	}
+}
+
+// add adds what was counted to the metrics.
+func (t *tally) add(m *metrics) {
+	for _, at := range t.counted {
+		count := &t.counts[at[0]][at[1]]
+		m.queries[at[0]][at[1]].Add(float64(*count))
+		*count = 0
+	}
+	t.counted = t.counted[:0]
 }
 
 func typeLabel(i int) string {

@@ -1,6 +1,9 @@
 package resolver
 
-import "bytes"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 const (
 	maxLabel = 63  // octets of a label (RFC 1035, section 2.3.4)
@@ -19,31 +22,41 @@ func within(name, apex []byte) bool {
 // for what is not a whole name. A compression pointer is none either: nothing precedes the question that it could
 // point to.
 func readName(dst, b []byte) ([]byte, bool) {
-	start := len(dst)
+	end := 0
 	for {
-		at := len(dst) - start
-		if at >= len(b) {
+		if end >= len(b) {
 			return dst, false
 		}
-		length := int(b[at])
+		length := int(b[end])
 		if length == 0 {
-			return append(dst, 0), true
+			break
 		}
-		end := at + 1 + length
-		if length > maxLabel || end+1 > maxName || end > len(b) {
+		if end += 1 + length; length > maxLabel || end >= maxName {
 			return dst, false
-		}
-		dst = append(dst, b[at])
-		for _, c := range b[at+1 : end] {
-			dst = append(dst, lower(c))
 		}
 	}
+	start := len(dst)
+	dst = append(dst, b[:end+1]...)
+	toLower(dst[start:])
+	return dst, true
 }
 
-// lower folds the case of ASCII letters, the only ones that DNS compares without regard to case (RFC 4343).
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
+// toLower folds the case of ASCII letters, the only ones that DNS compares without regard to case (RFC 4343), eight octets
+// at a time. In a name in wire format lengths are left as they are: at most 63, they are below all letters.
+func toLower(b []byte) {
+	const (
+		ones = 0x0101010101010101
+		high = 0x80 * ones
+	)
+	for ; len(b) >= 8; b = b[8:] {
+		x := binary.LittleEndian.Uint64(b)
+		low := x &^ high // so that sums do not carry over to the next octet
+		fromA, afterZ := low+(0x80-'A')*ones, low+(0x80-'Z'-1)*ones
+		binary.LittleEndian.PutUint64(b, x|(fromA&^afterZ&^x&high)>>2)
 	}
-	return c
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
 }

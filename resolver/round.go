@@ -10,13 +10,14 @@ type round struct {
 	names     [][]byte
 	nodes     []*records.Node
 	text      []byte // of the names
+	tally     tally  // of the replies
 }
 
 // newRound makes a round for at most n packets.
 func newRound(n int) *round {
 	return &round{
 		questions: make([]plain, 0, n), packets: make([][]byte, 0, n), names: make([][]byte, 0, n),
-		nodes: make([]*records.Node, n), text: make([]byte, 0, n*maxName),
+		nodes: make([]*records.Node, n), text: make([]byte, 0, n*maxName), tally: newTally(),
 	}
 }
 

@@ -214,6 +214,7 @@ func (c *stream) quickly(b *streamBuffers) bool {
 	h := c.server.handler
 	view := h.view()
 	b.round.lookup(view.snapshot)
+	defer b.round.tally.add(h.metrics)
 	for i := range b.round.questions {
 		if len(b.out) > flushSize && !c.flush(b) {
 			return false
@@ -221,6 +222,9 @@ func (c *stream) quickly(b *streamBuffers) bool {
 		c.rotation = c.rotation.next()
 		at := len(b.out) + 2
 		reply := h.quickly(b.out[at:at], b.round.packets[i], &b.round.questions[i], view, b.round.nodes[i], c.rotation)
+		if reply != nil {
+			b.round.tally.answered(b.round.questions[i].qtype, int(reply[3]&maskRcode))
+		}
 		switch {
 		case reply == nil:
 			b.unusual = append(b.unusual, b.round.packets[i])

@@ -15,7 +15,7 @@ const errorPause = 10 * time.Millisecond
 
 // questionSize is how long a packet may be that comes by UDP: more than clients are told that they may send. Of a longer
 // one the beginning is taken, which is malformed.
-const questionSize = 2048
+const questionSize = 1280
 
 // udpReader answers what comes to one UDP socket. It is used by one goroutine, which does all the work of a plain
 // question itself. Whatever takes longer is done by others (slowly), so that it keeps no plain question waiting.

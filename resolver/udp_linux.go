@@ -23,18 +23,29 @@ import (
 //     within RawConn.Read, and raw, without telling the scheduler, since they return at once; telling it costs more than
 //     the call at a low rate.
 //   - A read that finds less than a whole batch has emptied the socket, and the poller is edge-triggered: the next packet
-//     wakes it. So there is no second read to see that nothing is there.
+//     wakes it. So at a low rate there is no second read to see that nothing is there. Where packets come faster than they
+//     are answered another read most likely finds some, and costs less than to wait for the poller.
 //   - Each processor has a socket (SO_REUSEPORT) and a goroutine of its own. The kernel spreads clients over them.
-//   - Buffers are made once. The kernel writes the client's address and the control message to where the header of the
+//   - Buffers are made once, and replies stand one behind the other, so that the processor has few pages to find. The kernel
+//     writes the client's address and the control message to where the header of the
 //     reply points; nothing is copied between them.
 
 // batchSize is how many packets are read, answered and sent at once at most: more save nothing, and keep the first one
 // waiting.
 const batchSize = 64
 
-// bufferStride is the distance of the buffers of a batch. With a power of two they would all compete for the same few
+// denseBatch is how many packets a read finds, at least, when packets come fast: the next read does not wait.
+const denseBatch = 2
+
+// questionStride is the distance of the buffers for questions. With a power of two they would all compete for the same few
 // lines of the processor's cache.
-const bufferStride = questionSize + 3*64
+const questionStride = questionSize + 3*64
+
+// replySize is the room for a reply. One that is longer has a buffer made for it.
+const replySize = 2048
+
+// replyAlign is what a reply's place is a multiple of.
+const replyAlign = 64
 
 // message is a struct mmsghdr: a packet, where it comes from or goes to, and how long it is.
 type message struct {
@@ -48,8 +59,8 @@ type batch struct {
 	inIO, outIO   []unix.Iovec
 	from          []unix.RawSockaddrInet6 // or RawSockaddrInet4, which is shorter
 	control       []byte                  // source.space octets for each packet
-	questions     []byte                  // bufferStride octets for each packet
-	replies       []byte                  // likewise
+	questions     []byte                  // questionStride octets for each packet
+	replies       []byte                  // replySize octets for each packet
 	round         *round
 	plain         []int // which of the packets are in the round
 	opt           [optLen]byte
@@ -62,11 +73,11 @@ func newBatch(controlSpace int) *batch {
 		in: make([]message, batchSize), out: make([]message, batchSize),
 		inIO: make([]unix.Iovec, batchSize), outIO: make([]unix.Iovec, batchSize),
 		from: make([]unix.RawSockaddrInet6, batchSize), control: make([]byte, batchSize*controlSpace),
-		questions: make([]byte, batchSize*bufferStride), replies: make([]byte, batchSize*bufferStride),
+		questions: make([]byte, batchSize*questionStride), replies: make([]byte, batchSize*replySize),
 		round: newRound(batchSize), plain: make([]int, 0, batchSize),
 	}
 	for i := range batchSize {
-		b.inIO[i].Base = &b.questions[i*bufferStride]
+		b.inIO[i].Base = &b.questions[i*questionStride]
 		b.inIO[i].SetLen(questionSize)
 		in := &b.in[i].header
 		in.Name = (*byte)(unsafe.Pointer(&b.from[i]))
@@ -147,7 +158,7 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 			if timed {
 				r.server.handler.metrics.times.fast.observe(time.Since(began), b.sent)
 			}
-			if n < batchSize {
+			if n < denseBatch {
 				return false
 			}
 			if unusual {
@@ -187,16 +198,17 @@ func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) 
 	}
 	view := h.view()
 	b.round.lookup(view.snapshot)
+	end := 0 // of the replies
 	for j, i := range plain {
 		r.rotation = r.rotation.next()
-		at := b.replied * bufferStride
 		question := &b.round.questions[j]
-		reply := h.quickly(b.replies[at:at:at+bufferStride], b.packet(i), question, view, b.round.nodes[j], r.rotation)
+		reply := h.quickly(b.replies[end:end:end+replySize], b.packet(i), question, view, b.round.nodes[j], r.rotation)
 		if reply == nil {
 			b.slowly(ctx, r, i)
 			unusual = true
 			continue
 		}
+		b.round.tally.answered(question.qtype, int(reply[3]&maskRcode))
 		if !h.settings.Load().sizes.isLocal(question.from.addr) {
 			reply = r.server.strangers.admit(reply, b.packet(i), question.opt(b.opt[:0]), question.from.addr)
 			if reply == nil {
@@ -210,7 +222,9 @@ func (b *batch) answer(ctx context.Context, r *udpReader, n int) (unusual bool) 
 		b.outIO[b.replied].Base = unsafe.SliceData(reply)
 		b.outIO[b.replied].SetLen(len(reply))
 		b.replied++
+		end += min((len(reply)+replyAlign-1)&^(replyAlign-1), replySize)
 	}
+	b.round.tally.add(h.metrics)
 	return unusual
 }
 
@@ -220,7 +234,7 @@ func (b *batch) slowly(ctx context.Context, r *udpReader, i int) {
 }
 
 // packet is packet i of those that were read.
-func (b *batch) packet(i int) []byte { return b.questions[i*bufferStride:][:b.in[i].length] }
+func (b *batch) packet(i int) []byte { return b.questions[i*questionStride:][:b.in[i].length] }
 
 // controlOf is the control message that came with packet i.
 func (b *batch) controlOf(r *udpReader, i int) []byte {

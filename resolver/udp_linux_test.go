@@ -224,7 +224,7 @@ func newTestBatch(t *testing.T, s *Server) (*batch, *udpReader) {
 	questions := []string{"web.marathon.mesos. A", "_web._tcp.marathon.mesos. SRV", "none.mesos. A", "big.marathon.mesos. A"}
 	for i := range b.in {
 		packet := questionPacket(t, questions[i%len(questions)], i)
-		copy(b.questions[i*bufferStride:], packet)
+		copy(b.questions[i*questionStride:], packet)
 		b.in[i].length = uint32(len(packet))
 		b.in[i].header.SetControllen(r.source.space)
 		b.from[i] = unix.RawSockaddrInet6{Family: unix.AF_INET6, Addr: netip.MustParseAddr("2001:db8::1").As16()}
@@ -250,7 +250,7 @@ func TestBatchDoesNotAllocate(t *testing.T) {
 			t.Errorf("%s: %v allocations", listener, allocs)
 		}
 		last := unpack(t, unsafe.Slice(b.outIO[1].Base, b.outIO[1].Len))
-		if !bytes.Equal(b.questions[bufferStride:bufferStride+2], []byte{0, 1}) || last.Id != 1 || len(last.Answer) != 3 {
+		if !bytes.Equal(b.questions[questionStride:questionStride+2], []byte{0, 1}) || last.Id != 1 || len(last.Answer) != 3 {
 			t.Errorf("%v", last)
 		}
 	}
