@@ -44,10 +44,45 @@ func (w *work) lost(agent AgentID) {
 		w.forgetLosses()
 	}
 	w.losses.put(string(agent), w.now)
+	w.brake()
+}
+
+// brake holds replacement back if the losses that are noted are too many.
+func (w *work) brake() {
 	if n, of := w.losses.len(), w.agentsWithTasks(); !w.braked && n > 1 && float64(n) > massLoss*float64(of) {
 		w.braked = true
 		w.notify(NoticeMassLoss, MassLoss{Agents: n, Of: of, Held: true})
 	}
+}
+
+// recallLosses notes after a restart which agents were lost together, as far as their tasks are not replaced: of losses
+// within one span of atOnce those that are the most.
+func (w *work) recallLosses() {
+	if w.master == "" || w.braked {
+		return
+	}
+	since := map[AgentID]time.Time{}
+	for _, i := range w.instances.under("") {
+		if i.Condition == Unreachable && i.AgentID != "" {
+			since[i.AgentID] = i.Since.Time()
+		}
+	}
+	var most []AgentID
+	for _, last := range since {
+		var together []AgentID
+		for agent, at := range since {
+			if age := last.Sub(at); age >= 0 && age < atOnce {
+				together = append(together, agent)
+			}
+		}
+		if len(together) > len(most) {
+			most = together
+		}
+	}
+	for _, agent := range most {
+		w.losses.put(string(agent), since[agent])
+	}
+	w.brake()
 }
 
 // forgetLosses drops those that are too old to be part of a loss of many.

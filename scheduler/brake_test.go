@@ -10,7 +10,8 @@ import (
 func onMaster(t *testing.T, agents int, strategy UnreachableStrategy) *cluster {
 	t.Helper()
 	c := newCluster(t, 7, agents)
-	c.send(Registered{FrameworkID: "framework-1", Master: "m:5050"})
+	c.master = "m:5050"
+	c.send(Registered{FrameworkID: "framework-1", Master: c.master})
 	c.must(put(app("/a", 2*agents, func(a *App) {
 		a.UnreachableStrategy = strategy
 		a.Constraints = []Constraint{{"hostname", MaxPer, "2"}}
@@ -84,6 +85,33 @@ func TestMassLossWaitsForAWord(t *testing.T) {
 		if c.core.State().Braked() != 0 || c.stillUnreachable() != 0 {
 			t.Errorf("%+v: after the word, %d instances wait", strategy, c.stillUnreachable())
 		}
+	}
+}
+
+// Another leader does not replace what the one before held back; losses that lie apart are each one's own to it, too.
+func TestMassLossOutlivesALeader(t *testing.T) {
+	patient := UnreachableStrategy{InactiveAfterSeconds: 600, ExpungeAfterSeconds: 1200}
+	c := onMaster(t, 10, patient)
+	c.loseAgents(0, 3)
+	c.settle()
+	for range 2 {
+		c.boot(8)
+		c.settle()
+		c.advance(24 * time.Hour)
+		if got := c.core.State().Braked(); got != 3 || c.stillUnreachable() != 6 || replaced(c) != 0 {
+			t.Fatalf("%d agents hold the brake, %d instances wait, %d were replaced", got, c.stillUnreachable(), replaced(c))
+		}
+	}
+	c = onMaster(t, 10, patient)
+	for n := range 3 {
+		c.loseAgents(n, n+1)
+		c.settle()
+		c.advance(2 * atOnce)
+	}
+	c.boot(9)
+	c.settle()
+	if got := c.core.State().Braked(); got != 0 {
+		t.Errorf("%d agents hold the brake that were lost one by one", got)
 	}
 }
 

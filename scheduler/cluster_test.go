@@ -31,6 +31,7 @@ type cluster struct {
 	tasks  map[TaskID]*modelTask
 	offers map[OfferID]Offer
 	serial int
+	master string // of the engine
 
 	pending []Event
 	wake    time.Time
@@ -98,7 +99,7 @@ func (c *cluster) boot(seed uint64) {
 	if framework == "" {
 		framework = "framework-1"
 	}
-	c.send(Registered{FrameworkID: framework})
+	c.send(Registered{FrameworkID: framework, Master: c.master})
 	c.offerAll()
 }
 

@@ -267,6 +267,7 @@ func (w *work) registered(e Registered) {
 		w.endAll()
 	}
 	w.reconcile()
+	w.recallLosses()
 	for _, i := range w.instances.under("") {
 		w.dirty[i.AppID] = true
 		w.resume(i)

@@ -224,7 +224,7 @@ func (c *cluster) reconnect() {
 		return
 	}
 	c.cut = false
-	c.send(Registered{FrameworkID: c.core.State().FrameworkID})
+	c.send(Registered{FrameworkID: c.core.State().FrameworkID, Master: c.master})
 	c.offerAll()
 }
 
