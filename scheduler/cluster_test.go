@@ -52,6 +52,7 @@ type cluster struct {
 	full     int             // so many commits are refused
 	crash    crash
 	crashed  bool // in the last step
+	died     int  // how often the process did
 }
 
 // crash says that the process is to die in the next step that has something to store.
@@ -195,6 +196,7 @@ func (c *cluster) publish(i *Instance) {
 // die ends the process and starts another.
 func (c *cluster) die() {
 	c.crashed = true
+	c.died++
 	c.boot(c.random.Uint64())
 }
 

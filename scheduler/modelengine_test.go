@@ -123,17 +123,17 @@ func (c *cluster) Reconcile(refs []TaskRef) {
 	for _, ref := range refs {
 		switch task := c.tasks[ref.TaskID]; {
 		case task == nil:
-			c.status(ref.TaskID, ref.AgentID, TaskUnknown)
+			c.reconciled(ref.TaskID, ref.AgentID, TaskUnknown)
 		case c.agents[task.info.AgentID].away:
-			c.status(ref.TaskID, ref.AgentID, TaskUnreachable)
+			c.reconciled(ref.TaskID, ref.AgentID, TaskUnreachable)
 		default:
-			c.status(ref.TaskID, ref.AgentID, task.state)
+			c.reconciled(ref.TaskID, ref.AgentID, task.state)
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.tasks)) {
 		isIt := func(ref TaskRef) bool { return ref.TaskID == id }
 		if agent := c.tasks[id].info.AgentID; !slices.ContainsFunc(refs, isIt) && !c.agents[agent].away {
-			c.status(id, agent, c.tasks[id].state)
+			c.reconciled(id, agent, c.tasks[id].state)
 		}
 	}
 }
@@ -144,8 +144,18 @@ func (c *cluster) Acknowledge(s TaskStatus) {
 	}
 }
 
+// status sends an update, which is to be acknowledged.
 func (c *cluster) status(id TaskID, agent AgentID, state TaskState) {
-	s := StatusReceived{TaskStatus{TaskID: id, AgentID: agent, State: state, Timestamp: c.now, Ack: "x"}}
+	c.tellStatus(TaskStatus{TaskID: id, AgentID: agent, State: state, Timestamp: c.now, Ack: "x"})
+}
+
+// reconciled sends an answer to Reconcile, which is not.
+func (c *cluster) reconciled(id TaskID, agent AgentID, state TaskState) {
+	c.tellStatus(TaskStatus{TaskID: id, AgentID: agent, State: state, Timestamp: c.now, Reason: "REASON_RECONCILIATION"})
+}
+
+func (c *cluster) tellStatus(status TaskStatus) {
+	s := StatusReceived{status}
 	switch {
 	case c.cut:
 	case c.hold:

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
+	"strconv"
 )
 
 // The safety sentences: what holds whatever happens. A violation names its sentence.
@@ -13,6 +15,7 @@ const (
 	neverTooMany     = "never more than instances + overcapacity"
 	neverTooFew      = "never below minimumHealthCapacity through our own action"
 	uniqueHolds      = "UNIQUE never broken"
+	constraintsHold  = "a launch fulfils the constraints"
 	nothingTwice     = "no port or resource given twice"
 	persistedFirst   = "persisted before launched"
 	unpublishedFirst = "unpublished before killed"
@@ -33,6 +36,7 @@ func (c *cluster) checkStep(before *State, e Effects, batch []Event) {
 	for a := range e.State.Apps() {
 		c.checkCapacity(before, e.State, a)
 		c.checkUnique(e.State, a)
+		c.checkConstraints(before, e.State, a)
 		c.checkHealthy(before, e, a, batch)
 	}
 	for d := range e.State.Deployments() {
@@ -98,6 +102,44 @@ func (c *cluster) checkUnique(s *State, a *App) {
 				c.violated(uniqueHolds, "%s and %s are both on %s", other, i.ID, where)
 			}
 			at[where] = i.ID
+		}
+	}
+}
+
+// checkConstraints: where an instance is launched, all of its config are as the constraints want them.
+func (c *cluster) checkConstraints(before, after *State, a *App) {
+	launched := false
+	for i := range after.Instances(a.ID) {
+		was := before.Instance(i.ID)
+		launched = launched || i.Condition.Active() && i.Incarnation > 0 && (was == nil || was.TaskID() != i.TaskID())
+	}
+	if !launched {
+		return
+	}
+	for _, k := range a.Constraints {
+		at := map[string]int{}
+		for i := range after.Instances(a.ID) {
+			if !i.Condition.Active() || i.Condition == UnreachableInactive || outdated(i, a) {
+				continue
+			}
+			where, _ := i.place().field(k.Field)
+			at[where]++
+			matches, err := regexp.MatchString("^(?:"+k.Value+")$", where)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			wants := k.Operator == Like || k.Operator == Is || k.Operator == Cluster && k.Value != ""
+			if wants && !matches || k.Operator == Unlike && matches {
+				c.violated(constraintsHold, "%s is on %s, against %v", i.ID, where, k)
+			}
+		}
+		number, _ := strconv.Atoi(k.Value)
+		for where, count := range at {
+			switch {
+			case k.Operator == MaxPer && count > number, k.Operator == Cluster && len(at) > 1,
+				k.Operator == GroupBy && number > 0 && len(at) > number:
+				c.violated(constraintsHold, "%d of %s are on %s, and on %d others, against %v", count, a.ID, where, len(at)-1, k)
+			}
 		}
 	}
 }

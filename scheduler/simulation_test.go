@@ -201,6 +201,8 @@ type simulation struct {
 	told         strings.Builder
 	began        time.Time
 	acknowledged map[PathID]*App
+	heard        int // notices that were looked at
+	deaths       int // of the process, that were looked at
 }
 
 func newSimulation(seed uint64) *simulation {
@@ -213,6 +215,9 @@ func newSimulation(seed uint64) *simulation {
 	}
 	if seed%3 == 2 { // whatever is begun goes on over many steps
 		s.limits.Launches, s.limits.Looks, s.limits.Changes, s.limits.Timers = 1+int(seed%2), 3, 1+int(seed%4), 1
+	}
+	if seed%5 == 4 { // it may lose sight of its agents
+		s.master = "master:5050"
 	}
 	s.addAgents(5, room)
 	s.boot(seed)
@@ -261,7 +266,43 @@ func (s *simulation) ask(e Event) string {
 	return "ok"
 }
 
+// hearRollbacks keeps account of deployments that were not done in time: what was acknowledged is taken back.
+func (s *simulation) hearRollbacks() {
+	state := s.core.State()
+	takeBack := func(id PathID) {
+		if now := state.App(id); now != nil {
+			s.acknowledged[id] = now
+		} else {
+			delete(s.acknowledged, id)
+		}
+	}
+	for ; s.heard < len(s.notices); s.heard++ {
+		if end, ok := s.notices[s.heard].Body.(DeploymentEnd); ok && strings.HasPrefix(end.Reason, "not done within") {
+			for _, id := range end.Plan.Plan.AffectedApps() {
+				takeBack(id)
+			}
+		}
+	}
+	if s.died == s.deaths {
+		return
+	}
+	s.deaths = s.died
+	limited := false // by a deployment whose end a death swallowed
+	for _, app := range s.acknowledged {
+		limited = limited || app.DeploymentTimeout > 0
+	}
+	if limited {
+		for app := range state.Apps() {
+			takeBack(app.ID)
+		}
+		for id := range s.acknowledged {
+			takeBack(id)
+		}
+	}
+}
+
 func (s *simulation) checkAcknowledgedApps() {
+	s.hearRollbacks()
 	state := s.core.State()
 	for id, want := range s.acknowledged {
 		got := state.App(id)
@@ -290,6 +331,8 @@ func (s *simulation) finish() {
 		}
 	}
 	s.comeUp()
+	s.settle()
+	s.ask(ConfirmLosses{})
 	s.advance(35 * time.Minute) // longer than the clock was set back, and than the reconciliation interval
 	for range 10 {              // one after the other, where there is no room for all
 		s.endOneShots()

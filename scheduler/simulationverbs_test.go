@@ -13,6 +13,9 @@ var simulationVerbs = map[string]func(s *simulation, a, b uint64) string{
 	"scale":      (*simulation).scaleApp,
 	"remove":     (*simulation).removeApp,
 	"restart":    (*simulation).restartApp,
+	"depend":     (*simulation).dependGroups,
+	"again":      (*simulation).restartGroup,
+	"confirm":    (*simulation).confirmLosses,
 	"kill":       (*simulation).killTask,
 	"cancel":     (*simulation).cancel,
 	"reset":      (*simulation).resetBackoff,
@@ -60,7 +63,7 @@ var simulationWeights = []struct {
 	{"change", 12}, {"scale", 8}, {"remove", 3}, {"restart", 3}, {"kill", 6}, {"cancel", 4}, {"reset", 2}, {"end", 8},
 	{"vanish", 3}, {"repeat", 6}, {"hold", 3}, {"release", 6}, {"leave", 4}, {"return", 8}, {"rescind", 3},
 	{"disconnect", 2}, {"reconnect", 6}, {"deaf", 3}, {"leader", 4}, {"crash", 4}, {"full", 4}, {"jump", 2},
-	{"advance", 14}, {"settle", 40}, {"stall", 6}, {"stubborn", 4}, {"unwell", 5}, {"ail", 5}, {"mute", 2},
+	{"advance", 14}, {"settle", 40}, {"stall", 6}, {"stubborn", 4}, {"unwell", 5}, {"ail", 5}, {"depend", 2}, {"again", 2}, {"confirm", 2}, {"mute", 2},
 }
 
 func (s *simulation) appID(a uint64) PathID {
@@ -84,9 +87,7 @@ func (s *simulation) changeApp(a, b uint64) string {
 	id := PathID(fmt.Sprintf("/g%d/a%d", a%2, a/2%3))
 	wanted := app(id, int(a/6%6), func(app *App) {
 		app.Cmd = fmt.Sprintf("cmd %d", b%3)
-		if b/3%3 == 0 {
-			unique(app)
-		}
+		app.Constraints = simulatedConstraints[b/3%uint64(len(simulatedConstraints))]
 		app.UpgradeStrategy = UpgradeStrategy{float64(b/9%3) / 2, float64(b/27%3) / 2}
 		app.UnreachableStrategy = []UnreachableStrategy{{}, {InactiveAfterSeconds: 60, ExpungeAfterSeconds: 600},
 			{InactiveAfterSeconds: 60, ExpungeAfterSeconds: 600}, {Disabled: true}}[b/81%4]
@@ -102,6 +103,9 @@ func (s *simulation) changeApp(a, b uint64) string {
 			app.KillSelection = OldestFirst
 		}
 		app.DrainSeconds = int(b / 13 % 3 * 10)
+		if b/19%6 == 0 {
+			app.DeploymentTimeout = 100
+		}
 		switch b / 17 % 8 {
 		case 0:
 			app.RestartPolicy = RestartNever
@@ -120,9 +124,40 @@ func (s *simulation) changeApp(a, b uint64) string {
 	})
 	update := put(wanted)
 	update.Force = b%2 == 0
-	return fmt.Sprintf("change %s: %d instances, %s, constraints %v, upgrade %v, unreachable %v, %d+%d checks, drain %d s, restart %s, one per agent %v, force %v: %s", id,
+	return fmt.Sprintf("change %s: %d instances, %s, constraints %v, upgrade %v, unreachable %v, %d+%d checks, drain %d s, restart %s, one per agent %v, at most %d s, force %v: %s", id,
 		wanted.Instances, wanted.Cmd, wanted.Constraints, wanted.UpgradeStrategy, wanted.UnreachableStrategy,
-		len(wanted.HealthChecks), len(wanted.ReadinessChecks), wanted.DrainSeconds, wanted.RestartPolicy, wanted.OnePerAgent, update.Force, s.ask(update))
+		len(wanted.HealthChecks), len(wanted.ReadinessChecks), wanted.DrainSeconds, wanted.RestartPolicy, wanted.OnePerAgent, wanted.DeploymentTimeout, update.Force, s.ask(update))
+}
+
+// simulatedConstraints has each operator, on agents of three racks and two zones.
+var simulatedConstraints = [][]Constraint{{{"hostname", Unique, ""}}, nil, nil, {{"rack", GroupBy, "3"}}, {{"@zone", GroupBy, ""}},
+	{{"rack", MaxPer, "2"}}, {{"rack", Cluster, ""}}, {{"@zone", Cluster, "z1"}}, {{"rack", Like, "rack-[01]"}},
+	{{"rack", Unlike, "rack-0"}, {"hostname", MaxPer, "1"}}, {{"@zone", Is, "z0"}}}
+
+// dependGroups makes one group depend on another, or on none.
+func (s *simulation) dependGroups(a, b uint64) string {
+	g := &Group{ID: PathID(fmt.Sprintf("/g%d", a%2))}
+	if b%3 > 0 {
+		g.Dependencies = []PathID{PathID(fmt.Sprintf("/g%d", 1-a%2))}
+	}
+	return fmt.Sprintf("group %s depends on %v, force %v: %s", g.ID, g.Dependencies, b%2 == 0,
+		s.ask(Update{Force: b%2 == 0, Change: func(d *Draft) error { d.PutGroup(g); return nil }}))
+}
+
+// restartGroup replaces all instances of a group's apps, in one deployment.
+func (s *simulation) restartGroup(a, b uint64) string {
+	group := PathID(fmt.Sprintf("/g%d", a%2))
+	return fmt.Sprintf("restart all of %s, force %v: %s", group, b%2 == 0,
+		s.ask(Update{Force: b%2 == 0, Change: func(d *Draft) error {
+			for _, app := range d.AppsWithin(group) {
+				d.RestartApp(app.ID)
+			}
+			return nil
+		}}))
+}
+
+func (s *simulation) confirmLosses(_, _ uint64) string {
+	return "the losses are confirmed: " + s.ask(ConfirmLosses{})
 }
 
 func (s *simulation) scaleApp(a, b uint64) string {
