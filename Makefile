@@ -94,7 +94,8 @@ package: ## bin/package: .deb, .rpm, static binaries and container root file sys
 	GO=$(GO) cmd/rollcall/package/build bin/package
 
 .PHONY: packagetest
-packagetest: package ## build the packages again elsewhere, compare bit for bit; install the .deb on an empty root and start it
+packagetest: package ## build the packages again elsewhere, compare bit for bit; install them on an empty Debian, start what they have
+	@.ci/deps packagetest
 	ROLLCALL_PACKAGES=$(abspath bin/package) $(GO) test -count=1 -timeout 20m -v -run '^TestPackage' ./integration/
 
 .PHONY: lint

@@ -70,6 +70,7 @@ func TestQuickstart(t *testing.T) {
 	if commands[0].command != "make run" {
 		t.Fatalf("the first command is %q", commands[0].command)
 	}
+	run(t, "make", "-C", root, "build") // on a busy machine that alone may take longer than a daemon has to come up
 	d := &daemon{t: t, dir: dir}
 	t.Cleanup(d.cleanUp)
 	d.launch(exec.Command("make", "-C", root, "run", "DNS_PORT="+dns, "API_PORT="+api, "HTTP_PORT="+http, "DATA_DIR="+filepath.Join(dir, "data")))
