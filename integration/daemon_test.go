@@ -82,7 +82,8 @@ type daemon struct {
 	api, http string // base URLs
 	dns       string // host:port
 
-	user, password string // of the API; "" sends none
+	user, password string       // of the API; "" sends none
+	client         *http.Client // of the API; nil: the usual one
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -244,7 +245,11 @@ func (d *daemon) request(method, path, body string) (int, http.Header, []byte) {
 	if d.user != "" {
 		r.SetBasicAuth(d.user, d.password)
 	}
-	response, err := http.DefaultClient.Do(r)
+	client := d.client
+	if client == nil {
+		client = http.DefaultClient
+	}
+	response, err := client.Do(r)
 	if err != nil {
 		d.t.Fatalf("%s %s: %v\n%s", method, path, err, d.output())
 	}

@@ -53,7 +53,7 @@ func (p *peers) leader(seenBy ...*daemon) *daemon {
 		}
 		for _, d := range p.all {
 			for body := range seen {
-				if strings.Contains(body, `"`+strings.TrimPrefix(d.api, "http://")+`"`) {
+				if _, address, _ := strings.Cut(d.api, "://"); strings.Contains(body, `"`+address+`"`) {
 					found = d
 				}
 			}

@@ -17,7 +17,6 @@ import (
 	"rollcall/scheduler"
 	"rollcall/scheduler/api"
 	"rollcall/scheduler/store"
-	"rollcall/scheduler/zookeeper"
 )
 
 // adopt writes apps with their tasks into the empty state of the configuration at path.
@@ -48,7 +47,7 @@ func (o *migrateOptions) adopt(ctx context.Context, path string, dump *migrate.D
 	if o.DryRun {
 		return say(stdout, "%d apps with %d tasks of framework %s would be adopted\n", len(tree.Apps()), tasks, dump.Info.FrameworkID)
 	}
-	if err := c.begin(ctx, records, stderr); err != nil {
+	if err := c.begin(ctx, configured.Mesos.ZKTLS, records, stderr); err != nil {
 		return fmt.Errorf("nothing was adopted: %w", err)
 	}
 	return say(stdout, "%d apps with %d tasks of framework %s are adopted: stop Marathon, then start rollcall\n",
@@ -97,9 +96,9 @@ func explain(err error) error {
 }
 
 // begin commits records to a store that must hold none, and that no rollcall may be using.
-func (s *schedulerConfig) begin(ctx context.Context, records []scheduler.Record, stderr io.Writer) error {
+func (s *schedulerConfig) begin(ctx context.Context, zkTLS zkTLSConfig, records []scheduler.Record, stderr io.Writer) error {
 	if s.ZK != "" {
-		return s.beginShared(ctx, records, stderr)
+		return s.beginShared(ctx, zkTLS, records, stderr)
 	}
 	if err := os.MkdirAll(s.DataDir, 0o711); err != nil {
 		return fmt.Errorf("making scheduler.dataDir: %w", err)
@@ -123,10 +122,10 @@ func commitFirst(ctx context.Context, st scheduler.Store, records []scheduler.Re
 }
 
 // beginShared does it in ZooKeeper, as the leader for as long as it takes.
-func (s *schedulerConfig) beginShared(ctx context.Context, records []scheduler.Record, stderr io.Writer) error {
-	at, err := zookeeper.ParseURL(string(s.ZK))
+func (s *schedulerConfig) beginShared(ctx context.Context, zkTLS zkTLSConfig, records []scheduler.Record, stderr io.Writer) error {
+	at, err := zkTLS.url("scheduler.zk", string(s.ZK))
 	if err != nil {
-		return fmt.Errorf("scheduler.zk: %w", err)
+		return err
 	}
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)

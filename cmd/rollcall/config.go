@@ -89,6 +89,7 @@ type mesosConfig struct {
 	DetectionTimeout  time.Duration // how long ZooKeeper has at the start to name a leader; 0: for ever
 	Refresh           time.Duration // between two reads of the state
 	StateTimeout      time.Duration // of one read of the state
+	ZKTLS             zkTLSConfig   // to ZooKeeper, also to that of the shared state
 	HTTPS             bool
 	CACertFile        string
 	CertFile, KeyFile string
@@ -325,9 +326,10 @@ func decodeConfig(data []byte, path string, r *report) config {
 	limits, log := defaultLimits(), defaultLog()
 	encryption := defaultEncryption()
 	var transfer transferConfig
+	var zkTLS zkTLSConfig
 	var scheduler *schedulerConfig
 	given := top.readLenient(slices.Concat(o.fields(), forward.fields(), answers.fields(),
-		extensionFields(&encryption, &transfer, &limits, &log, &scheduler)))
+		extensionFields(&encryption, &transfer, &limits, &log, &zkTLS, &scheduler)))
 
 	o.adaptDefaults(given, scheduler != nil)
 	forward.adaptDefaults(given, scheduler != nil)
@@ -341,6 +343,7 @@ func decodeConfig(data []byte, path string, r *report) config {
 	c.Limits = limits
 	c.Log = log
 	c.Encryption = encryption
+	c.Mesos.ZKTLS = zkTLS
 	c.Scheduler = scheduler
 	if transfer.isOn() && c.serialFile() == "" {
 		r.warning("transfer", "without serialFile the serial may go back over a restart, and secondaries then keep what they have; name "+
@@ -352,13 +355,15 @@ func decodeConfig(data []byte, path string, r *report) config {
 
 // extensionFields are rollcall's own keys next to Mesos-DNS's.
 func extensionFields(
-	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, log *logConfig, scheduler **schedulerConfig,
+	encryption *encryptionConfig, transfer *transferConfig, limits *limitsConfig, log *logConfig, zkTLS *zkTLSConfig,
+	scheduler **schedulerConfig,
 ) []field {
 	return []field{
 		{name: "encryption", once: true, set: encryption.read},
 		{name: "transfer", once: true, set: transfer.read},
 		{name: "limits", once: true, set: limits.read},
 		{name: "log", once: true, set: log.read},
+		{name: "zkTLS", once: true, set: zkTLS.read},
 		{name: "scheduler", once: true, set: func(n node) string {
 			s := defaultScheduler()
 			*scheduler = &s

@@ -26,12 +26,13 @@ func knownFields() map[string][]field {
 		transfer   transferConfig
 		limits     limitsConfig
 		log        logConfig
+		zkTLS      zkTLSConfig
 		scheduler  schedulerConfig
 		sp         *schedulerConfig
 		agents     node
 	)
 	return map[string][]field{
-		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &log, &sp)),
+		"":                       slices.Concat(options.fields(), forward.fields(), answers.fields(), extensionFields(&encryption, &transfer, &limits, &log, &zkTLS, &sp)),
 		"mesosCredentials":       options.MesosCredentials.fields(),
 		"encryption":             encryption.fields(),
 		"transfer":               transfer.fields(),
@@ -39,6 +40,7 @@ func knownFields() map[string][]field {
 		"transfer.keys":          (&keyConfig{}).fields(),
 		"limits":                 limits.fields(),
 		"log":                    log.fields(),
+		"zkTLS":                  zkTLS.fields(),
 		"scheduler":              scheduler.fields(),
 		"scheduler.servicePorts": scheduler.ServicePorts.fields(),
 		"scheduler.auth":         scheduler.API.Auth.fields(),

@@ -46,6 +46,7 @@ func (c *config) readFiles(r *report) {
 		c.Forward.CAs = text
 	}
 	c.Encryption.checkFiles(r)
+	m.ZKTLS.checkFiles(r)
 	if m.IAMConfigFile != "" {
 		text, err := readIAMConfigFile(m.IAMConfigFile, m.Authentication == "iam")
 		if err != nil {

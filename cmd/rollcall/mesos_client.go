@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"rollcall/scheduler/mesos"
-	"rollcall/scheduler/zookeeper"
 )
 
 // newDetector returns what finds the masters, and the masters to ask until it has.
@@ -24,9 +23,9 @@ func newDetector(m mesosConfig, log *slog.Logger) (_ mesos.Detector, fallback []
 		master, _ := parseHostPort(where) // was checked
 		return mesos.Static{master}, nil, nil
 	}
-	url, err := zookeeper.ParseURL(where)
+	url, err := m.ZKTLS.url("zk", where)
 	if err != nil {
-		return nil, nil, fmt.Errorf("zk: %w", err)
+		return nil, nil, err
 	}
 	return mesos.NewZooKeeper(url, log), m.Masters, nil
 }

@@ -22,7 +22,6 @@ import (
 	"rollcall/scheduler/api"
 	"rollcall/scheduler/mesos"
 	"rollcall/scheduler/store"
-	"rollcall/scheduler/zookeeper"
 )
 
 const (
@@ -54,9 +53,9 @@ var _ store.Election = (*peers)(nil)
 // newPeers prepares the election. ZooKeeper is not asked before run.
 func (s *server) newPeers() (*peers, error) {
 	c := s.config.Scheduler
-	at, err := zookeeper.ParseURL(string(c.ZK))
+	at, err := s.config.Mesos.ZKTLS.url("scheduler.zk", string(c.ZK))
 	if err != nil {
-		return nil, fmt.Errorf("scheduler.zk: %w", err)
+		return nil, err
 	}
 	s.zone.Expect(sourceScheduler)
 	toPeers, err := c.API.TLS.toPeers()

@@ -63,6 +63,7 @@ func configKeys() []configKey {
 		{"serialFile", effectRestart, func(c *config) []any { return []any{&c.Answers.SerialFile} }},
 		{"encryption", effectRestart, func(c *config) []any { return []any{&c.Encryption} }},
 		{"transfer", effectRestart, func(c *config) []any { return []any{&c.Transfer} }},
+		{"zkTLS", effectRestart, func(c *config) []any { return []any{&c.Mesos.ZKTLS} }},
 		{"log", effectLive, func(c *config) []any { return []any{&c.Log} }},
 		{"limits", effectRestart, func(c *config) []any { return []any{&c.Limits} }},
 

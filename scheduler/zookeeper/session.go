@@ -2,6 +2,7 @@ package zookeeper
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,12 +33,18 @@ func Same(a, b []string) bool {
 // so. Logging in is left to the caller (zk.Conn.AddAuth).
 func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logger) (*zk.Conn, <-chan zk.Event, error) {
 	var dialer net.Dialer
+	secure := handshakes{log: log, told: map[string]string{}}
 	conn, events, err := zk.Connect(url.Servers, timeout,
 		zk.WithHostProvider(&servers{}),
 		zk.WithDialer(func(network, address string, timeout time.Duration) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			return dialer.DialContext(ctx, network, address)
+			if url.TLS == nil {
+				return dialer.DialContext(ctx, network, address)
+			}
+			conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS}).DialContext(ctx, network, address)
+			secure.tell(address, err)
+			return conn, err
 		}),
 		zk.WithLogger(clientLog{log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(maxAnswer))
@@ -45,6 +52,23 @@ func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logg
 		return nil, nil, err
 	}
 	return conn, events, nil
+}
+
+// handshakes tells of connections over TLS that fail, each reason of a server once until it can be connected to: the
+// errors of requests say no more than that there is no connection. The client connects from one goroutine.
+type handshakes struct {
+	log  *slog.Logger
+	told map[string]string // by server
+}
+
+func (h handshakes) tell(server string, err error) {
+	switch {
+	case err == nil:
+		delete(h.told, server)
+	case h.told[server] != err.Error():
+		h.told[server] = err.Error()
+		h.log.Warn("a ZooKeeper cannot be connected to over TLS; trying on", "server", server, "error", err)
+	}
 }
 
 // servers hands out the servers by name, in turn. Names are resolved by whoever dials, each time anew: a

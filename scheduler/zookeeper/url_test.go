@@ -12,12 +12,12 @@ func TestParseURL(t *testing.T) {
 		url  string
 		want URL
 	}{
-		{"zk://h1:2182,h2/mesos", URL{[]string{"h1:2182", "h2:2181"}, "/mesos", ""}},
-		{"zk://h/a/b/", URL{[]string{"h:2181"}, "/a/b", ""}},
-		{"zk://h", URL{[]string{"h:2181"}, "/", ""}},
-		{"zk://u:p@h:1/m", URL{[]string{"h:1"}, "/m", "u:p"}},
-		{"zk://u:p@x:y@h:1/m", URL{[]string{"h:1"}, "/m", "u:p@x:y"}},
-		{"zk://[fd00::1]:2181,[fd00::2]/m", URL{[]string{"[fd00::1]:2181", "[fd00::2]:2181"}, "/m", ""}},
+		{"zk://h1:2182,h2/mesos", URL{[]string{"h1:2182", "h2:2181"}, "/mesos", "", nil}},
+		{"zk://h/a/b/", URL{[]string{"h:2181"}, "/a/b", "", nil}},
+		{"zk://h", URL{[]string{"h:2181"}, "/", "", nil}},
+		{"zk://u:p@h:1/m", URL{[]string{"h:1"}, "/m", "u:p", nil}},
+		{"zk://u:p@x:y@h:1/m", URL{[]string{"h:1"}, "/m", "u:p@x:y", nil}},
+		{"zk://[fd00::1]:2181,[fd00::2]/m", URL{[]string{"[fd00::1]:2181", "[fd00::2]:2181"}, "/m", "", nil}},
 	} {
 		got, err := ParseURL(c.url)
 		if err != nil {
