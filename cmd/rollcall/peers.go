@@ -119,6 +119,8 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	switch {
 	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
 		return err
+	case ctx.Err() != nil:
+		return nil // it took longer than the term
 	case err != nil:
 		// The next in the queue may have better luck.
 		component(s.log, logElection).Error("this rollcall cannot lead", "error", err)

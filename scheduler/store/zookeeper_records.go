@@ -60,7 +60,8 @@ func (t *Term) Load(ctx context.Context, yield func(scheduler.Record) error) err
 			refused = yield(r)
 		}
 	}
-	return cmp.Or(group.Wait(), refused)
+	// When ctx has ended there may have been nobody left to say so: half a state must not pass for a whole one.
+	return cmp.Or(group.Wait(), ctx.Err(), refused)
 }
 
 // takeStock finds out which nodes there are, and sees a commit through that is in the journal.

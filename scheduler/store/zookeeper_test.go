@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -230,6 +231,39 @@ func TestLeaderGoneInLargeCommit(t *testing.T) {
 				t.Errorf("%d records of a commit that was not made are there", len(got))
 			}
 		})
+	}
+}
+
+// endsLater is a context that ends when it was asked for its error a number of times.
+type endsLater struct {
+	context.Context
+	end  context.CancelFunc
+	left int
+}
+
+func (e *endsLater) Err() error {
+	err := e.Context.Err()
+	if e.left--; e.left < 0 {
+		e.end()
+	}
+	return err
+}
+
+// Half a state is never handed out as a whole one, whenever a term ends.
+func TestTermEndsWhileLoading(t *testing.T) {
+	a := startRollcall(t, zooKeeperURL(t), "a")
+	term := a.term(t)
+	for n := range 300 {
+		commit(t, term, put(scheduler.KindApp, fmt.Sprint("/", n), "1"))
+	}
+	for after := range 4 {
+		ctx, cancel := context.WithCancel(t.Context())
+		got := 0
+		err := term.Load(&endsLater{ctx, cancel, after}, func(scheduler.Record) error { got++; return nil })
+		if err == nil && got != 300 {
+			t.Errorf("asked %d times: %d records without an error", after, got)
+		}
+		cancel()
 	}
 }
 
