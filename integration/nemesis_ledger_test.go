@@ -13,9 +13,9 @@ import (
 // recordedApp is an app whose tasks write down when they start and when they stop, each with its own hand: what did
 // happen shows, whatever anybody says. Nobody replaces tasks that only cannot be reached.
 func recordedApp(id, ledger string, instances int, more string) string {
-	// A signal to end hits date, too.
+	// A signal to end hits date and sleep, too, and may do so before it hits the shell.
 	const script = `say() { at=; until [ "$at" ]; do at=$(date +%%s%%N); done; echo $1 $MESOS_TASK_ID $at >> %s; }; ` +
-		`trap 'say stop; exit 0' TERM; say start; sleep 100000 & wait`
+		`trap 'say stop; exit 0' TERM; say start; while :; do sleep 100000 & wait; done`
 	return fmt.Sprintf(`{"id": %q, "cpus": 0.01, "mem": 16, "instances": %d, "backoffSeconds": 0, "taskKillGracePeriodSeconds": 30,
 		"unreachableStrategy": "disabled", "upgradeStrategy": {"minimumHealthCapacity": 0, "maximumOverCapacity": 0}, "cmd": %q%s}`,
 		id, instances, fmt.Sprintf(script, ledger), more)

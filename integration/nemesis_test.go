@@ -729,6 +729,7 @@ func (n *nemesis) judge() {
 	for _, e := range readEntries(t, n.book) {
 		entries[e.app()] = append(entries[e.app()], e)
 	}
+	show := map[string]bool{}
 	for app, r := range map[string]rules{
 		"steady":  {most: 3, always: 3},
 		"fragile": {most: fragileMost, always: fragileMost, faults: n.faults, patched: patchedWithin},
@@ -737,6 +738,7 @@ func (n *nemesis) judge() {
 	} {
 		for _, breach := range r.breaches(entries[app], time.Now()) {
 			t.Errorf("/%s: %s", app, breach)
+			show[app] = true
 		}
 	}
 	for _, wrong := range n.clients.wrong[:min(len(n.clients.wrong), 20)] {
@@ -747,7 +749,12 @@ func (n *nemesis) judge() {
 	}
 	t.Logf("faults: %v; %d of /fragile's tasks killed; answers: %v; the register: %d of %d writes acknowledged; started: steady %d, fragile %d, scaled %d",
 		n.count, n.killed, n.clients.told, n.clients.acknowledged, n.clients.written, starts(entries["steady"]), starts(entries["fragile"]), starts(entries["scaled"]))
-	if t.Failed() {
+	for app := range show {
+		for _, e := range entries[app] {
+			n.log = append(n.log, fmt.Sprintf("%s %s %s", e.at.Format("15:04:05.000"), e.what, e.task))
+		}
+	}
+	if slices.Sort(n.log); t.Failed() {
 		t.Logf("what the nemesis did:\n%s", strings.Join(n.log, "\n"))
 	}
 }
