@@ -20,6 +20,15 @@ var segment = regexp.MustCompile(`^` + letters + `$`)
 
 const letters = `(([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])\.)*([a-z0-9]|[a-z0-9][a-z0-9\-]*[a-z0-9])`
 
+// Bounds of ids. Marathon has none; names in DNS, directories and keys of the store, which ids become a part of, do.
+const (
+	maxID       = 1000 // characters
+	maxSegments = 64
+)
+
+// ErrLongID is the error for an id beyond the bounds.
+var ErrLongID = fmt.Errorf("must have at most %d characters and %d segments", maxID, maxSegments)
+
 // reserved are the last segments that an app id may not have, because they are routes of the API.
 var reserved = []string{"restart", "tasks", "versions", ".", ".."}
 
@@ -47,6 +56,9 @@ func ResolvePathID(path string, base PathID) PathID {
 
 // Validate says whether each segment is made of the letters Marathon allows.
 func (p PathID) Validate() error {
+	if len(p) > maxID || strings.Count(string(p), "/") > maxSegments {
+		return ErrLongID
+	}
 	for _, s := range p.Segments() {
 		if !segment.MatchString(s) {
 			return ErrSegment
@@ -58,7 +70,13 @@ func (p PathID) Validate() error {
 // ValidateAppID checks an id as it was given for an app, relative or absolute: letters, not the root, and not
 // ending in a word that the API's routes use.
 func ValidateAppID(given string) error {
+	if len(given) > maxID {
+		return ErrLongID
+	}
 	segments := strings.FieldsFunc(given, func(r rune) bool { return r == '/' })
+	if len(segments) > maxSegments {
+		return ErrLongID
+	}
 	if len(segments) == 0 {
 		return errors.New("Path must contain at least one path element")
 	}

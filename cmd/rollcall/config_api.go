@@ -82,6 +82,8 @@ type apiLimitsConfig struct {
 	RequestsPerSecond int   // of one client; 0: any number
 	MaxBodyBytes      int64 // of one request
 	MaxHeaderBytes    int
+	Connections       int // 0: any number
+	PerClient         int // connections of one client; 0: any number
 }
 
 // policyConfig is what apps may ask for. A "*" in a list of names, or a "/" in one of directories, is all of them.
@@ -101,8 +103,9 @@ const (
 
 func defaultAPI() apiConfig {
 	return apiConfig{
-		Auth:   authConfig{Realm: api.DefaultRealm},
-		Limits: apiLimitsConfig{RequestsPerSecond: api.DefaultRequestsPerSecond, MaxBodyBytes: api.DefaultMaxBody, MaxHeaderBytes: 64 << 10},
+		Auth: authConfig{Realm: api.DefaultRealm},
+		Limits: apiLimitsConfig{RequestsPerSecond: api.DefaultRequestsPerSecond, MaxBodyBytes: api.DefaultMaxBody, MaxHeaderBytes: 64 << 10,
+			Connections: api.DefaultConnections, PerClient: api.DefaultConnectionsPerClient},
 		TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"},
 			Networks: []string{"*"}},
 	}
@@ -161,6 +164,8 @@ func (l *apiLimitsConfig) fields() []field {
 		{name: "requestsPerSecond", set: wholeNumber(&l.RequestsPerSecond, 0, math.MaxInt32)},
 		{name: "maxBodyBytes", set: wholeNumber(&l.MaxBodyBytes, 1024, 1<<32)},
 		{name: "maxHeaderBytes", set: wholeNumber(&l.MaxHeaderBytes, 1024, 1<<24)},
+		{name: "connections", set: wholeNumber(&l.Connections, 0, math.MaxInt32)},
+		{name: "connectionsPerClient", set: wholeNumber(&l.PerClient, 0, math.MaxInt32)},
 	}
 }
 

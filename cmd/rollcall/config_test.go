@@ -115,7 +115,7 @@ func TestSchedulerDefaults(t *testing.T) {
 		Hostname: host, ZKSessionTimeout: 10 * time.Second, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
 		API: apiConfig{
 			Auth:       authConfig{Realm: "Mesosphere"},
-			Limits:     apiLimitsConfig{RequestsPerSecond: 1000, MaxBodyBytes: 8 << 20, MaxHeaderBytes: 64 << 10},
+			Limits:     apiLimitsConfig{RequestsPerSecond: 1000, MaxBodyBytes: 8 << 20, MaxHeaderBytes: 64 << 10, Connections: 4096, PerClient: 512},
 			TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"}, Networks: []string{"*"}},
 		},
 		Local: localConfig{

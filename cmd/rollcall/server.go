@@ -143,6 +143,8 @@ func (s *server) openScheduler() (err error) {
 	if s.apiListener, err = listen("Marathon API", c.Listener, c.Port, "scheduler.port", "-api-port"); err != nil {
 		return err
 	}
+	s.apiListener = api.LimitConnections(s.apiListener, api.ConnectionLimits{Total: c.API.Limits.Connections,
+		PerClient: c.API.Limits.PerClient, Logger: s.log})
 	if c.ZK != "" {
 		s.peers, err = s.newPeers()
 		return err

@@ -95,6 +95,7 @@ type API struct {
 	endpoints []endpoint
 	routes    []*route
 	limits    *limits
+	large     turns
 	queried   func(r *http.Request, parameter string) // for tests; nil: nobody wants to know
 }
 
@@ -128,6 +129,7 @@ func New(o Options) *API {
 		ui:        ui.Handler(),
 		endpoints: endpoints(),
 		limits:    newLimits(),
+		large:     newTurns(),
 	}
 	a.routes = routes(a.endpoints)
 	return a

@@ -65,6 +65,10 @@ func readApp(o *object, group scheduler.PathID, s appSettings) *scheduler.App {
 		}
 	}
 	in.app.ID = scheduler.ResolvePathID(in.id, group)
+	if size := definitionSize(in.app); size > maxDefinition {
+		o.r.refuse(o.path, "%s", tooLarge(size))
+		return in.app
+	}
 	if len(o.r.mistyped) == 0 {
 		in.normalise(s)
 		in.validate()
@@ -250,7 +254,12 @@ func (in *appInput) decodeUnsupported(o *object) {
 // decodeConstraints reads constraints; the operator may be in any letter case.
 func decodeConstraints(o *object) []scheduler.Constraint {
 	elements, _ := o.elements("constraints")
+	if len(elements) > maxConstraints {
+		o.r.refuse(o.at("constraints"), "an app may have at most %d constraints", maxConstraints)
+		return nil
+	}
 	var out []scheduler.Constraint
+	seen := map[scheduler.Constraint]bool{}
 	for _, e := range elements {
 		parts, ok := o.r.elements(e.value, e.path)
 		if !ok {
@@ -273,9 +282,10 @@ func decodeConstraints(o *object) []scheduler.Constraint {
 			c.Value = texts[2]
 		}
 		validateConstraint(o.r, e.path, c)
-		if !slices.Contains(out, c) {
+		if !seen[c] {
 			out = append(out, c)
 		}
+		seen[c] = true
 	}
 	return out
 }

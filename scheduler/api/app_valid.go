@@ -232,6 +232,10 @@ func validatePattern(r *reader, path, pattern string) {
 		r.refuse(path, "LIKE and UNLIKE require a non-empty, regular expression value")
 		return
 	}
+	if len(pattern) > maxPattern {
+		r.refuse(path, "a regular expression may have at most %d characters", maxPattern)
+		return
+	}
 	_, err := regexp.Compile(pattern)
 	if err == nil {
 		_, err = regexp.Compile("^(?:" + pattern + ")$") // as it is used: on the whole value

@@ -28,9 +28,8 @@ func parseJSON(data []byte) (any, error) {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return nil, &Error{Status: 400, Message: "Please specify data in JSON format", Details: "the body is empty"}
 	}
-	if at, ok := tooDeep(data); ok {
-		return nil, &Error{Status: 400, Message: "Invalid JSON",
-			Details: fmt.Sprintf("nested deeper than %d levels at %s", maxDepth, position(data, at))}
+	if at, why := tooMuch(data); why != "" {
+		return nil, &Error{Status: 400, Message: "Invalid JSON", Details: why + " at " + position(data, at)}
 	}
 	var raw json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
@@ -45,9 +44,10 @@ func parseJSON(data []byte) (any, error) {
 	return v, nil
 }
 
-// tooDeep finds the byte that opens one level too many, before anything is built from the document.
-func tooDeep(data []byte) (at int, found bool) {
-	depth, quoted := 0, false
+// tooMuch finds the byte that opens one level, or begins one value, too many, before anything is built from the
+// document.
+func tooMuch(data []byte) (at int, why string) {
+	depth, values, quoted := 0, 0, false
 	for i := 0; i < len(data); i++ {
 		switch c := data[i]; {
 		case quoted && c == '\\':
@@ -57,13 +57,19 @@ func tooDeep(data []byte) (at int, found bool) {
 		case quoted:
 		case c == '{', c == '[':
 			if depth++; depth > maxDepth {
-				return i, true
+				return i, fmt.Sprintf("nested deeper than %d levels", maxDepth)
 			}
+			values++
 		case c == '}', c == ']':
 			depth--
+		case c == ',':
+			values++
+		}
+		if values > maxValues {
+			return i, fmt.Sprintf("more than %d values", maxValues)
 		}
 	}
-	return 0, false
+	return 0, ""
 }
 
 // explainSyntax says where a document stops being JSON.
@@ -99,20 +105,33 @@ type reader struct {
 	refused  []scheduler.Problem // values that break rules
 	unknown  []string            // members that nothing was read from
 	warnings []string            // what was read otherwise than it is written
+	untold   bool                // there are problems beyond those that are told
 }
 
 // err is the answer to what was read so far, nil when nothing is wrong. Rules are told of when the types are right.
 func (r *reader) err() error {
-	if len(r.mistyped) > 0 {
-		return mistyped(r.mistyped)
-	}
-	if len(r.refused) > 0 {
-		return invalid(r.refused)
+	switch {
+	case len(r.mistyped) > 0:
+		return mistyped(r.told(r.mistyped))
+	case len(r.refused) > 0:
+		return invalid(r.told(r.refused))
 	}
 	return nil
 }
 
+// told adds whether there are more problems.
+func (r *reader) told(problems []scheduler.Problem) []scheduler.Problem {
+	if !r.untold {
+		return problems
+	}
+	return append(problems, scheduler.Problem{Path: "/", Errors: []string{"there are more problems"}})
+}
+
 func (r *reader) mistype(path string, errs ...string) {
+	if len(r.mistyped) >= problemsTold {
+		r.untold = true
+		return
+	}
 	r.mistyped = append(r.mistyped, scheduler.Problem{Path: rooted(path), Errors: errs})
 }
 
@@ -120,7 +139,15 @@ func (r *reader) mistype(path string, errs ...string) {
 func (r *reader) refuse(path, format string, args ...any) {
 	path, text := rooted(path), fmt.Sprintf(format, args...)
 	if n := len(r.refused) - 1; n >= 0 && r.refused[n].Path == path {
-		r.refused[n].Errors = append(r.refused[n].Errors, text)
+		if len(r.refused[n].Errors) < problemsTold {
+			r.refused[n].Errors = append(r.refused[n].Errors, text)
+		} else {
+			r.untold = true
+		}
+		return
+	}
+	if len(r.refused) >= problemsTold {
+		r.untold = true
 		return
 	}
 	r.refused = append(r.refused, scheduler.Problem{Path: path, Errors: []string{text}})
@@ -181,7 +208,7 @@ func (o *object) ignore(names ...string) {
 // end notes the members that were not read.
 func (o *object) end() {
 	for _, name := range slices.Sorted(maps.Keys(o.members)) {
-		if !o.read[name] {
+		if !o.read[name] && len(o.r.unknown) < problemsTold {
 			o.r.unknown = append(o.r.unknown, strings.ReplaceAll(strings.TrimPrefix(o.at(name), "/"), "/", "."))
 		}
 	}

@@ -73,6 +73,9 @@ func (in *groupInput) readApps(o *object, s appSettings) {
 		in.apps = make([]appInGroup, 0, len(objects))
 	}
 	for _, a := range objects {
+		if o.r.untold {
+			return // enough to put right
+		}
 		if isGroup(a) {
 			in.readMisplaced(a, s)
 			continue
@@ -96,6 +99,9 @@ func (in *groupInput) readGroups(o *object, s appSettings) {
 		in.groups = make([]*groupInput, 0, len(objects))
 	}
 	for _, g := range objects {
+		if o.r.untold {
+			return
+		}
 		in.readSubgroup(g, s)
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"rollcall/scheduler"
 )
 
 // handler answers one request, or returns what is wrong with it.
@@ -79,16 +81,46 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.ContentLength != 0 {
 		// A client that sends a body by the letter holds on to its connection for so long and not longer.
-		err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin))
+		within := bodyWithin + time.Duration(max(0, r.ContentLength)/bodyRate)*time.Second
+		err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
 		if err != nil && !errors.Is(err, http.ErrNotSupported) {
 			return &clientGone{err}
 		}
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, a.o.MaxBody)
+	most := a.o.MaxBody
+	if _, one := e.takes.(scheduler.App); one {
+		most = min(most, 2*maxDefinition)
+	}
+	sent := r.Body
+	r.Body = http.MaxBytesReader(w, sent, most)
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		a.warn(w, r, strangeParameters(r, e))
 	}
-	return e.handle(a, target)(w, r)
+	err = a.inTurn(e.handle(a, target))(w, r)
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusRequestEntityTooLarge {
+		// Many clients read the answer when they have sent all, and would see a broken connection instead.
+		_, _ = io.CopyN(io.Discard, sent, drainMost)
+	}
+	return err
+}
+
+// drainMost bounds how much of a body that is too large is read, and thrown away.
+const drainMost = 64 << 20
+
+// inTurn has requests with large bodies handled when it is their turn.
+func (a *API) inTurn(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if !isLarge(r) {
+			return h(w, r)
+		}
+		release, err := a.readLarge(r)
+		if err != nil {
+			return err
+		}
+		defer release()
+		return h(w, r)
+	}
 }
 
 // strangeParameters tells of what a query has that nothing will look at: who writes ?froce=true wants something.
@@ -102,8 +134,30 @@ func strangeParameters(r *http.Request, e *endpoint) (out []string) {
 	return out
 }
 
-// bodyWithin is how long a request's body may take to arrive.
-const bodyWithin = 60 * time.Second
+// A request's body may take bodyWithin to arrive, and a second more for each bodyRate bytes.
+const (
+	bodyWithin = 10 * time.Second
+	bodyRate   = 50_000
+)
+
+// readLarge reads a large body when it is its turn, and waits for the turn to be worked on, which lasts until release
+// is called.
+func (a *API) readLarge(r *http.Request) (release func(), err error) {
+	done, err := take(r.Context(), a.large.reading)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	data, err := body(r)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(data))
+	if len(data) <= largeBody { // it was sent without its length
+		return func() {}, nil
+	}
+	return take(r.Context(), a.large.atWork)
+}
 
 // checkHost refuses a request that was sent to a name which is not the server's: any IP address, localhost, and the
 // given hosts are; with nil, every name is.
@@ -237,7 +291,7 @@ func document(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseJSON(data)
+	return parseJSON(bytes.TrimPrefix(data, []byte("\ufeff"))) // as editors on Windows begin files
 }
 
 // reportsShown bounds how much a header tells of a document.

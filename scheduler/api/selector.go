@@ -35,7 +35,9 @@ func parseSelector(text string) (selector, error) {
 		if err != nil {
 			return nil, fmt.Errorf("invalid label selector '%s': %w at character %d", text, err, p.at+1)
 		}
-		out = append(out, t)
+		if out = append(out, t); len(out) > maxTerms {
+			return nil, fmt.Errorf("invalid label selector: it has more than %d terms", maxTerms)
+		}
 		if p.space(); p.at == len(p.text) {
 			return out, nil
 		}

@@ -184,11 +184,13 @@ func (a *API) kill(w http.ResponseWriter, r *http.Request, tasks []scheduler.Tas
 	if k.Scale && k.Wipe {
 		return nil, badRequest("You cannot use scale and wipe at the same time.")
 	}
-	for _, task := range tasks {
-		if i := a.state().Instance(scheduler.InstanceIDOf(task)); i != nil {
-			if err := require(r, roleDeploy, i.AppID); err != nil {
-				return nil, err
-			}
+	s := a.state()
+	k.Tasks = slices.DeleteFunc(slices.Clone(tasks), func(task scheduler.TaskID) bool { // unknown ones are not the loop's concern
+		return s.Instance(scheduler.InstanceIDOf(task)) == nil
+	})
+	for _, task := range k.Tasks {
+		if err := require(r, roleDeploy, s.Instance(scheduler.InstanceIDOf(task)).AppID); err != nil {
+			return nil, err
 		}
 	}
 	reply, err := a.o.Scheduler.Do(r.Context(), k)
