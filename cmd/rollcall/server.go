@@ -256,13 +256,23 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 // apiServer is a server of the API, or of what stands before it, with what is inside beside it: Mesos-DNS's own listener
 // has nothing of the kind, and nothing is added to it.
 func (s *server) apiServer(h http.Handler) *http.Server {
-	return &http.Server{Handler: s.withInsight(h), TLSConfig: s.apiTLS, MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes}
+	return withTimeouts(&http.Server{Handler: s.withInsight(h), TLSConfig: s.apiTLS,
+		MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes, WriteTimeout: answerWithin})
+}
+
+// answerWithin is how long an answer of the API may take; it gives more time to those that are long, or a stream.
+const answerWithin = time.Minute
+
+// withTimeouts bounds how long a client may take to send a header, and how long a connection may be idle.
+func withTimeouts(s *http.Server) *http.Server {
+	s.ReadHeaderTimeout, s.IdleTimeout = 5*time.Second, 30*time.Second
+	return s
 }
 
 // serveHTTP serves until ctx ends, over TLS where the server has a configuration for it; then closing is called to end
 // requests that would go on for ever.
 func (s *server) serveHTTP(ctx context.Context, group *errgroup.Group, name string, l net.Listener, server *http.Server, closing func()) {
-	server.ReadHeaderTimeout, server.IdleTimeout = 5*time.Second, 30*time.Second
+	withTimeouts(server)
 	server.ErrorLog = slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)
 	serve := server.Serve
 	if server.TLSConfig != nil {

@@ -32,6 +32,9 @@ func (l *listWriter) Write(p []byte) (int, error) {
 			return 0, err
 		}
 	}
+	if err := giveTime(l.w, len(p)); err != nil {
+		return 0, err
+	}
 	n, err := l.out.Write(p)
 	if err != nil {
 		return n, &clientGone{err}
@@ -48,6 +51,9 @@ func (l *listWriter) begin() error {
 		h.Set("Content-Encoding", "gzip")
 		l.zip = gzip.NewWriter(l.w)
 		l.out = l.zip
+	}
+	if err := giveTime(l.w, len(l.held)); err != nil {
+		return err
 	}
 	l.w.WriteHeader(http.StatusOK)
 	if l.r.Method == http.MethodHead {

@@ -3,11 +3,13 @@ package api
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,7 +183,7 @@ func checkHost(hosts []string, hostport string) error {
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var gone *clientGone
-	if errors.As(err, &gone) || r.Context().Err() != nil {
+	if errors.As(err, &gone) || errors.Is(err, context.Canceled) {
 		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
 		return
 	}
@@ -238,11 +240,23 @@ func deliver(w http.ResponseWriter, r *http.Request, status int, contentType str
 		data = b.Bytes()
 	}
 	h.Set("Content-Length", strconv.Itoa(len(data)))
+	if err := giveTime(w, len(data)); err != nil {
+		return err
+	}
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
 	if _, err := w.Write(data); err != nil {
+		return &clientGone{err}
+	}
+	return nil
+}
+
+// giveTime lets a client take so long to read so many bytes, and cuts it off after that.
+func giveTime(w http.ResponseWriter, bytes int) error {
+	until := time.Now().Add(writeWithin + time.Duration(bytes/bodyRate)*time.Second)
+	if err := http.NewResponseController(w).SetWriteDeadline(until); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return &clientGone{err}
 	}
 	return nil
@@ -281,6 +295,9 @@ func body(r *http.Request) ([]byte, error) {
 	if errors.As(err, &tooLarge) {
 		return nil, &Error{Status: http.StatusRequestEntityTooLarge,
 			Message: "The body is larger than the " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes that are accepted"}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, &Error{Status: http.StatusRequestTimeout, Message: "The body did not arrive in time."}
 	}
 	return nil, badRequest("The body could not be read: " + err.Error())
 }

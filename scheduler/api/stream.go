@@ -132,9 +132,8 @@ func (s *stream) wants(n scheduler.Notice) bool {
 
 // write sends data, or just the header, at once.
 func (s *stream) write(data []byte) error {
-	err := s.control.SetWriteDeadline(time.Now().Add(writeWithin))
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return &clientGone{err}
+	if err := giveTime(s.w, len(data)); err != nil {
+		return err
 	}
 	if _, err := s.w.Write(data); err != nil {
 		return &clientGone{err}
