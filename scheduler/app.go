@@ -24,6 +24,7 @@ type App struct {
 	DrainSeconds          int                 `json:"drainSeconds,omitempty"`             // between leaving DNS and SIGTERM
 	Env                   map[string]EnvValue `json:"env,omitempty"`
 	Executor              string              `json:"executor"`
+	ExpandEnv             bool                `json:"expandEnv,omitempty"`         // ${NAME} in Env is a variable that tasks have
 	ExecutorResources     json.RawMessage     `json:"executorResources,omitempty"` // accepted, without effect
 	Fetch                 []Fetch             `json:"fetch,omitempty"`
 	GPUs                  int                 `json:"gpus"`

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,14 +125,36 @@ func environment(i *Instance, app *App) map[string]string {
 	}
 	env["MARATHON_APP_LABELS"] = strings.Join(labels, " ")
 	portVariables(env, i, app)
+	own := make(map[string]string, len(app.Env))
+	for name, value := range app.Env {
+		own[name] = value.Text
+		if app.ExpandEnv {
+			own[name] = expand(value.Text, env)
+		}
+	}
+	maps.Copy(env, own)
 	for name, value := range app.Env {
 		if value.Secret != "" {
 			delete(env, name) // whoever launches the task fills it in
-		} else {
-			env[name] = value.Text
 		}
 	}
 	return env
+}
+
+// reference is what stands for a variable in a text, or with one dollar sign more for itself.
+var reference = regexp.MustCompile(`\$?\$\{[A-Za-z0-9_.-]+\}`)
+
+// expand puts the values of variables into a text. What names none of them stays.
+func expand(text string, env map[string]string) string {
+	return reference.ReplaceAllStringFunc(text, func(found string) string {
+		if strings.HasPrefix(found, "$$") {
+			return found[1:]
+		}
+		if value, ok := env[found[2:len(found)-1]]; ok {
+			return value
+		}
+		return found
+	})
 }
 
 func portVariables(env map[string]string, i *Instance, app *App) {

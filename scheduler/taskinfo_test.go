@@ -52,6 +52,24 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestExpandedEnvironment puts what a task gets into the app's own variables, where the app asks for it.
+func TestExpandedEnvironment(t *testing.T) {
+	const text = "http://${HOST}:${PORT0}/${MARATHON_APP_ID} ${X} ${nothing} $${HOST} $HOST"
+	for expand, want := range map[bool]string{
+		false: text,
+		true:  "http://host0:9000//a ${X} ${nothing} ${HOST} $HOST", // its own variables are no part of it
+	} {
+		_, task := launched(t, app("/a", 1, func(a *App) {
+			a.ExpandEnv, a.RequirePorts = expand, true
+			a.PortDefinitions = []PortDefinition{{Port: 9000, Protocol: "tcp"}}
+			a.Env = map[string]EnvValue{"URL": {Text: text}, "X": {Text: "${URL}"}, "HOST": {Text: "mine"}}
+		}))
+		if task.Env["URL"] != want || task.Env["X"] != "${URL}" || task.Env["HOST"] != "mine" {
+			t.Errorf("expandEnv %v: %v", expand, task.Env)
+		}
+	}
+}
+
 func TestPortsOfEachNetworkMode(t *testing.T) {
 	zero, fixed := 0, 9005
 	mapped := func(mode NetworkMode, name string, m ...PortMapping) func(*App) {

@@ -14,6 +14,7 @@ func (in *appInput) decodeExtensions(o *object) {
 		a.Instances = min(a.Instances, 1) // the agents say how many; 0 stops them
 	}
 	o.integer("deploymentTimeoutSeconds", &a.DeploymentTimeout, 0, maxInteger)
+	o.boolean("expandEnv", &a.ExpandEnv)
 	o.integer("drainSeconds", &a.DrainSeconds, 0, maxInteger)
 }
 

@@ -77,6 +77,7 @@ func TestNormalForm(t *testing.T) {
 		{"one letter", `"cmd": "x"`, `"cmd":"x"`},
 		{"arguments", `"args": ["a"], "container": {"docker": {"image": "i"}}`, `"args":["a"]`},
 		{"relative dependency", `"cmd": "x", "dependencies": ["b", "../c"]`, `"dependencies":["/g/b","/c"]`},
+		{"expanded environment", `"cmd": "x", "expandEnv": "true", "env": {"P": "${PORT0}"}`, `"env":{"P":"${PORT0}"},"executor":"","expandEnv":true`},
 		{"extras kept", `"cmd": "x", "check": {"http": {"portIndex": 0}}, "tty": true`, `"check":{"http":{"portIndex":0}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
