@@ -35,6 +35,7 @@ func testMain(m *testing.M) int {
 		defer os.RemoveAll(dir)
 		binary = filepath.Join(dir, "rollcall")
 		build := exec.Command("go", "build", "-o", binary, "rollcall/cmd/rollcall")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // static, as it is built for use
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "building rollcall: %v\n%s", err, out)
 			return 1

@@ -45,6 +45,7 @@ func TestDocker(t *testing.T) {
 		{"ContainerNetwork", containerNetwork},
 		{"Failures", containerFailures},
 		{"Restart", restartBesideOthers},
+		{"Image", imageOfRollcall},
 		{"Hang", dockerHangs},
 		{"Many", manyContainers},
 	} {
