@@ -132,20 +132,18 @@ func (c *Cluster) Close() {
 	c.mu.Lock()
 	close(c.closed)
 	masters := c.masters
-	var tasks []*task
-	for _, a := range c.agents {
-		for _, t := range a.tasks {
-			tasks = append(tasks, t)
+	var processes []*process
+	for _, t := range c.tasks {
+		if t.process != nil {
+			processes = append(processes, t.process)
 		}
 	}
 	c.mu.Unlock()
 	for _, m := range masters {
 		m.Kill()
 	}
-	for _, t := range tasks {
-		if t.process != nil {
-			t.process.end(0)
-		}
+	for _, p := range processes {
+		p.end(0)
 	}
 }
 
