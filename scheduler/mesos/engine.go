@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +83,9 @@ func NewEngine(o EngineOptions) *Engine {
 var ErrFailedOver = errors.New("another scheduler has registered with this framework id: stop one of the two, or give " +
 	"each a state of its own (scheduler.dataDir)")
 
+// openFor is how late a master may read a SUBSCRIBE that nobody waits for any more.
+const openFor = 10 * time.Minute
+
 // errMayNotAct ends a session: what was to be sent is for whoever acts now.
 var errMayNotAct = errors.New("another scheduler may act for this framework by now")
 
@@ -97,7 +101,7 @@ func (e *Engine) send(ctx context.Context, masters Masters, at string, body []by
 // Run implements scheduler.Engine.
 func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- scheduler.Event) error {
 	pause, warned := firstPause, false
-	open := map[string]int{} // SUBSCRIBEs that a master may still get to, although nobody waits for its answer
+	var open []time.Time // when SUBSCRIBEs were given up that a master may still get to
 	for attempt := 0; ; attempt++ {
 		asked := e.getMasters()
 		candidates := asked.candidates()
@@ -115,8 +119,9 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		if s.began {
 			s.tellEnd(ctx)
 		}
+		open = slices.DeleteFunc(open, func(at time.Time) bool { return time.Since(at) > openFor })
 		if s.open {
-			open[s.master]++
+			open = append(open, time.Now())
 		}
 		switch {
 		case ctx.Err() != nil:
@@ -130,8 +135,8 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 		case errors.Is(err, scheduler.ErrFrameworkRemoved):
 			return fmt.Errorf("framework %s: %w: its tasks are gone with it; to start them all anew as another framework "+
 				"set scheduler.mesos.frameworkRemoved to \"reregister\"", frameworkID, err)
-		case errors.Is(err, ErrFailedOver) && open[s.master] > 0:
-			open[s.master]-- // that scheduler was this one: the master has read a SUBSCRIBE late
+		case errors.Is(err, ErrFailedOver) && len(open) > 0:
+			open = open[1:] // that scheduler was this one: the master has read a SUBSCRIBE late
 		case errors.Is(err, ErrFailedOver):
 			return fmt.Errorf("framework %s: %w", frameworkID, err)
 		case errors.Is(err, errOtherLeader):
