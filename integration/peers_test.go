@@ -33,6 +33,7 @@ func newPeerConfig(t *testing.T, z *zooKeeperEnsemble) config {
 	c := newMesosConfig(t.TempDir())
 	delete(c, "masters")
 	c["zk"] = z.url()
+	c["transfer"] = map[string]any{"allow": []string{"127.0.0.0/8"}}
 	c["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
 	c["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
 	return c
@@ -208,9 +209,19 @@ func TestPeers(t *testing.T) {
 			t.Errorf("marathon.mesos is %v, want %s", got, host)
 		}
 	}
-	// same checks that nothing was touched.
+	var zone peersZone
+	zone.agree(t, "at first", p.all)
+	// same checks that nothing was touched, and that the zone is the same wherever it has the same serial.
 	same := func(what string, by *daemon) {
 		t.Helper()
+		zone.agree(t, what, slices.DeleteFunc(slices.Clone(p.all), func(d *daemon) bool {
+			select {
+			case <-d.exited:
+				return true
+			default:
+				return false
+			}
+		}))
 		if diff := cmp.Diff(before, taskIDs(by.tasks("/a"))); diff != "" {
 			t.Errorf("%s: tasks (-before +after):\n%s", what, diff)
 		}

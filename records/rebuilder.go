@@ -61,7 +61,7 @@ func (r *rebuilder) apply(c *changes) {
 
 // snapshot finishes: the rebuilder must not be used afterwards. next gives the serial of a zone that changed, whose SOA
 // record is a new one then.
-func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Snapshot {
+func (r *rebuilder) snapshot(next func(*Apex) uint32, now time.Time) *Snapshot {
 	if slices.Contains(r.changed, true) {
 		v := version{before: make([]uint32, len(r.apexes)), changes: r.changes}
 		for i, apex := range r.apexes {
@@ -77,7 +77,7 @@ func (r *rebuilder) snapshot(next func(before uint32) uint32, now time.Time) *Sn
 		if !r.changed[i] {
 			continue
 		}
-		r.apexes[i].Serial = next(apex.Serial)
+		r.apexes[i].Serial = next(&apex)
 		old := r.find(apex.wire)
 		node := r.make(apex.wire, old.published()).withHeld(old.held())
 		node.children = old.children

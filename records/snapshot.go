@@ -13,8 +13,13 @@ type Snapshot struct {
 	listed trie // names that are only listed, by text
 	stats  Stats
 
-	journal journal
+	journal     journal
+	provisional bool
 }
+
+// Provisional says that the serials are of this rollcall alone, while there are others: under them nothing may be given to
+// secondaries, who might be told something else by another. What is answered is as good as ever.
+func (s *Snapshot) Provisional() bool { return s.provisional }
 
 // Serial is the SOA serial of the domain: two snapshots with equal content have the same one (RFC 1035, section
 // 3.3.13; RFC 1982).

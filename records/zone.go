@@ -2,6 +2,7 @@ package records
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,8 +24,17 @@ type Zone struct {
 	reserved uint32 // the last serial that Reserve allowed
 	order    uint64 // counts what became known, to list it in that order
 
-	subscribers   map[string]map[uint64]func(Update) // by source
-	subscriptions uint64                             // counts them, to tell them apart
+	subscribers   map[uint64]*subscriber
+	subscriptions uint64            // counts them, to tell them apart
+	told          map[string]uint32 // the serials that they know
+
+	// Of one of several rollcalls: see version.go.
+	role        role
+	shared      string             // the source that only the leader has
+	aside       map[string]*source // what own sources say while another's count
+	floor       uint32             // the next serials are later than it, when the zone leads
+	reserveAll  func(serial uint32) (upTo uint32, ok bool)
+	reservedAll uint32
 }
 
 // New returns a zone that has its fixed names (SOA, NS, the address of SOA.MName) and nothing else. The error names
@@ -42,11 +52,12 @@ func New(o Options) (*Zone, error) {
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
 
-		subscribers: make(map[string]map[uint64]func(Update)),
+		subscribers: make(map[uint64]*subscriber),
+		aside:       make(map[string]*source),
 	}
 	r, _ := z.build(nil)
 	z.reserve(o.Serial, true)
-	z.current.Store(r.snapshot(func(uint32) uint32 { return o.Serial }, time.Time{}))
+	z.current.Store(r.snapshot(func(*Apex) uint32 { return o.Serial }, time.Time{}))
 	z.announce()
 	return z, nil
 }
@@ -96,7 +107,8 @@ func (z *Zone) Reconfigure(o Options) error {
 		z.options, z.namer = &o, newNamer(o)
 		var r *rebuilder
 		r, collisions = z.build(z.current.Load())
-		z.current.Store(r.snapshot(z.nextSerial, time.Now()))
+		z.finish(r, nil)
+		z.tell(nil)
 		z.announce()
 	}
 	z.mu.Unlock()
@@ -109,20 +121,32 @@ func (z *Zone) Reconfigure(o Options) error {
 // again as it was said before costs a comparison.
 func (z *Zone) Update(source string, u Update) {
 	z.mu.Lock()
-	c := newChanges(z.options)
-	z.sourceNamed(source).update(z, u, c)
-	collisions := z.publish(c)
-	for _, tell := range z.subscribers[source] {
-		tell(u)
+	if z.role == roleFollowing {
+		defer z.mu.Unlock()
+		if source != z.shared {
+			if z.aside[source] == nil {
+				z.aside[source] = newSource()
+			}
+			z.aside[source].keep(u)
+			z.heard(source)
+		}
+		return
 	}
-	if z.expected[source] {
-		z.expected[source] = false
-		z.waiting.Add(-1)
-	}
+	collisions := z.publishAll([]SourceUpdate{{source, u}}, nil)
+	z.heard(source)
+	z.tell([]SourceUpdate{{source, u}})
 	z.announce()
 	o := z.options
 	z.mu.Unlock()
 	o.tell(collisions)
+}
+
+// heard notes that a source has spoken.
+func (z *Zone) heard(source string) {
+	if z.expected[source] {
+		z.expected[source] = false
+		z.waiting.Add(-1)
+	}
 }
 
 func (z *Zone) sourceNamed(name string) *source {
@@ -134,16 +158,62 @@ func (z *Zone) sourceNamed(name string) *source {
 	return s
 }
 
-// publish makes the changes visible. The serial moves when an answer does: when records came or went, or names
-// without records did. It returns the names that have come to collide.
-func (z *Zone) publish(c *changes) []Collision {
-	old := z.current.Load()
-	r := z.rebuild(old)
+// publishAll makes what sources say visible. The serial moves when an answer does: when records came or went, or names
+// without records did; those of a version that is
+// given are the zones' from now on, whatever has changed. It returns the names that have come to collide.
+func (z *Zone) publishAll(updates []SourceUpdate, of *Version) []Collision {
+	c := newChanges(z.options)
+	for _, u := range updates {
+		z.sourceNamed(u.Source).update(z, u.Update, c)
+	}
+	r := z.rebuild(z.current.Load())
 	r.apply(c)
 	collisions := z.claims.apply(c.claims)
 	r.stats.Collisions = len(z.claims.shared)
-	z.current.Store(r.snapshot(z.nextSerial, time.Now()))
+	z.finish(r, of)
 	return collisions
+}
+
+// finish publishes a snapshot, with the serials of a version or with those that follow.
+func (z *Zone) finish(r *rebuilder, of *Version) {
+	old := z.current.Load()
+	if old.provisional { // nobody has been given that version: nobody asks what has changed since
+		r.journal, r.fromNone = journal{}, true
+	}
+	reserved := true
+	next := func(a *Apex) uint32 { return z.nextSerial(a.Serial, &reserved) }
+	if z.role == roleFollowing {
+		next = func(a *Apex) uint32 { return a.Serial } // the leader will say
+	}
+	if of != nil {
+		for i, a := range r.apexes {
+			if serial, told := of.Serials[a.Name]; told && serial != a.Serial {
+				r.changed[i] = true
+			}
+		}
+		next = func(a *Apex) uint32 {
+			serial, told := of.Serials[a.Name]
+			if !told {
+				return nextSerial(a.Serial)
+			}
+			z.reserve(serial, Later(serial, z.reserved))
+			return serial
+		}
+	}
+	moved := slices.Contains(r.changed, true)
+	s := r.snapshot(next, time.Now())
+	switch {
+	case z.role == roleFollowing:
+		s.provisional = of == nil || of.Provisional // it was configured anew, or the leader is no better
+	case !moved:
+		s.provisional = old.provisional
+	default:
+		s.provisional = z.role == roleDetached || !reserved
+	}
+	if s.provisional {
+		s.journal = journal{}
+	}
+	z.current.Store(s)
 }
 
 func (z *Zone) rebuild(old *Snapshot) *rebuilder {
@@ -166,10 +236,20 @@ func (z *Zone) reserve(serial uint32, needed bool) {
 	}
 }
 
-// nextSerial is the serial that follows one, reserved.
-func (z *Zone) nextSerial(before uint32) uint32 {
+// nextSerial is the serial that follows one, reserved. ok becomes false if that failed where others have to know.
+func (z *Zone) nextSerial(before uint32, ok *bool) uint32 {
+	if z.role == roleLeading && Later(z.floor, before) {
+		before = z.floor
+	}
 	serial := nextSerial(before)
 	z.reserve(serial, Later(serial, z.reserved))
+	if z.role == roleLeading && Later(serial, z.reservedAll) {
+		upTo, reserved := z.reserveAll(serial)
+		if reserved {
+			z.reservedAll = upTo
+		}
+		*ok = *ok && reserved
+	}
 	return serial
 }
 

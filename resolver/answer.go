@@ -71,6 +71,9 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 	if q.Type == dns.TypeANY {
 		set = anyOf(node)
 	}
+	if set != nil && set.Type == records.TypeSOA && !ready && s.Provisional() {
+		return Answer{Result: ServerFailure} // it would go back as soon as the leader is heard
+	}
 	if set == nil {
 		// A name that has records is answered NODATA even when a source has yet to speak: its addresses are of use, and
 		// clients that ask for A and AAAA together drop both when one of them fails.

@@ -41,8 +41,8 @@ func (n *notifier) run(ctx context.Context, to Secondary) {
 	for ctx.Err() == nil {
 		updated := n.zone.Updated()
 		var due []records.Apex
-		if n.zone.Ready() {
-			due = slices.DeleteFunc(slices.Clone(n.zone.Snapshot().Apexes()), func(a records.Apex) bool {
+		if s := n.zone.Snapshot(); n.zone.Ready() && !s.Provisional() {
+			due = slices.DeleteFunc(slices.Clone(s.Apexes()), func(a records.Apex) bool {
 				serial, known := told[a.Name]
 				return known && serial == a.Serial
 			})

@@ -86,7 +86,7 @@ func (q *query) isTransfer() bool {
 }
 
 // transfer decides about a transfer: it is noted in the query, or the result is the reply. Until the zone is ready there
-// is none: a secondary would take what is missing for gone.
+// is none: a secondary would take what is missing for gone. Nor is there under provisional serials.
 func (h *handler) transfer(q *query) *dns.Msg {
 	if !h.transfers.allows(q) {
 		return q.reply(dns.RcodeRefused)
@@ -97,7 +97,7 @@ func (h *handler) transfer(q *query) *dns.Msg {
 	if apex == nil || apex.Wire() != string(q.question.Name) {
 		return q.reply(dns.RcodeNotAuth) // RFC 5936, section 2.2.1
 	}
-	if !ready {
+	if !ready || s.Provisional() {
 		return q.reply(dns.RcodeServerFailure)
 	}
 	q.tellExpiry(s, apex)

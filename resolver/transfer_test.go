@@ -322,6 +322,37 @@ func TestNoTransferBeforeReady(t *testing.T) {
 	}
 }
 
+// Of several rollcalls only those give the zone away whose serials are the leader's. One that has not heard of a leader
+// since it was started has no serial at all to show.
+func TestNoTransferOfProvisionalSerials(t *testing.T) {
+	o := records.DefaultOptions("mesos")
+	z, err := records.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Share("test")
+	z.Expect("test")
+	s := newTransferServer(t, z)
+	want := func(when string, soa, axfr int) {
+		t.Helper()
+		if got := rawExchange(t, s, new(dns.Msg).SetQuestion("mesos.", dns.TypeSOA), nil); got.Rcode != soa {
+			t.Errorf("%s: SOA: %v", when, got)
+		}
+		if got := rawExchange(t, s, new(dns.Msg).SetAxfr("mesos."), nil); got.Rcode != axfr {
+			t.Errorf("%s: AXFR: %v", when, got)
+		}
+	}
+	want("at the start", dns.RcodeServerFailure, dns.RcodeServerFailure)
+	z.Lead(0, func(serial uint32) (uint32, bool) { return serial + 1, true })
+	z.Update("test", records.Update{})
+	want("as the leader", dns.RcodeSuccess, dns.RcodeSuccess)
+	z.Detach()
+	want("with what the leader had", dns.RcodeSuccess, dns.RcodeSuccess)
+	addTasks(z, 0, 1)
+	z.Update("other", records.Update{Masters: &records.Masters{Leader: netip.MustParseAddrPort("10.0.0.1:5050")}})
+	want("with something else", dns.RcodeSuccess, dns.RcodeServerFailure)
+}
+
 // rawExchange asks over TCP without looking at the signature of the reply.
 func rawExchange(t testing.TB, s *Server, m *dns.Msg, key *Key) *dns.Msg {
 	t.Helper()

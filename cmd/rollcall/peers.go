@@ -25,7 +25,7 @@ import (
 )
 
 const (
-	// feedPath is where the leader's API serves the names of its tasks to its peers.
+	// feedPath is where the leader's API serves the zone to its peers.
 	feedPath = "/rollcall/names"
 
 	// connectWithin bounds how long a peer may take to accept a connection.
@@ -57,6 +57,7 @@ func (s *server) newPeers() (*peers, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.zone.Share(sourceScheduler)
 	s.zone.Expect(sourceScheduler)
 	toPeers, err := c.API.TLS.toPeers()
 	if err != nil {
@@ -71,7 +72,7 @@ func (s *server) newPeers() (*peers, error) {
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{
-		Zone: s.zone, Source: sourceScheduler, Logger: component(s.log, logElection),
+		Zone: s.zone, Logger: component(s.log, logElection),
 		Client: &http.Client{Transport: &http.Transport{DialContext: connect, TLSClientConfig: toPeers}},
 	})
 	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: component(s.log, logElection)})
@@ -115,6 +116,23 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	s := p.server
 	p.term.Store(term)
 	defer p.term.Store(nil)
+	serials, reserved, err := term.Serials()
+	if err != nil {
+		s.log.Error("this rollcall cannot lead", "error", err)
+		return nil
+	}
+	s.zone.Lead(reserved, func(serial uint32) (uint32, bool) {
+		upTo := serial + serialsReserved
+		if upTo == 0 { // which says that there are none
+			upTo = 1
+		}
+		if err := serials.Reserve(upTo); err != nil {
+			s.log.Warn("secondaries are not told of changes of the zone for now", "error", err)
+			return 0, false
+		}
+		return upTo, true
+	})
+	defer s.zone.Detach()
 	scheduling, err := s.newScheduling(ctx, term, term.Valid)
 	switch {
 	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
@@ -128,7 +146,7 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	}
 	leading, stepDown := context.WithCancel(ctx)
 	defer stepDown()
-	feed := replica.NewFeed(replica.FeedOptions{Zone: s.zone, Source: sourceScheduler, Allow: p.isPeer})
+	feed := replica.NewFeed(replica.FeedOptions{Zone: s.zone, Allow: p.isPeer})
 	s.scheduling.Store(scheduling)
 	p.front.Lead(withFeed(feed, scheduling.api), term.Valid)
 	defer func() {

@@ -4,26 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
 	"rollcall/records"
 )
 
-// waitingMost is how many updates may wait for a follower that is slow. One that is slower is cut off; it comes back
+// waitingMost is how many versions may wait for a follower that is slow. One that is slower is cut off; it comes back
 // and begins with all there is.
 const waitingMost = 4096
 
 // FeedOptions say what a feed serves, and to whom.
 type FeedOptions struct {
-	Zone   *records.Zone
-	Source string
+	Zone *records.Zone
 	// Allow says whether a request may have the feed: it tells where every task is.
 	Allow func(*http.Request) bool
 }
 
-// Feed serves what a source of a zone says to followers. It is an http.Handler; a request lasts until its context ends
-// or Close is called.
+// afterParameter of a request is the last serial that the follower has shown of its own.
+const afterParameter = "after"
+
+// Feed serves the versions of a zone to followers. It is an http.Handler; a request lasts until its context ends or Close is
+// called.
 type Feed struct {
 	o      FeedOptions
 	closed chan struct{}
@@ -49,10 +52,13 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cut := context.WithCancel(r.Context())
 	defer cut()
-	updates := make(chan records.Update, waitingMost)
-	cancel := f.o.Zone.Subscribe(f.o.Source, func(u records.Update) {
+	if serial, err := strconv.ParseUint(r.URL.Query().Get(afterParameter), 10, 32); err == nil {
+		f.o.Zone.Outrun(uint32(serial))
+	}
+	versions := make(chan records.Version, waitingMost)
+	cancel := f.o.Zone.SubscribeVersions(func(v records.Version) {
 		select {
-		case updates <- u:
+		case versions <- v:
 		default:
 			cut()
 		}
@@ -60,11 +66,11 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	f.write(ctx, w, updates)
+	f.write(ctx, w, versions)
 }
 
-// write sends updates until ctx or the feed ends, or the follower is gone.
-func (f *Feed) write(ctx context.Context, w http.ResponseWriter, updates <-chan records.Update) {
+// write sends versions until ctx or the feed ends, or the follower is gone.
+func (f *Feed) write(ctx context.Context, w http.ResponseWriter, versions <-chan records.Version) {
 	control := http.NewResponseController(w)
 	lines := json.NewEncoder(w)
 	beat := time.NewTicker(heartbeat)
@@ -78,15 +84,15 @@ func (f *Feed) write(ctx context.Context, w http.ResponseWriter, updates <-chan 
 			return
 		case <-beat.C:
 			err = lines.Encode(part{})
-		case u := <-updates:
-			for _, p := range parts(u) {
+		case v := <-versions:
+			for _, p := range parts(v) {
 				if err == nil {
 					err = lines.Encode(p)
 				}
 			}
 		}
 		// An empty queue is the moment to send: what waits shares a packet.
-		if err == nil && len(updates) == 0 {
+		if err == nil && len(versions) == 0 {
 			err = control.Flush()
 		}
 		if err != nil {

@@ -28,12 +28,12 @@ type Leader struct {
 // FollowerOptions say what a follower does. All are needed.
 type FollowerOptions struct {
 	Zone   *records.Zone
-	Source string // what the zone is told the updates come from
 	Client *http.Client
 	Logger *slog.Logger
 }
 
-// Follower keeps a source of a zone as the leader's is. While the leader is out of reach the names stay as they were.
+// Follower keeps a zone as the leader's is. While the leader is out of reach the zone goes by its own sources, and by what
+// the leader said last.
 type Follower struct {
 	o       FollowerOptions
 	changed chan struct{} // has an element when leader was set
@@ -141,7 +141,7 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 	defer cancel(nil)
 	quiet := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer quiet.Stop()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, leader.URL, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, leader.URL+f.after(), nil)
 	if err != nil {
 		return fmt.Errorf("asking for the names' feed: %w", err)
 	}
@@ -151,28 +151,29 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 		return fmt.Errorf("asking for the names' feed: %w", because(ctx, err))
 	}
 	defer response.Body.Close()
+	defer f.o.Zone.Unfollow()
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("asking for the names' feed: %s", response.Status)
 	}
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, partMost)
-	var updates assembler
+	var versions assembler
 	for lines.Scan() {
 		quiet.Reset(silence)
-		u, err := updates.add(lines.Bytes())
+		v, err := versions.add(lines.Bytes())
 		if err != nil {
 			return err
 		}
-		if u != nil {
-			f.o.Zone.Update(f.o.Source, *u)
+		if v != nil && !f.o.Zone.Follow(*v) {
+			return errors.New("the names' feed does not begin with all names")
 		}
 		f.mu.Lock()
 		f.status.Heard = time.Now()
-		if u != nil && u.Reset {
+		if v != nil && v.Whole {
 			f.status.Following, f.status.Err = true, nil
 		}
 		f.mu.Unlock()
-		if u != nil && u.Reset {
+		if v != nil && v.Whole {
 			whole()
 		}
 	}
@@ -180,6 +181,14 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 		return fmt.Errorf("reading the names' feed: %w", because(ctx, err))
 	}
 	return errors.New("the leader has ended the names' feed")
+}
+
+// after is the parameter of a request by a zone that has shown serials of its own, which the leader's have to outrun.
+func (f *Follower) after() string {
+	if s := f.o.Zone.Snapshot(); f.o.Zone.Ready() && s.Provisional() {
+		return fmt.Sprintf("?%s=%d", afterParameter, s.LastSerial())
+	}
+	return ""
 }
 
 // because is the reason for which the context of a request was ended, or what the request failed of itself.

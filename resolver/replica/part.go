@@ -17,8 +17,14 @@ const (
 
 // part is a line of a feed.
 type part struct {
-	Update *records.Update `json:"update,omitempty"` // nil: a heartbeat
-	More   bool            `json:"more,omitempty"`   // the update goes on in the next part
+	Source string          `json:"source,omitempty"` // whose update it is; "": the one of the part before
+	Update *records.Update `json:"update,omitempty"`
+	More   bool            `json:"more,omitempty"` // the version goes on in the next part
+
+	// Of the last part of a version.
+	Serials     map[string]uint32 `json:"serials,omitempty"` // by zone; nil: it is no version, but a heartbeat
+	Provisional bool              `json:"provisional,omitempty"`
+	Whole       bool              `json:"whole,omitempty"`
 }
 
 const (
@@ -29,41 +35,51 @@ const (
 	partMost = 16 << 20
 )
 
-// parts divides an update. Removals come before additions, as within one update.
-func parts(u records.Update) []part {
-	tasks := u.Tasks
-	u.Tasks = nil
-	out := []part{{Update: &u}}
-	for chunk := range slices.Chunk(tasks, tasksMost) {
-		out = append(out, part{Update: &records.Update{Tasks: chunk}})
+// parts divides a version. Of each update removals come before additions, as within one update.
+func parts(v records.Version) []part {
+	var out []part
+	for _, said := range v.Updates {
+		u := said.Update
+		tasks := u.Tasks
+		u.Tasks = nil
+		out = append(out, part{Source: said.Source, Update: &u})
+		for chunk := range slices.Chunk(tasks, tasksMost) {
+			out = append(out, part{Update: &records.Update{Tasks: chunk}})
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, part{})
 	}
 	for i := range out[:len(out)-1] {
 		out[i].More = true
 	}
+	last := &out[len(out)-1]
+	last.Serials, last.Provisional, last.Whole = v.Serials, v.Provisional, v.Whole
 	return out
 }
 
-// assembler puts the parts of updates together again.
-type assembler struct{ update *records.Update }
+// assembler puts the parts of versions together again.
+type assembler struct{ updates []records.SourceUpdate }
 
-// add takes a line. It returns an update when the line was its last part.
-func (a *assembler) add(line []byte) (*records.Update, error) {
+// add takes a line. It returns a version when the line was its last part.
+func (a *assembler) add(line []byte) (*records.Version, error) {
 	var p part
 	if err := json.Unmarshal(line, &p); err != nil {
 		return nil, fmt.Errorf("reading the names' feed: %w", err)
 	}
-	switch {
+	switch last := len(a.updates) - 1; {
 	case p.Update == nil:
-		return nil, nil
-	case a.update == nil:
-		a.update = p.Update
+	case p.Source != "":
+		a.updates = append(a.updates, records.SourceUpdate{Source: p.Source, Update: *p.Update})
+	case last < 0:
+		return nil, fmt.Errorf("reading the names' feed: an update without its source")
 	default:
-		a.update.Tasks = append(a.update.Tasks, p.Update.Tasks...)
+		a.updates[last].Update.Tasks = append(a.updates[last].Update.Tasks, p.Update.Tasks...)
 	}
-	if p.More {
+	if p.More || p.Serials == nil {
 		return nil, nil
 	}
-	u := a.update
-	a.update = nil
-	return u, nil
+	v := &records.Version{Updates: a.updates, Serials: p.Serials, Provisional: p.Provisional, Whole: p.Whole}
+	a.updates = nil
+	return v, nil
 }

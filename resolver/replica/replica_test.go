@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,19 +16,46 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rollcall/records"
 )
 
 const source = "scheduler"
 
+// newZone is one of several zones.
 func newZone(t *testing.T) *records.Zone {
 	t.Helper()
 	z, err := records.New(records.DefaultOptions("mesos"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	z.Share(source)
+	z.Expect(source)
 	return z
+}
+
+// newLeader is one that leads; floor is the last serial of the leader before.
+func newLeader(t *testing.T, floor uint32) *records.Zone {
+	z := newZone(t)
+	z.Lead(floor, func(serial uint32) (uint32, bool) { return serial + 100, true })
+	return z
+}
+
+// until waits for a zone to have what is wanted.
+func until(z *records.Zone, is func(*records.Snapshot) bool) {
+	for {
+		updated := z.Updated()
+		if is(z.Snapshot()) {
+			return
+		}
+		<-updated
+	}
+}
+
+// same waits until a zone has the serial of another, and no provisional one.
+func same(z, as *records.Zone) {
+	until(z, func(s *records.Snapshot) bool { return !s.Provisional() && s.Serial() == as.Snapshot().Serial() })
 }
 
 // names are all task names of a zone with their addresses.
@@ -61,7 +89,7 @@ func allow(r *http.Request) bool { return r.Header.Get("Authorization") == "Bear
 
 func serve(t *testing.T, z *records.Zone) (Leader, *httptest.Server) {
 	t.Helper()
-	feed := NewFeed(FeedOptions{Zone: z, Source: source, Allow: allow})
+	feed := NewFeed(FeedOptions{Zone: z, Allow: allow})
 	server := httptest.NewServer(feed)
 	t.Cleanup(func() {
 		feed.Close()
@@ -70,14 +98,11 @@ func serve(t *testing.T, z *records.Zone) (Leader, *httptest.Server) {
 	return Leader{server.URL, token}, server
 }
 
-// follower follows until the test ends. Updates that reach its zone are counted on told.
-func follower(t *testing.T) (f *Follower, z *records.Zone, told <-chan records.Update) {
+// follower follows until the test ends.
+func follower(t *testing.T) (f *Follower, z *records.Zone) {
 	t.Helper()
 	z = newZone(t)
-	updates := make(chan records.Update, 10_000)
-	z.Subscribe(source, func(u records.Update) { updates <- u })
-	<-updates // what was there already
-	f = NewFollower(FollowerOptions{Zone: z, Source: source, Client: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)})
+	f = NewFollower(FollowerOptions{Zone: z, Client: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -88,25 +113,28 @@ func follower(t *testing.T) (f *Follower, z *records.Zone, told <-chan records.U
 		cancel()
 		<-done
 	})
-	return f, z, updates
+	return f, z
 }
 
 func TestFollowing(t *testing.T) {
-	leaderZone := newZone(t)
+	leaderZone := newLeader(t, 0)
 	many := records.Update{Agents: []records.Agent{agent("10.0.0.1")}}
 	for i := range 2500 { // more than one part
 		many.Tasks = append(many.Tasks, task(fmt.Sprint("task-", i)))
 	}
 	leaderZone.Update(source, many)
+	leaderZone.Update("mesos", records.Update{Agents: []records.Agent{agent("10.0.0.9")}, Tasks: []records.Task{task("db")}})
 	leader, _ := serve(t, leaderZone)
-	f, z, told := follower(t)
+	f, z := follower(t)
+	z.Update("mesos", records.Update{Agents: []records.Agent{agent("10.0.0.8")}, Tasks: []records.Task{task("db")}})
 	f.SetLeader(leader)
-	if u := <-told; !u.Reset || len(u.Tasks) != 2500 {
-		t.Errorf("the first update: reset %t, %d tasks", u.Reset, len(u.Tasks))
+	same(z, leaderZone)
+	if !z.Ready() {
+		t.Error("it is not ready")
 	}
 	leaderZone.Update(source, records.Update{TasksGone: []string{"task-1.1"}, Tasks: []records.Task{task("web")}})
-	<-told
-	want := map[string]string{"web": "10.0.0.1", "task-0": "10.0.0.1", "task-1000": "10.0.0.1", "task-2499": "10.0.0.1"}
+	same(z, leaderZone)
+	want := map[string]string{"web": "10.0.0.1", "task-0": "10.0.0.1", "task-1000": "10.0.0.1", "task-2499": "10.0.0.1", "db": "10.0.0.9"}
 	if diff := cmp.Diff(want, names(z)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -115,26 +143,56 @@ func TestFollowing(t *testing.T) {
 	}
 }
 
-// While nobody leads the names stay; a new leader's replace them, in one step.
+// While nobody leads the leader's names stay, and each zone goes by its other sources; a new leader's replace them, in one
+// step, under later serials.
 func TestLeaderChange(t *testing.T) {
-	first, second := newZone(t), newZone(t)
-	first.Update(source, records.Update{Agents: []records.Agent{agent("10.0.0.1")}, Tasks: []records.Task{task("web"), task("db")}})
+	first, second := newLeader(t, 0), newLeader(t, 100)
+	first.Update(source, records.Update{Agents: []records.Agent{agent("10.0.0.1")}, Tasks: []records.Task{task("web")}})
 	second.Update(source, records.Update{Agents: []records.Agent{agent("10.0.0.2")}, Tasks: []records.Task{task("web")}})
 	leader, server := serve(t, first)
-	f, z, told := follower(t)
+	f, z := follower(t)
 	f.SetLeader(leader)
-	<-told
+	same(z, first)
+	z.Update("mesos", records.Update{Agents: []records.Agent{agent("10.0.0.8")}, Tasks: []records.Task{task("db")}})
+	if diff := cmp.Diff(map[string]string{"web": "10.0.0.1"}, names(z)); diff != "" {
+		t.Errorf("with the leader (-want +got):\n%s", diff)
+	}
 	server.CloseClientConnections()
 	server.Listener.Close()
-	f.SetLeader(Leader{})
-	if diff := cmp.Diff(map[string]string{"web": "10.0.0.1", "db": "10.0.0.1"}, names(z)); diff != "" {
+	until(z, (*records.Snapshot).Provisional)
+	if diff := cmp.Diff(map[string]string{"web": "10.0.0.1", "db": "10.0.0.8"}, names(z)); diff != "" {
 		t.Errorf("without a leader (-want +got):\n%s", diff)
 	}
+	own := z.Snapshot().Serial()
 	next, _ := serve(t, second)
 	f.SetLeader(next)
-	<-told
+	same(z, second)
+	if !records.Later(z.Snapshot().Serial(), own) {
+		t.Errorf("the serial is %d with the next leader, and was %d", z.Snapshot().Serial(), own)
+	}
 	if diff := cmp.Diff(map[string]string{"web": "10.0.0.2"}, names(z)); diff != "" {
 		t.Errorf("with the next leader (-want +got):\n%s", diff)
+	}
+}
+
+// A zone that has shown serials of its own has the leader's go beyond them.
+func TestLeaderIsOutrun(t *testing.T) {
+	leaderZone := newLeader(t, 0)
+	leaderZone.Update(source, records.Update{})
+	f, z := follower(t)
+	z.Update(source, records.Update{}) // as if of a leader before: it is ready
+	for i := range 10 {
+		z.Update("mesos", records.Update{Masters: &records.Masters{All: []netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}), 5050)}}})
+	}
+	own := z.Snapshot().Serial()
+	if !records.Later(own, leaderZone.Snapshot().Serial()) {
+		t.Fatal("there is nothing to outrun")
+	}
+	leader, _ := serve(t, leaderZone)
+	f.SetLeader(leader)
+	same(z, leaderZone)
+	if !records.Later(z.Snapshot().Serial(), own) {
+		t.Errorf("the serial went from %d to %d", own, z.Snapshot().Serial())
 	}
 }
 
@@ -177,22 +235,23 @@ func (s stuck) Write(p []byte) (int, error) {
 
 // A follower that does not read is cut off; the source does not wait for it.
 func TestSlowFollowerIsCutOff(t *testing.T) {
-	z := newZone(t)
-	feed := NewFeed(FeedOptions{Zone: z, Source: source, Allow: func(*http.Request) bool { return true }})
-	until, ended := make(chan struct{}), make(chan struct{})
+	z := newLeader(t, 0)
+	z.Update(source, records.Update{})
+	feed := NewFeed(FeedOptions{Zone: z, Allow: func(*http.Request) bool { return true }})
+	free, ended := make(chan struct{}), make(chan struct{})
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	subscribed := make(chan struct{})
 	feed.o.Allow = func(*http.Request) bool { close(subscribed); return true }
 	go func() {
 		defer close(ended)
-		feed.ServeHTTP(stuck{httptest.NewRecorder(), until}, r)
+		feed.ServeHTTP(stuck{httptest.NewRecorder(), free}, r)
 	}()
 	<-subscribed
 	// The first few may come before the subscription does.
 	for range 3 * waitingMost {
 		z.Update(source, records.Update{})
 	}
-	close(until)
+	close(free)
 	<-ended
 }
 
@@ -209,7 +268,7 @@ func (l silentLeader) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestSilentLeaderIsAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := silentLeader{make(chan struct{})}
-		f := NewFollower(FollowerOptions{Zone: newZone(t), Source: source, Client: &http.Client{Transport: l},
+		f := NewFollower(FollowerOptions{Zone: newZone(t), Client: &http.Client{Transport: l},
 			Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		go f.Run(ctx) //nolint:errcheck // returns nil
@@ -228,14 +287,50 @@ func TestSilentLeaderIsAskedAgain(t *testing.T) {
 	})
 }
 
+// A version comes out of its parts as it went in.
+func TestParts(t *testing.T) {
+	u := records.Update{Reset: true, Agents: []records.Agent{agent("10.0.0.1")}, TasksGone: []string{"gone"}}
+	for i := range 2001 {
+		u.Tasks = append(u.Tasks, task(fmt.Sprint(i)))
+	}
+	serials := map[string]uint32{"mesos.": 7, "10.in-addr.arpa.": 9}
+	for _, want := range []records.Version{
+		{Serials: serials, Whole: true, Updates: []records.SourceUpdate{{Source: "mesos", Update: u}, {Source: source, Update: records.Update{Reset: true}}}},
+		{Serials: serials, Provisional: true},
+		{Serials: serials, Updates: []records.SourceUpdate{{Source: source, Update: u}}},
+	} {
+		var a assembler
+		var got *records.Version
+		for _, p := range parts(want) {
+			if got != nil {
+				t.Fatal("there are parts behind the last one")
+			}
+			line, err := json.Marshal(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err = a.add(line); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got == nil {
+			t.Fatal("the last part is none")
+		}
+		if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 func FuzzAssembler(f *testing.F) {
-	f.Add([]byte(`{"update":{"Reset":true,"Tasks":[{"ID":"1","Name":"web"}]},"more":true}`), []byte(`{"update":{"Tasks":[]}}`))
+	f.Add([]byte(`{"source":"mesos","update":{"Reset":true,"Tasks":[{"ID":"1","Name":"web"}]},"more":true}`), []byte(`{"update":{"Tasks":[]},"serials":{"mesos.":7}}`))
 	f.Add([]byte(`{}`), []byte(`{"update":null,"more":true}`))
+	f.Add([]byte(`{"update":{}}`), []byte(`{"serials":{}}`))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		var a assembler
 		for _, line := range [][]byte{first, second} {
-			if u, err := a.add(line); err != nil && u != nil {
-				t.Error("an error and an update")
+			if v, err := a.add(line); err != nil && v != nil {
+				t.Error("an error and a version")
 			}
 		}
 	})

@@ -23,6 +23,7 @@ import (
 const (
 	nodeLayout     = "layout"     // which of rollcall's layouts this is
 	nodeCandidates = "candidates" // a node for each rollcall, the oldest leads
+	nodeSerials    = "serials"    // how far the serials of the zone are reserved
 	nodeTerm       = "term"       // its version goes up with each term and each commit
 	nodeJournal    = "journal"    // a commit that is too large for one transaction
 	nodeState      = "state"      // the records, by kind and bucket

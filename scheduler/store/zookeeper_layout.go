@@ -32,7 +32,7 @@ func (c *candidacy) prepare() error {
 	if err := c.checkLayout(); err != nil {
 		return err
 	}
-	for _, node := range []string{nodeCandidates, nodeTerm, nodeJournal, nodeState} {
+	for _, node := range []string{nodeCandidates, nodeTerm, nodeJournal, nodeState, nodeSerials} {
 		if err := c.create(c.path(node), nil); err != nil {
 			return err
 		}

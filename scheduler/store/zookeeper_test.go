@@ -71,6 +71,35 @@ func TestElection(t *testing.T) {
 	}
 }
 
+// Each leader is told what those before it have reserved, and one that has been replaced can reserve nothing.
+func TestSerials(t *testing.T) {
+	url := zooKeeperURL(t)
+	a, b := startRollcall(t, url, "a"), (*rollcallUnderTest)(nil)
+	first := a.term(t)
+	mine, reserved, err := first.Serials()
+	if err != nil || reserved != 0 {
+		t.Fatalf("at first: %d, %v", reserved, err)
+	}
+	for _, upTo := range []uint32{1024, 2048, 4_000_000_000} {
+		if err := mine.Reserve(upTo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b = startRollcall(t, url, "b")
+	b.follow(t, "a")
+	a.resign <- struct{}{}
+	theirs, reserved, err := b.term(t).Serials()
+	if err != nil || reserved != 4_000_000_000 {
+		t.Fatalf("the next leader: %d, %v", reserved, err)
+	}
+	if err := mine.Reserve(4_000_001_024); !errors.Is(err, ErrDeposed) {
+		t.Errorf("a reserves after it has resigned: %v", err)
+	}
+	if err := theirs.Reserve(4_000_002_048); err != nil {
+		t.Error(err)
+	}
+}
+
 // A leader that is cut off stops acting before another is elected, can store nothing afterwards, and stands again when
 // ZooKeeper is back.
 func TestLeaderCutOff(t *testing.T) {
