@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -171,5 +172,63 @@ func TestIdleTimeout(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			t.Errorf("%v, want the end", err)
 		}
+	}
+}
+
+// Connections on which nothing happens stay open, hold no buffers, and are nothing to those who ask over UDP.
+func TestManyIdleConnections(t *testing.T) {
+	const n = 300
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), MaxConnections: n, MaxClientConnections: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.idle = time.Hour
+	runTestServer(t, s)
+	question := framed(t, newQuestion(t, "one.marathon.mesos. A"))
+	ask := func(conn net.Conn) {
+		t.Helper()
+		send(t, conn, question)
+		if m := readTCP(t, conn); len(m.Answer) != 1 {
+			t.Fatalf("%v", m)
+		}
+	}
+	heap := func() uint64 {
+		var stats runtime.MemStats
+		runtime.GC()
+		runtime.GC() // what pools keep goes the second time
+		runtime.ReadMemStats(&stats)
+		return stats.HeapAlloc
+	}
+	var connections []net.Conn
+	before := heap()
+	for range n {
+		conn := dialTCP(t, s)
+		ask(conn)
+		connections = append(connections, conn)
+	}
+	if each := (int64(heap()) - int64(before)) / n; each > streamRead/2 {
+		t.Errorf("a connection that is idle takes %d octets", each)
+	}
+	udp, err := dns.Dial("udp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	if err := udp.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	for range 100 {
+		if err := udp.WriteMsg(newQuestion(t, "one.marathon.mesos. A")); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := udp.ReadMsg(); err != nil || len(m.Answer) != 1 {
+			t.Fatalf("%v, %v", m, err)
+		}
+	}
+	for _, conn := range connections {
+		if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		ask(conn)
 	}
 }

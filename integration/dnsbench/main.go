@@ -71,9 +71,17 @@ func run(ctx context.Context, s settings) (err error) {
 	if err := b.start(ctx); err != nil {
 		return err
 	}
-	for round := range s.rounds {
-		for _, m := range measurements(s.rate, b.idle) {
-			if !m.wanted(s.only) {
+	err = b.run(ctx)
+	b.reportEnvironment(os.Stdout)
+	b.report(os.Stdout)
+	return err
+}
+
+// run measures all servers in turns, until ctx ends.
+func (b *bench) run(ctx context.Context) error {
+	for round := range b.rounds {
+		for _, m := range measurements(b.rate, b.idle) {
+			if !m.wanted(b.only) {
 				continue
 			}
 			for _, server := range b.servers {
@@ -81,7 +89,10 @@ func run(ctx context.Context, s settings) (err error) {
 					continue
 				}
 				err := b.measure(ctx, m, server)
-				if errors.Is(err, errNoAnswer) && ctx.Err() == nil {
+				if ctx.Err() != nil {
+					return fmt.Errorf("not all was measured: %w", ctx.Err())
+				}
+				if errors.Is(err, errNoAnswer) {
 					fmt.Fprintf(os.Stderr, "%s of %s: %v; this one does not count\n", m.name, server.name, err)
 					continue
 				}
@@ -90,10 +101,8 @@ func run(ctx context.Context, s settings) (err error) {
 				}
 			}
 		}
-		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, s.rounds)
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", round+1, b.rounds)
 	}
-	b.reportEnvironment(os.Stdout)
-	b.report(os.Stdout)
 	return nil
 }
 
