@@ -35,6 +35,10 @@ func TestSecretsStayHidden(t *testing.T) {
 			}
 		})
 	}
+	info := fmt.Sprint(zooKeeperConfig(&schedulerConfig{ZK: "zk://operator:" + hidden + "@10.0.0.1:2181/rollcall"}))
+	if strings.Contains(info, hidden) || !strings.Contains(info, "10.0.0.1:2181/rollcall") {
+		t.Errorf("/v2/info tells %s", info)
+	}
 	if got := secret("").String(); got != "" {
 		t.Errorf("an empty secret prints as %q", got)
 	}

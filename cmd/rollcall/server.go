@@ -19,6 +19,7 @@ import (
 
 	"rollcall/records"
 	"rollcall/resolver"
+	"rollcall/scheduler"
 	"rollcall/scheduler/api"
 	"rollcall/scheduler/store"
 )
@@ -177,12 +178,29 @@ func marathonConfig(c *schedulerConfig) map[string]any {
 		"framework_name": c.Framework, "hostname": c.Hostname, "ha": c.ZK != "", "checkpoint": true, "executor": "//cmd",
 		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
+		"access_control_allow_origin": append([]string{}, c.API.AllowOrigin...),
+	}
+	limits := scheduler.DefaultLimits()
+	// Nothing that Marathon does not tell: python-marathon refuses members that it does not know.
+	for name, d := range map[string]time.Duration{"task_launch_timeout": limits.LaunchTimeout, "task_launch_confirm_timeout": limits.LaunchTimeout,
+		"reconciliation_interval": limits.ReconcileInterval, "decline_offer_duration": limits.DeclineFor} {
+		out[name] = d.Milliseconds()
 	}
 	if c.Engine == engineMesos {
 		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
 		out["checkpoint"], out["failover_timeout"] = c.Mesos.Checkpoint, int(c.Mesos.FailoverTimeout.Seconds())
 	}
 	return out
+}
+
+// zooKeeperConfig is what /v2/info tells of the ZooKeeper where the state is, under Marathon's names and without
+// passwords; nil when it is elsewhere.
+func zooKeeperConfig(c *schedulerConfig) map[string]any {
+	if c.ZK == "" {
+		return nil
+	}
+	return map[string]any{"zk": c.ZK.String(), "zk_session_timeout": c.ZKSessionTimeout.Milliseconds(),
+		"zk_max_versions": scheduler.DefaultLimits().VersionsKept}
 }
 
 // apiHosts are the names by which the API may be addressed. On loopback those are only names that cannot be anybody

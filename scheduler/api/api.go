@@ -48,6 +48,7 @@ type Options struct {
 	FrameworkName string         // "" means marathon
 	Role          string         // Mesos role of apps that name none; "" means *
 	Config        map[string]any // marathon_config of /v2/info; it must hold no secrets
+	ZooKeeper     map[string]any // zookeeper_config of /v2/info, likewise
 
 	DefaultNetworkName string // of container networks without a name; "" refuses those
 	MaxInstances       int    // of one app; 0 means DefaultMaxInstances

@@ -51,6 +51,10 @@ func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 	if config == nil {
 		config = map[string]any{}
 	}
+	zooKeeper := a.o.ZooKeeper
+	if zooKeeper == nil {
+		zooKeeper = map[string]any{}
+	}
 	httpConfig := map[string]int{}
 	if _, port, err := net.SplitHostPort(a.o.Leader); err == nil {
 		if n, err := strconv.Atoi(port); err == nil {
@@ -59,7 +63,7 @@ func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := a.state()
 	view := infoView{a.o.FrameworkName, a.o.Version, a.o.BuildRef, a.o.Leader != "", a.o.Leader, state.FrameworkID, config,
-		map[string]any{}, httpConfig, nil}
+		zooKeeper, httpConfig, nil}
 	if slices.Contains(a.query(r, "embed"), "caution") {
 		view.caution = cautionFor(r, state)
 	}
