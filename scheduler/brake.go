@@ -58,12 +58,12 @@ func (w *work) brake() {
 // recallLosses notes after a restart which agents were lost together, as far as their tasks are not replaced: of losses
 // within one span of atOnce those that are the most.
 func (w *work) recallLosses() {
-	if w.master == "" || w.braked {
+	if w.master == "" {
 		return
 	}
 	since := map[AgentID]time.Time{}
 	for _, i := range w.instances.under("") {
-		if i.Condition == Unreachable && i.AgentID != "" {
+		if i.Condition == Unreachable && !i.waitsForEver() {
 			since[i.AgentID] = i.Since.Time()
 		}
 	}

@@ -262,12 +262,15 @@ func (w *work) registered(e Registered) {
 	} else {
 		w.notify(NoticeReregistered, SchedulerRegistered{Master: e.Master})
 	}
+	restarted := w.master == "" // which is not stored
 	w.master, w.connected = e.Master, true
 	if e.Anew {
 		w.endAll()
 	}
 	w.reconcile()
-	w.recallLosses()
+	if restarted {
+		w.recallLosses()
+	}
 	for _, i := range w.instances.under("") {
 		w.dirty[i.AppID] = true
 		w.resume(i)
