@@ -3,7 +3,7 @@ package scheduler
 import "slices"
 
 // carryOver lets instances stay that run an app's new definition already: those that a deployment which is undone had
-// not replaced yet. Where two generations share a place that is for one only, those that serve have it.
+// not replaced yet. Where the constraints do not allow two generations side by side, those that serve stay.
 func (w *work) carryOver(before, after *App) {
 	if before.VersionInfo.LastConfigChangeAt == after.VersionInfo.LastConfigChangeAt {
 		return
@@ -17,7 +17,8 @@ func (w *work) carryOver(before, after *App) {
 	}
 	var bounds []*matcher
 	for _, c := range after.Constraints {
-		if m := newMatcher(c, 0); m != nil && (c.Operator == Unique || c.Operator == MaxPer) {
+		// The order in which GROUP_BY without a number accepts places is not known any more.
+		if m := newMatcher(c, w.size(after)); m != nil && (c.Operator != GroupBy || m.given) {
 			bounds = append(bounds, m)
 		}
 	}
