@@ -380,6 +380,9 @@ func (s *simulation) checkEnd() {
 	}
 	for id, a := range s.acknowledged {
 		running, size, held := 0, state.Size(a), false
+		if d := state.Deployment(state.DeploymentOf(id)); d != nil && d.actsLater(id) {
+			held = true // others of the deployment are waited for, and that is told
+		}
 		for i := range state.Instances(id) {
 			held = held || i.waitsForEver() && state.DeploymentOf(id) != "" // it takes the room that the rest needs, and that is told
 			if outdated(i, a) && state.DeploymentOf(id) != "" {
