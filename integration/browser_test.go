@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -133,6 +135,16 @@ func (b *browser) click(text string) {
 	})()`, text))
 }
 
+// press presses what a selector finds.
+func (b *browser) press(selector string) {
+	b.t.Helper()
+	b.until("a button "+selector, fmt.Sprintf(`(() => {
+		const found = document.querySelector(%q);
+		found?.click();
+		return found !== null;
+	})()`, selector))
+}
+
 // confirm presses a button, and the one of the same name in the dialog that it opens.
 func (b *browser) confirm(text string) {
 	b.t.Helper()
@@ -150,6 +162,52 @@ func (b *browser) fill(selector, text string) {
 		return field !== null;
 	})()`, selector))
 	b.do("filling "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// auditScript gives what is wrong with the page that is shown.
+//
+//go:embed testdata/audit.js
+var auditScript string
+
+// A look is a screen and what its user likes.
+type look struct {
+	name          string
+	width, height int64
+	dark          bool
+}
+
+// looks are those in which each page is inspected: both widths, and both sets of colours.
+var looks = []look{{"", 1200, 900, false}, {"-phone-dark", 375, 740, true}}
+
+// appear has the page shown on another screen.
+func (b *browser) appear(l look) {
+	b.t.Helper()
+	scheme := "light"
+	if l.dark {
+		scheme = "dark"
+	}
+	b.do("the look "+l.name, chromedp.EmulateViewport(l.width, l.height), chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	}))
+}
+
+// inspect looks at the page on each screen, keeps pictures, and fails the test for what no page may do.
+func (b *browser) inspect(name string) {
+	b.t.Helper()
+	for _, l := range looks {
+		b.appear(l)
+		b.shoot(name + l.name)
+		wrong, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](auditScript))
+		if err != nil {
+			b.fail("inspecting "+name+l.name, err)
+		}
+		for _, w := range wrong {
+			b.t.Errorf("%s%s: %s", name, l.name, w)
+		}
+	}
+	b.appear(looks[0])
 }
 
 // shoot keeps a picture of the page in ROLLCALL_SCREENSHOTS, if that is set.

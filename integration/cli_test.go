@@ -82,3 +82,48 @@ func TestCommandLineUser(t *testing.T) {
 		}
 	}
 }
+
+// A command inside a task gets a terminal where there is one, ends with its client, and is forbidden by policy.
+func TestTaskExec(t *testing.T) {
+	require(t, "script")
+	c := newConfig(t.TempDir())
+	d := start(t, c)
+	d.must(201, "POST", "/v2/apps", `{"id": "/web", "cmd": "exec sleep 1000", "cpus": 0.1, "mem": 32}`)
+	d.eventually("the task runs", func() bool { tasks := d.tasks("/web"); return len(tasks) == 1 && tasks[0].State == "TASK_RUNNING" })
+	id := d.tasks("/web")[0].ID
+	run := func(command string) (string, int) {
+		t.Helper()
+		shell := exec.CommandContext(t.Context(), "bash", "-c", command)
+		shell.Env = append(os.Environ(), "ROLLCALL_URL="+d.api, "ROLLCALL="+binary, "TASK="+id, "SHELL=/bin/sh")
+		out, err := shell.CombinedOutput()
+		if _, ended := err.(*exec.ExitError); err != nil && !ended {
+			t.Fatal(err)
+		}
+		return string(out), shell.ProcessState.ExitCode()
+	}
+	for _, tt := range []struct {
+		name, command, says string
+		code                int
+	}{
+		{"a terminal", `script -qec 'stty rows 30 cols 70; $ROLLCALL task exec $TASK sh -c "tty -s && stty size; exit 5"' /dev/null </dev/null`, "30 70", 5},
+		{"none", `$ROLLCALL task exec $TASK sh -c 'tty -s || echo none' </dev/null`, "none", 0},
+		{"one that is wanted", `$ROLLCALL task exec -tty yes $TASK sh -c 'tty -s && echo one' </dev/null`, "one", 0},
+		{"Ctrl-C", `$ROLLCALL task exec $TASK sh -c 'echo $$; exec sleep 4321' > pid & until [ -s pid ]; do sleep 0.05; done; kill -INT $!; wait $!; code=$?
+			while kill -0 $(cat pid) 2>/dev/null; do sleep 0.05; done; rm pid; exit $code`, "", 1},
+		{"no such task", `$ROLLCALL task exec absent.1 true`, "Task 'absent.1' does not exist", 3},
+		{"no command", `$ROLLCALL task exec $TASK`, "COMMAND... is missing", 2},
+	} {
+		out, code := run("cd " + d.dir + "; " + tt.command)
+		if !strings.Contains(out, tt.says) || code != tt.code {
+			t.Errorf("%s: %q, code %d; want %q, %d", tt.name, out, code, tt.says, tt.code)
+		}
+	}
+	d.kill()
+	c["scheduler"].(map[string]any)["taskPolicy"] = map[string]any{"exec": false}
+	d.write(c)
+	d.run()
+	d.eventually("the task is found again", func() bool { return len(d.tasks("/web")) == 1 })
+	if out, code := run(`$ROLLCALL task exec $TASK true`); !strings.Contains(out, "scheduler.taskPolicy.exec") || code != 1 {
+		t.Errorf("forbidden: %q, code %d", out, code)
+	}
+}

@@ -1,5 +1,10 @@
 package records
 
+import (
+	"slices"
+	"time"
+)
+
 // Change is what happened to a name between two snapshots. Either node may have no RRsets; that of the SOA record is
 // to be left out of account, as it changes with each serial.
 type Change struct {
@@ -17,6 +22,7 @@ type journal struct {
 // version is a change of serials.
 type version struct {
 	before  []uint32 // serials by zone
+	at      time.Time
 	changes []nodeChange
 }
 
@@ -31,6 +37,27 @@ func (j journal) add(v version, limit int) journal {
 		j.versions = j.versions[1:]
 	}
 	return j
+}
+
+// Recent is a change and when it was made.
+type Recent struct {
+	Change
+	At time.Time
+}
+
+// Recent gives the newest changes of all zones that the journal has, at most limit, newest first. Those of the SOA
+// records, which change with each serial, are left out.
+func (s *Snapshot) Recent(limit int) []Recent {
+	var out []Recent
+	for _, v := range slices.Backward(s.journal.versions) {
+		for _, c := range slices.Backward(v.changes) {
+			if len(out) == limit {
+				return out
+			}
+			out = append(out, Recent{Change{Name: c.new.name().text(), Old: c.old, New: c.new}, v.at})
+		}
+	}
+	return out
 }
 
 // Since gives the changes of a zone, one for each name, since it had a serial. It reports false when that is not known:

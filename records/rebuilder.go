@@ -63,7 +63,7 @@ func (r *rebuilder) apply(c *changes) {
 // record is a new one then.
 func (r *rebuilder) snapshot(next func(*Apex) uint32, now time.Time) *Snapshot {
 	if slices.Contains(r.changed, true) {
-		v := version{before: make([]uint32, len(r.apexes)), changes: r.changes}
+		v := version{before: make([]uint32, len(r.apexes)), at: now, changes: r.changes}
 		for i, apex := range r.apexes {
 			v.before[i] = apex.Serial
 		}
@@ -114,7 +114,7 @@ func (r *rebuilder) change(n changedName, list []contribution) {
 	next.withHeld(held)
 	if changed {
 		r.note(n.name)
-		if r.options.JournalSize > 0 {
+		if len(r.changes) <= r.options.JournalSize && r.options.JournalSize > 0 { // with one more than fits none are kept
 			r.changes = append(r.changes, nodeChange{old, next})
 		}
 		r.count(old, -1)

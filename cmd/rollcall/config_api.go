@@ -93,6 +93,7 @@ type policyConfig struct {
 	Privileged     bool
 	HostPaths      []string
 	Networks       []string
+	Exec           bool
 }
 
 // Keys that open the API to the network. They say what they do: nobody is to set them by accident.
@@ -107,7 +108,7 @@ func defaultAPI() apiConfig {
 		Limits: apiLimitsConfig{RequestsPerSecond: api.DefaultRequestsPerSecond, MaxBodyBytes: api.DefaultMaxBody, MaxHeaderBytes: 64 << 10,
 			Connections: api.DefaultConnections, PerClient: api.DefaultConnectionsPerClient},
 		TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"},
-			Networks: []string{"*"}},
+			Networks: []string{"*"}, Exec: true},
 	}
 }
 
@@ -181,6 +182,7 @@ func (p *policyConfig) fields() []field {
 		{name: "privileged", set: boolean(&p.Privileged)},
 		{name: "hostPaths", set: texts(&p.HostPaths)},
 		{name: "networks", set: texts(&p.Networks)},
+		{name: "exec", set: boolean(&p.Exec)},
 	}
 }
 
@@ -207,7 +209,7 @@ func (p policyConfig) policy() api.Policy {
 		return out
 	}
 	return api.Policy{Users: unless(p.Users, "*"), ContainersOnly: p.ContainersOnly, NoPrivileged: !p.Privileged,
-		HostPaths: unless(p.HostPaths, "/"), Networks: unless(p.Networks, "*")}
+		HostPaths: unless(p.HostPaths, "/"), Networks: unless(p.Networks, "*"), NoExec: !p.Exec}
 }
 
 // onLoopback says whether only this machine reaches a listener. A name other than localhost may lead anywhere.

@@ -116,7 +116,7 @@ func TestSchedulerDefaults(t *testing.T) {
 		API: apiConfig{
 			Auth:       authConfig{Realm: "Mesosphere"},
 			Limits:     apiLimitsConfig{RequestsPerSecond: 1000, MaxBodyBytes: 8 << 20, MaxHeaderBytes: 64 << 10, Connections: 4096, PerClient: 512},
-			TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"}, Networks: []string{"*"}},
+			TaskPolicy: policyConfig{Users: []string{"*"}, Privileged: true, HostPaths: []string{"/"}, Networks: []string{"*"}, Exec: true},
 		},
 		Local: localConfig{
 			Agents:  []agentConfig{{Hostname: host, Ports: []portRange{{1025, 32000}}}},

@@ -6,15 +6,22 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"text/template"
+	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"rollcall/cmd/rollcall/cli"
+	"rollcall/cmd/rollcall/client"
+	"rollcall/scheduler"
 )
 
 // runDev is rollcall dev: everything on this machine, and a word on what to try.
 func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
+	began := time.Now()
 	configured, err := devConfig(c.Dev)
 	if err != nil {
 		return err
@@ -27,13 +34,16 @@ func runDev(ctx context.Context, c command, stdout, stderr io.Writer) error {
 	s.logging = l
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.run(ctx, nil) })
+	running := 0
 	if c.Dev.Example {
 		if err := submitExample(ctx, s.apiURL()); err != nil {
 			s.log.Warn("the example app was not submitted", "error", err)
 			c.Dev.Example = false
+		} else {
+			running = s.exampleTasks(ctx)
 		}
 	}
-	if err := s.welcome(stdout, c.Dev); err != nil {
+	if err := s.welcome(stdout, c.Dev, running, time.Since(began)); err != nil {
 		return fmt.Errorf("printing what to try: %w", err)
 	}
 	return group.Wait()
@@ -48,6 +58,37 @@ const exampleApp = `{
   "instances": 3,
   "constraints": [["hostname", "UNIQUE"]]
 }`
+
+const (
+	exampleID     = "/hello"
+	exampleWithin = 5 * time.Second // until the welcome says what there is
+)
+
+// exampleTasks waits until the tasks of the example run, and returns how many do.
+func (s *server) exampleTasks(ctx context.Context) (running int) {
+	ctx, cancel := context.WithTimeout(ctx, exampleWithin)
+	defer cancel()
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		state := s.scheduling.Load().loop.State()
+		app := state.App(exampleID)
+		running = 0
+		for i := range state.Instances(exampleID) {
+			if i.Condition == scheduler.Running {
+				running++
+			}
+		}
+		if app == nil || running >= app.Instances {
+			return running
+		}
+		select {
+		case <-ctx.Done():
+			return running
+		case <-look.C:
+		}
+	}
+}
 
 // submitExample posts the example app to the API. That it is there already, from an earlier run, is fine.
 func submitExample(ctx context.Context, apiURL string) error {
@@ -73,31 +114,47 @@ func submitExample(ctx context.Context, apiURL string) error {
 
 // welcomeText tells where everything is and what to try; each line of it that begins with $ is a command.
 var welcomeText = template.Must(template.New("welcome").Parse(`
-rollcall runs on this machine, on loopback addresses only. Stop it with Ctrl-C; its tasks go on and are found again.
-
+{{.Bold}}rollcall runs on this machine{{.Plain}}, on loopback addresses only. Stop it with Ctrl-C; its tasks go on and are found again.
+{{if .Example}}{{if .Running}}
+There is an example app, /hello: {{.Seconds}} s after the start {{.Running}} of its tasks run, and DNS has their names.
+{{else}}
+There is an example app, /hello, of which no task runs yet. Its page says why: {{.API}}/ui/#/app/hello?tab=debug
+{{end}}{{end}}
+  {{.Bold}}Web page{{.Plain}}            {{.API}}/ui/
+  {{.Bold}}DNS{{.Plain}}                 {{.DNS}} (UDP and TCP), domain {{.Domain}}
   Marathon API        {{.API}}
-  web page            {{.API}}/ui/
-  DNS                 {{.DNS}} (UDP and TCP), domain {{.Domain}}
   Mesos-DNS HTTP API  {{.HTTP}}
   agents              {{.Agents}}
   state               {{.Dir}}
 
-Try:
+{{.Bold}}Ask for names:{{.Plain}}
 {{if .Example}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} hello.marathon.{{.Domain}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} _hello._tcp.marathon.{{.Domain}} SRV
+  $ curl {{.HTTP}}/v1/hosts/hello.marathon.{{.Domain}}
+  $ dig +short -p {{.DNSPort}} @{{.DNSHost}} debian.org
+
+{{.Bold}}Change what runs, and ask again:{{.Plain}}
+
   $ curl -X PUT {{.API}}/v2/apps/hello -d '{"instances": 1}'
 {{else}}
   $ curl -X POST {{.API}}/v2/apps -d '{"id": "hello", "cmd": "sleep 3600", "cpus": 0.1, "mem": 32, "instances": 3}'
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} hello.marathon.{{.Domain}}
-{{end}}  $ curl {{.API}}/v2/apps
-  $ curl {{.HTTP}}/v1/hosts/hello.marathon.{{.Domain}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} debian.org
+
+{{.Bold}}See what runs:{{.Plain}}
+
+{{end}}  $ curl {{.API}}/v2/apps
+  $ {{.Self}} app list{{.URL}}
+  $ {{.Self}} app logs{{.URL}} -follow hello
+
+What follows is rollcall's log.
 
 `))
 
-// welcome prints where everything is and what to try.
-func (s *server) welcome(w io.Writer, dev devOptions) error {
+// welcome prints where everything is and what to try. running is how many tasks of the example run, passed how long the
+// start took.
+func (s *server) welcome(w io.Writer, dev devOptions, running int, passed time.Duration) error {
 	dir, err := filepath.Abs(s.config.Scheduler.DataDir)
 	if err != nil {
 		return err
@@ -106,9 +163,15 @@ func (s *server) welcome(w io.Writer, dev devOptions) error {
 	for _, a := range s.config.Scheduler.Local.Agents {
 		agents = append(agents, a.Address.String())
 	}
+	bold, plain := cli.Bold(w, os.Getenv)
+	url := ""
+	if s.apiURL() != client.DefaultURL {
+		url = " -url " + s.apiURL()
+	}
 	at := s.dnsAddr()
 	return welcomeText.Execute(w, map[string]any{
 		"API": s.apiURL(), "HTTP": s.httpURL(), "Domain": s.config.Zone.Domain, "Dir": dir, "Example": dev.Example,
 		"DNS": at, "DNSHost": at.Addr(), "DNSPort": at.Port(), "Agents": strings.Join(agents, ", "),
+		"Running": running, "Seconds": fmt.Sprintf("%.1f", passed.Seconds()), "Bold": bold, "Plain": plain, "Self": os.Args[0], "URL": url,
 	})
 }

@@ -3,17 +3,23 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/miekg/dns"
 
+	"rollcall/records"
 	"rollcall/scheduler/api"
 )
 
 // ownResolver asks this rollcall's DNS server over the network, so that it sees what clients see.
-type ownResolver struct{ server func() netip.AddrPort }
+type ownResolver struct {
+	server func() netip.AddrPort
+	zone   *records.Zone
+}
 
 var _ api.Resolver = ownResolver{}
 
@@ -60,4 +66,40 @@ func shown(records []dns.RR) []api.Record {
 		out = append(out, api.Record{Name: h.Name, TTL: h.Ttl, Type: dns.TypeToString[h.Rrtype], Data: data})
 	}
 	return out
+}
+
+// Recent implements api.Resolver. The changes are those of the zone itself, which is what is answered from.
+func (o ownResolver) Recent(limit int) []api.NameChange {
+	var out []api.NameChange
+	for _, c := range o.zone.Snapshot().Recent(limit) {
+		byType := map[uint16]*api.NameChange{}
+		change := func(t uint16) *api.NameChange {
+			if byType[t] == nil {
+				byType[t] = &api.NameChange{Time: c.At, Name: strings.TrimSuffix(c.Name, "."), Type: dns.TypeToString[t],
+					Added: []string{}, Removed: []string{}}
+			}
+			return byType[t]
+		}
+		c.Old.Differences(c.New, func(r *records.RRset) { change(r.Type).Removed = append(change(r.Type).Removed, dataOf(r)...) })
+		c.New.Differences(c.Old, func(r *records.RRset) { change(r.Type).Added = append(change(r.Type).Added, dataOf(r)...) })
+		for _, t := range slices.Sorted(maps.Keys(byType)) {
+			if len(out) == limit {
+				return out
+			}
+			out = append(out, *byType[t])
+		}
+	}
+	return out
+}
+
+// dataOf is the data of a set's records in presentation format.
+func dataOf(r *records.RRset) []string {
+	var out []string
+	for _, a := range r.Addrs() {
+		out = append(out, a.String())
+	}
+	for _, s := range r.SRV() {
+		out = append(out, fmt.Sprintf("%d %d %d %s", s.Priority, s.Weight, s.Port, s.Target))
+	}
+	return append(out, r.Names()...)
 }

@@ -33,7 +33,7 @@ func TestOwnResolver(t *testing.T) {
 	<-started
 	t.Cleanup(func() { server.Shutdown() }) //nolint:errcheck // likewise
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
-	o := ownResolver{func() netip.AddrPort { return at }}
+	o := ownResolver{func() netip.AddrPort { return at }, nil}
 
 	got, err := o.LookUp(t.Context(), "web.mesos", "srv")
 	if err != nil {

@@ -63,8 +63,14 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if sandboxes, ok := engine.(api.Sandboxes); ok {
 		o.Sandboxes = sandboxes
 	}
+	if executor, ok := engine.(api.Executor); ok {
+		o.Executor = executor
+	}
+	if capacities, ok := engine.(api.Capacities); ok {
+		o.Capacities = capacities
+	}
 	if s.config.DNS.On {
-		o.Resolver = ownResolver{s.dnsAddr}
+		o.Resolver = ownResolver{s.dnsAddr, s.zone}
 	}
 	made := &scheduling{loop: loop, events: events, api: api.New(o)}
 	if onMachine, ok := engine.(*local.Engine); ok {

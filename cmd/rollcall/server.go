@@ -99,6 +99,9 @@ func (s *server) openZone() (err error) {
 // thousand. Each keeps a few hundred octets.
 const journalSize = 20_000
 
+// recentSize is how many changes of names are kept for people to look at, where no secondaries are told of any.
+const recentSize = 1000
+
 // zoneOptions are the zone's part of the configuration, but for its serial.
 func (s *server) zoneOptions(c config) records.Options {
 	o := records.Options{
@@ -111,6 +114,8 @@ func (s *server) zoneOptions(c config) records.Options {
 	}
 	if c.Transfer.isOn() {
 		o.JournalSize = journalSize
+	} else if c.Scheduler != nil {
+		o.JournalSize = recentSize
 	}
 	if c.Scheduler != nil && c.Scheduler.AllUnhealthy == answerNone {
 		o.AllUnhealthy = records.AnswerNone

@@ -16,10 +16,18 @@ type agentView struct {
 	Region     string            `json:"region,omitempty"`
 	Zone       string            `json:"zone,omitempty"`
 	Tasks      int               `json:"tasks"`
-	Used       usedView          `json:"used"` // by this scheduler's tasks
+	Used       resourcesView     `json:"used"`            // by this scheduler's tasks
+	Total      *resourcesView    `json:"total,omitempty"` // that there is; nil: not known
 }
 
-type usedView struct {
+// Capacities tells how much agents have.
+type Capacities interface {
+	// Capacity is what an agent has in all, whoever uses it, and whether that is known. It may be called from any
+	// goroutine.
+	Capacity(scheduler.AgentID) (scheduler.Resources, bool)
+}
+
+type resourcesView struct {
 	CPUs float64 `json:"cpus"`
 	Mem  float64 `json:"mem"`  // MiB
 	Disk float64 `json:"disk"` // MiB
@@ -34,6 +42,11 @@ func (a *API) listAgents(w http.ResponseWriter, r *http.Request) error {
 		at[agent.ID] = len(agents)
 		v := agentView{ID: agent.ID, Hostname: agent.Hostname, Address: agent.Address, Attributes: agent.Attributes,
 			Region: agent.Region, Zone: agent.Zone}
+		if a.o.Capacities != nil {
+			if c, known := a.o.Capacities.Capacity(agent.ID); known {
+				v.Total = &resourcesView{c.CPUs, c.Mem, c.Disk}
+			}
+		}
 		if v.Attributes == nil {
 			v.Attributes = map[string]string{}
 		}

@@ -64,8 +64,10 @@ type Options struct {
 
 	Domain string // of the names of tasks
 
-	Sandboxes Sandboxes // nil: the files of tasks cannot be read
-	Resolver  Resolver  // nil: DNS cannot be asked
+	Sandboxes  Sandboxes  // nil: the files of tasks cannot be read
+	Resolver   Resolver   // nil: DNS cannot be asked
+	Executor   Executor   // nil: no commands can be run inside tasks
+	Capacities Capacities // nil: it is not known how much agents have
 
 	// Abdicate has this rollcall give up leading, soon after it returns; nil: there is nobody else who could lead.
 	Abdicate func()

@@ -174,8 +174,11 @@ func ownEndpoints() []endpoint {
 		{"GET", "/rollcall/losses", roleKnown, "whether the tasks of lost agents wait to be replaced", nil, nil, 200, lossesView{}, just((*API).getLosses)},
 		{"POST", "/rollcall/losses/confirm", roleAdmin, "say that the lost agents are gone", nil, nil, 200, lossesView{}, just((*API).confirmLosses)},
 		{"GET", "/rollcall/dns", roleKnown, "what the DNS server here answers", []string{"name", "type"}, nil, 200, Lookup{}, just((*API).lookUp)},
+		{"GET", "/rollcall/dns/changes", roleKnown, "what changed lately of the names answered for here", nil, nil, 200, named{"changes": []NameChange{}}, just((*API).listNameChanges)},
 		{"GET", "/rollcall/losses", roleKnown, "whether tasks of agents lost at once wait to be replaced", nil, nil, 200, lossesView{}, just((*API).getLosses)},
 		{"POST", "/rollcall/losses/confirm", roleAdmin, "has the tasks of agents lost at once replaced", nil, nil, 200, lossesView{}, just((*API).confirmLosses)},
 		{"GET", "/rollcall/tasks/{task}/files/{file}", roleKnown, "a part of a file in the sandbox of a task", []string{"offset", "length"}, nil, 200, fileView{}, func(a *API, t target) handler { return a.readSandbox(scheduler.TaskID(t.last), t.file) }},
+		{"POST", "/rollcall/tasks/{task}/exec", roleKnown, "run a command inside a task: the connection is upgraded to " + ExecProtocol, nil, execRequest{}, http.StatusSwitchingProtocols, nil, func(a *API, t target) handler { return a.exec(scheduler.TaskID(t.last)) }},
+		{"GET", "/rollcall/events", roleKnown, "the event stream of /v2/events, which rollcalls that do not lead pass on instead of redirecting to the leader", []string{"event_type", "plan-format"}, nil, 200, "", just((*API).streamEvents)},
 	}
 }

@@ -19,6 +19,7 @@ const (
 
 	// leaderConnections is how many requests are with the leader at a time; others wait.
 	leaderConnections = 64
+	leaderStreams     = 1024             // the same of requests that go on for as long as their clients want
 	leaderAnswer      = 10 * time.Second // until the leader begins to answer
 
 	via = "X-Marathon-Via"
@@ -38,6 +39,7 @@ type FrontOptions struct {
 type Front struct {
 	o     FrontOptions
 	proxy *httputil.ReverseProxy
+	long  *httputil.ReverseProxy // for what goes on for as long as its client wants
 
 	mu      sync.Mutex
 	own     http.Handler // while this rollcall leads
@@ -51,13 +53,26 @@ func NewFront(o FrontOptions) *Front {
 	f := &Front{o: o, changed: make(chan struct{})}
 	o.Client.MaxConnsPerHost = leaderConnections
 	o.Client.ResponseHeaderTimeout = leaderAnswer
-	f.proxy = &httputil.ReverseProxy{
-		Rewrite:      f.rewrite,
-		Transport:    o.Client,
-		ErrorHandler: f.failed,
-		ErrorLog:     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-	}
+	f.proxy = f.proxyOver(o.Client)
+	long := o.Client.Clone()
+	long.MaxConnsPerHost = leaderStreams
+	f.long = f.proxyOver(long)
 	return f
+}
+
+func (f *Front) proxyOver(transport *http.Transport) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Rewrite:      f.rewrite,
+		Transport:    transport,
+		ErrorHandler: f.failed,
+		ErrorLog:     slog.NewLogLogger(f.o.Logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// isLong says whether a request goes on for as long as its client wants: a page's event stream, which has to come from
+// where the page comes from, and commands inside tasks.
+func isLong(r *http.Request) bool {
+	return r.URL.Path == "/rollcall/events" || r.Header.Get("Upgrade") != ""
 }
 
 // Lead has this rollcall's own API answer from now on, as long as mayAct says so: one that was paused may hold what
@@ -126,6 +141,8 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, to.String(), http.StatusFound)
 	case f.passedHere(r):
 		f.refuse(w, r, "Detected proxying loop.")
+	case isLong(r):
+		f.long.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	default:
 		f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	}

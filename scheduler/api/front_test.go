@@ -173,3 +173,61 @@ func TestFrontChecksHosts(t *testing.T) {
 		}
 	}
 }
+
+// A page's event stream, and a connection that is upgraded, come from where the page came from: a browser would not
+// follow a redirect to another origin. What is passed on is passed on at once, and ends when the client goes.
+func TestFrontPassesStreams(t *testing.T) {
+	gone := make(chan bool, 1)
+	leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			conn, buffered, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+ExecProtocol+"\r\n\r\n")
+			io.Copy(conn, buffered)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(w, "event: a\r\n\r\n")
+		if err := http.NewResponseController(w).Flush(); err != nil {
+			t.Error(err)
+		}
+		<-r.Context().Done()
+		gone <- true
+	}))
+	defer leader.Close()
+	f, s := frontServer(t, "follower:8080")
+	f.Follow(at(t, leader.URL))
+
+	response, err := http.Get(s.URL + "/rollcall/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := make([]byte, len("event: a"))
+	if _, err := io.ReadFull(response.Body, first); err != nil || response.StatusCode != 200 || string(first) != "event: a" {
+		t.Errorf("%s %q, %v", response.Status, first, err)
+	}
+	response.Body.Close()
+	<-gone
+
+	r, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/rollcall/tasks/a.1/exec", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {ExecProtocol}}
+	if response, err = http.DefaultTransport.RoundTrip(r); err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatal(response, err)
+	}
+	conn := response.Body.(io.ReadWriteCloser)
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "there"); err != nil {
+		t.Fatal(err)
+	}
+	back := make([]byte, len("there"))
+	if _, err := io.ReadFull(conn, back); err != nil || string(back) != "there" {
+		t.Errorf("%q, %v", back, err)
+	}
+}

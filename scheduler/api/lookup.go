@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"time"
 )
 
 // Resolver asks this rollcall's own DNS server, as a client would.
@@ -14,6 +15,33 @@ type Resolver interface {
 	// LookUp asks for the records of a type ("A", "SRV", ...) at a name. It may be called from any goroutine. What is
 	// no question for DNS gives a *QuestionError.
 	LookUp(ctx context.Context, name, recordType string) (*Lookup, error)
+	// Recent tells what changed lately of the names answered for here, newest first and at most limit. It may be called
+	// from any goroutine.
+	Recent(limit int) []NameChange
+}
+
+// NameChange is what happened to the records of one type at a name.
+type NameChange struct {
+	Time    time.Time `json:"time"`
+	Name    string    `json:"name"`
+	Type    string    `json:"type"`
+	Added   []string  `json:"added"` // data in presentation format
+	Removed []string  `json:"removed"`
+}
+
+// recentMost is how many changes of names are told.
+const recentMost = 100
+
+// listNameChanges answers GET /rollcall/dns/changes.
+func (a *API) listNameChanges(w http.ResponseWriter, r *http.Request) error {
+	if a.o.Resolver == nil {
+		return notFound("This rollcall serves no DNS")
+	}
+	changes := a.o.Resolver.Recent(recentMost)
+	if changes == nil {
+		changes = []NameChange{}
+	}
+	return respond(w, r, http.StatusOK, map[string]any{"changes": changes})
 }
 
 // Lookup is what a client would see.

@@ -25,6 +25,8 @@ type Policy struct {
 	// Networks are the networks that apps may use: "host", "container/bridge", or the name of a container network;
 	// nil: all of them.
 	Networks []string
+	// NoExec refuses to run commands inside tasks.
+	NoExec bool
 }
 
 // privileges are parameters of Docker that give a container rights over its host.

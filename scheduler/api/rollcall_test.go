@@ -28,6 +28,8 @@ type oneName struct{}
 
 func (oneName) Address() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.1:53") }
 
+func (oneName) Recent(int) []NameChange { return nil }
+
 func (oneName) LookUp(_ context.Context, name, recordType string) (*Lookup, error) {
 	if name != "web.shop.marathon.mesos" {
 		return nil, &QuestionError{Reason: "'" + name + "' is no domain name"}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"rollcall/scheduler"
 )
@@ -26,10 +27,24 @@ const (
 	filePartDefault = 64 << 10
 )
 
-// fileView is a part of a file, in the form of Mesos's /files/read. Data that is no UTF-8 is mended.
+// fileView is a part of a file, in the form of Mesos's /files/read, and with its length. Data that is no UTF-8 is mended.
 type fileView struct {
 	Data   string `json:"data"`
 	Offset int64  `json:"offset"` // of the first byte of Data; of the file's end when offset=-1 was asked for
+	Length int    `json:"length"` // bytes that were read; Data may have more, where it was mended
+}
+
+// whole is data without a character at its end of which the rest is still to come, unless it is all there is.
+func whole(data []byte) []byte {
+	for n := 1; n < utf8.UTFMax && n < len(data); n++ {
+		if tail := data[len(data)-n:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return data[:len(data)-n]
+			}
+			break
+		}
+	}
+	return data
 }
 
 // readSandbox answers GET /rollcall/tasks/{id}/files/{path}?offset=&length=. An offset of -1 asks where the end is. The
@@ -65,7 +80,8 @@ func (a *API) readSandbox(id scheduler.TaskID, file string) handler {
 		if offset < 0 {
 			offset = size
 		}
-		return respond(w, r, http.StatusOK, fileView{string(data), offset})
+		data = whole(data)
+		return respond(w, r, http.StatusOK, fileView{string(data), offset, len(data)})
 	}
 }
 

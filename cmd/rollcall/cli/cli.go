@@ -42,6 +42,7 @@ type verb struct {
 	about string // a line
 	more  string // the rest of its help
 	plain bool   // it has no JSON form
+	rest  bool   // what follows its first argument is another command's, flags included
 	// prepare defines the verb's flags and returns what it does with them.
 	prepare func(flags *flag.FlagSet) action
 }
@@ -93,7 +94,7 @@ func (n noun) verbNames() []string {
 func (v verb) run(ctx context.Context, noun string, args []string, env Environment) error {
 	help := "rollcall " + noun + " " + v.name + " -h"
 	flags, choice, output, do := v.flags(noun)
-	words, err := parse(flags, args)
+	words, err := parse(flags, args, v.rest)
 	if errors.Is(err, flag.ErrHelp) {
 		_, err := io.WriteString(env.Stdout, v.usage(noun))
 		return err
@@ -142,9 +143,13 @@ func (v verb) flags(noun string) (flags *flag.FlagSet, choice *client.Choice, ou
 	return flags, choice, output, do
 }
 
-// parse reads flags, which may stand before, between and after the other arguments, and returns those.
-func parse(flags *flag.FlagSet, args []string) (words []string, err error) {
+// parse reads flags, which may stand before, between and after the other arguments, and returns those; where the rest is
+// another command's, only before the second.
+func parse(flags *flag.FlagSet, args []string, rest bool) (words []string, err error) {
 	for {
+		if rest && len(words) == 1 && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+			return append(words, args...), nil
+		}
 		if err := flags.Parse(args); err != nil {
 			return nil, err
 		}

@@ -55,12 +55,13 @@ func Completion(shell string, all []Usage) string {
 			fmt.Fprintf(&b, "complete -c rollcall -n '%s' -a '%s'\n", condition, strings.Join(next[key], " "))
 		}
 		for _, noun := range withIDs {
-			fmt.Fprintf(&b, "complete -c rollcall -n '__fish_seen_subcommand_from %s' -a '(rollcall %s list -q 2>/dev/null)'\n", noun, noun)
+			fmt.Fprintf(&b, "complete -c rollcall -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s' -a '(rollcall %s list -q 2>/dev/null)'\n",
+				noun, strings.Join(next[noun], " "), noun)
 		}
 		return b.String()
 	}
 	if shell == "zsh" {
-		b.WriteString("autoload -U +X bashcompinit && bashcompinit\n")
+		b.WriteString("(( $+functions[compdef] )) || { autoload -U compinit && compinit -D }\nautoload -U +X bashcompinit && bashcompinit\n")
 	}
 	b.WriteString(bashHead)
 	for _, key := range keys {

@@ -6,7 +6,7 @@ var withIDs = []string{"app", "deployment", "group", "task"}
 const bashHead = `# bash completion of rollcall
 _rollcall() {
 	local current=${COMP_WORDS[COMP_CWORD]} command= word words list
-	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+	for word in "${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
 		case $word in
 		-*) ;;
 		*) [[ $command == *" "* ]] || command="${command:+$command }$word" ;;

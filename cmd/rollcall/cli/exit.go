@@ -31,6 +31,9 @@ func ExitCode(err error) int {
 	if _, ok := errors.AsType[*unfinishedError](err); ok {
 		return exitUnfinished
 	}
+	if end, ok := errors.AsType[exitError](err); ok {
+		return int(end)
+	}
 	switch {
 	case client.IsNotFound(err):
 		return exitNotFound

@@ -31,3 +31,11 @@ func (p paint) red(text string) string    { return p.in("31", text) }
 func (p paint) green(text string) string  { return p.in("32", text) }
 func (p paint) yellow(text string) string { return p.in("33", text) }
 func (p paint) bold(text string) string   { return p.in("1", text) }
+
+// Bold is what begins and what ends bold text, nothing where there are no colours.
+func Bold(w io.Writer, getenv func(string) string) (begin, end string) {
+	if !paintFor(w, getenv) {
+		return "", ""
+	}
+	return "\x1b[1m", "\x1b[0m"
+}

@@ -13,6 +13,7 @@ func taskNoun() noun {
 		{name: "list", args: "[APP]", about: "lists the tasks, of an app if one is named", prepare: listTasks},
 		{name: "kill", args: "ID...", about: "ends tasks; others are started in their place", plain: true, prepare: killTasks},
 		{name: "logs", args: "ID", about: "prints what a task wrote", more: logsText, plain: true, prepare: logsOfTask},
+		{name: "exec", args: "ID COMMAND...", about: "runs a command inside a task of the local engine", more: execText, plain: true, rest: true, prepare: execInTask},
 	}}
 }
 

@@ -138,7 +138,12 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 		}
 		return answer, server, err
 	}
-	return nil, nil, fmt.Errorf("nobody answers at the API's address: %w; -url or ROLLCALL_URL names another", errors.Join(unreachable...))
+	return nil, nil, noAnswer(unreachable)
+}
+
+// noAnswer says that no server could be connected to, and why.
+func noAnswer(why []error) error {
+	return fmt.Errorf("nobody answers at the API's address: %w; -url or ROLLCALL_URL names another", errors.Join(why...))
 }
 
 func (c *Client) exchange(ctx context.Context, server *url.URL, method, path string, query url.Values, body []byte, accept string) ([]byte, error) {
@@ -153,12 +158,7 @@ func (c *Client) exchange(ctx context.Context, server *url.URL, method, path str
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	if c.token != "" {
-		request.Header.Set("Authorization", "Bearer "+c.token)
-	} else if c.user != nil {
-		password, _ := c.user.Password()
-		request.SetBasicAuth(c.user.Username(), password)
-	}
+	c.identify(request)
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, err
@@ -172,4 +172,14 @@ func (c *Client) exchange(ctx context.Context, server *url.URL, method, path str
 		return nil, refusal(response.StatusCode, answer)
 	}
 	return answer, nil
+}
+
+// identify says in a request who asks.
+func (c *Client) identify(request *http.Request) {
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	} else if c.user != nil {
+		password, _ := c.user.Password()
+		request.SetBasicAuth(c.user.Username(), password)
+	}
 }

@@ -1,9 +1,7 @@
-// The agents, and what they run.
+// The agents: what they have, and what rollcall's tasks use of it.
 
 import { get } from './api.js';
-import { h, table, row, round } from './dom.js';
-
-const columns = [['Agent'], ['Address'], ['Attributes'], ['Tasks', 'number'], ['CPUs', 'number'], ['Memory', 'number'], ['Disk', 'number hide-small']];
+import { h, bar, broken, emptiness, facts, plural, round, size } from './dom.js';
 
 export function agentsPage() {
   return {
@@ -11,14 +9,25 @@ export function agentsPage() {
     live: true,
     async draw() {
       const { agents } = await get('/rollcall/agents');
-      return [h('div', { class: 'bar' }, h('h1', {}, 'Agents')),
-        h('p', { class: 'quiet' }, 'Those that have made offers, and what rollcall\'s tasks use of them.'),
-        table(columns, agents.map((agent) => row(columns,
-          [h('strong', {}, agent.hostname), h('div', { class: 'quiet' }, h('code', {}, agent.id))],
-          agent.address ?? '',
-          [agent.region, agent.zone, ...Object.entries(agent.attributes).map(([name, value]) => `${name}: ${value}`)].filter(Boolean).map((a) => h('div', {}, a)),
-          agent.tasks, round(agent.used.cpus), `${round(agent.used.mem)} MiB`, `${round(agent.used.disk)} MiB`)),
-        'No agent has made an offer yet.')];
+      return [h('div', { class: 'head' }, h('h1', {}, 'Agents'), agents.length > 0 && h('p', { class: 'quiet' }, plural(agents.length, 'agent'))),
+        agents.length === 0 ? emptiness(h('p', {}, 'No agent has made an offer yet.')) : h('div', { class: 'grid' }, agents.map(card))];
     },
   };
+}
+
+function card(agent) {
+  const kinds = [agent.region && ['region', agent.region], agent.zone && ['zone', agent.zone], ...Object.entries(agent.attributes)].filter(Boolean);
+  return h('section', { class: 'card', key: agent.id, 'aria-label': `Agent ${agent.hostname}` },
+    h('div', { class: 'head' }, h('h2', { class: 'grow' }, broken(agent.hostname)), h('span', { class: 'quiet' }, plural(agent.tasks, 'task'))),
+    meter('CPUs', agent.used.cpus, agent.total?.cpus, round), meter('Memory', agent.used.mem, agent.total?.mem, size), meter('Disk', agent.used.disk, agent.total?.disk, size),
+    h('details', {}, h('summary', {}, 'More'), facts(['Id', h('code', {}, agent.id)], ['Address', agent.address && h('code', {}, agent.address)],
+      ...kinds.map(([name, value]) => [name, value]))));
+}
+
+// meter shows what is used of something; of Mesos's agents it is not known how much they have.
+function meter(name, used, total, worded) {
+  const full = total > 0 ? used / total : 0;
+  const text = total > 0 ? `${worded(used)} of ${worded(total)}` : `${worded(used)} used`;
+  return h('div', { class: 'meter' }, h('span', {}, name),
+    total > 0 ? bar([[full > 0.9 ? 'late' : 'good', used]], total, `${name}: ${text}`) : h('span'), h('span', {}, text));
 }

@@ -28,14 +28,29 @@ export async function request(method, path, body) {
   }
   if (!response.ok) {
     const details = Array.isArray(answer?.details) ? answer.details : [];
-    const said = details.map((d) => `${d.path}: ${d.errors.join(', ')}`).join('; ');
+    const said = details.map((d) => `${d.path}: ${worded(d.errors)}`).join('; ');
     const message = answer?.message ?? `${response.status} ${response.statusText}`;
     throw new Refused(response.status, said ? `${message}: ${said}` : message, details);
   }
   return answer;
 }
 
+// words are what the codes stand for that Marathon's API gives instead of a sentence.
+const words = {
+  'error.expected.jsnumber': 'has to be a number', 'error.expected.jsstring': 'has to be text', 'error.expected.jsboolean': 'has to be true or false',
+  'error.expected.jsarray': 'has to be a list', 'error.expected.jsobject': 'has to be an object', 'error.path.missing': 'is missing',
+  'error.expected.int': 'has to be a whole number', 'error.pattern': 'has characters that are not allowed',
+};
+
+// worded is the errors of a detail as a sentence. A code that comes with a sentence is left out.
+export function worded(errors) {
+  const sentences = errors.filter((e) => !e.startsWith('error.'));
+  return (sentences.length > 0 ? sentences : errors.map((e) => words[e] ?? e)).join(', ');
+}
+
 export const get = (path) => request('GET', path);
+// ready asks what is missing; the answer of a server that is not ready is one, too.
+export const ready = async () => (await fetch('/readyz')).json();
 export const post = (path, body) => request('POST', path, body);
 export const put = (path, body) => request('PUT', path, body);
 export const del = (path) => request('DELETE', path);
@@ -43,23 +58,33 @@ export const del = (path) => request('DELETE', path);
 // appPath is the path of an app in the API.
 export const appPath = (id, rest = '') => `/v2/apps/${id.split('/').filter(Boolean).map(encodeURIComponent).join('/')}${rest}`;
 
+// appLink is the page of an app.
+export const appLink = (id) => `#/app${id}`;
+
 const eventTypes = ['status_update_event', 'deployment_success', 'deployment_failed', 'deployment_info', 'deployment_step_success',
   'deployment_step_failure', 'group_change_success', 'group_change_failed', 'api_post_event', 'app_terminated_event',
   'health_status_changed_event', 'instance_changed_event', 'instance_health_changed_event', 'failed_health_check_event',
   'unhealthy_instance_kill_event', 'unknown_instance_terminated_event'];
+
+const soonest = 250; // milliseconds between two calls
+const share = 4; // of the time, at most one part in so many goes into calls
+const idle = 3000; // milliseconds between calls while there is no stream
 
 // follow calls changed a moment after events came, many of them at a time, and linked with whether the stream is there.
 // While it is not, changed is called from time to time. A page that nobody looks at has no stream: browsers allow six
 // connections to a server, for all tabs together.
 export function follow(changed, linked) {
   let source = null;
-  let soon = null;
+  let timer = null;
   let poll = null;
+  let wait = soonest;
   const call = () => {
-    soon ??= setTimeout(() => {
-      soon = null;
-      changed();
-    }, 250);
+    timer ??= setTimeout(async () => {
+      const began = performance.now();
+      await changed();
+      wait = Math.max(soonest, share * (performance.now() - began));
+      timer = null;
+    }, wait);
   };
   const close = () => {
     source?.close();
@@ -70,7 +95,7 @@ export function follow(changed, linked) {
   const open = () => {
     close();
     if (document.hidden) return;
-    source = new EventSource('/v2/events');
+    source = new EventSource('/rollcall/events');
     for (const type of eventTypes) source.addEventListener(type, call);
     source.addEventListener('open', () => {
       clearInterval(poll);
@@ -82,8 +107,8 @@ export function follow(changed, linked) {
       linked(false);
       poll ??= setInterval(() => {
         if (source.readyState === EventSource.CLOSED) open();
-        changed();
-      }, 3000);
+        call();
+      }, idle);
     });
   };
   document.addEventListener('visibilitychange', open);

@@ -1,36 +1,72 @@
-// Deployments that are under way.
+// Deployments that are under way: how far they are, and what they wait for.
 
-import { get, del } from './api.js';
-import { h, attempt, ask } from './dom.js';
-import { appLink } from './apps.js';
+import { get, del, appLink } from './api.js';
+import { h, bar, broken, emptiness, facts, plural, since, state } from './dom.js';
+import { attempt, ask } from './dialog.js';
+
+// What the actions of a deployment do, in words.
+const doing = { StartApplication: 'Start', StopApplication: 'Stop', ScaleApplication: 'Scale', RestartApplication: 'Replace the tasks of', ResolveArtifacts: 'Fetch files of' };
 
 export function deploymentsPage() {
   return {
     title: 'Deployments',
     live: true,
     async draw() {
-      const deployments = await get('/v2/deployments');
-      return [h('div', { class: 'bar' }, h('h1', {}, 'Deployments')),
-        deployments.length === 0 ? h('p', { class: 'quiet' }, 'None is under way: everything is as it is wanted.') : deployments.map(card)];
+      const deployments = await get('/v2/deployments?embed=progress');
+      return [h('div', { class: 'head' }, h('h1', {}, 'Deployments')),
+        deployments.length === 0 ? emptiness(h('p', {}, 'None is under way: everything is as it is wanted.')) : deployments.map(card)];
     },
   };
 }
 
 function card(d) {
-  return h('section', { class: 'card' },
-    h('div', { class: 'bar' }, h('h1', {}, d.affectedApps.map((id, n) => [n > 0 && ', ', h('a', { href: appLink(id) }, id)])),
-      h('button', { type: 'button', id: `roll-back-${d.id}`, click: () => cancel(d, false) }, 'Roll back'),
-      h('button', { type: 'button', id: `abandon-${d.id}`, class: 'danger', click: () => cancel(d, true) }, 'Abandon')),
-    h('label', {}, `Step ${d.currentStep} of ${d.totalSteps}`, h('progress', { value: d.currentStep - 1, max: d.totalSteps })),
-    h('ul', {}, d.currentActions.map((action) => h('li', {}, `${action.action} ${action.app}`, action.reason && `: ${action.reason}`,
-      action.instances?.length > 0 && h('ul', {}, action.instances.map((i) => h('li', {}, h('code', {}, i.id ?? i.instanceId), ` ${i.reason ?? i.state ?? ''}`)))))),
-    h('p', { class: 'quiet' }, h('code', {}, d.id)));
+  return h('section', { class: 'card stack', key: d.id, 'aria-label': `Deployment of ${d.affectedApps.join(', ')}` },
+    h('div', { class: 'head' }, h('h2', { class: 'grow' }, d.affectedApps.map((id, n) => [n > 0 && ', ', h('a', { href: appLink(id), class: 'name', key: id }, broken(id))])),
+      deploymentButtons(d)),
+    progress(d),
+    h('ol', { class: 'steps' }, d.steps.map((step, n) => stepLine(d, step, n + 1))),
+    facts(['Began', since(d.version, ' ago')], ['Deployment', h('code', {}, d.id)]));
+}
+
+// progress shows how much of a deployment is done: steps, and of the present one the instances.
+export function progress(d) {
+  const instances = d.currentActions.flatMap((action) => action.instances ?? []);
+  const part = instances.length > 0 ? instances.filter((i) => i.done).length / instances.length : 0;
+  const text = `Step ${d.currentStep} of ${d.totalSteps}`;
+  return h('div', {}, h('p', { class: 'small-text quiet' }, text, instances.length > 0 && `, ${instances.filter((i) => i.done).length} of ${plural(instances.length, 'instance')} done`),
+    bar([['busy', d.currentStep - 1 + part]], d.totalSteps, text));
+}
+
+function stepLine(d, step, number) {
+  const place = number < d.currentStep ? 'done' : number === d.currentStep ? 'now' : '';
+  const actions = place === 'now' ? d.currentActions : step.actions;
+  return h('li', { class: place, key: `step ${number}`, 'aria-current': place === 'now' && 'step' }, h('div', {}, actions.map((action) =>
+    h('div', { key: `${action.action} ${action.app}` }, h('span', {}, `${doing[action.action] ?? action.action} ${action.app}`),
+      action.done && [' ', state('good', 'done')],
+      action.reason && h('p', { class: 'quiet' }, action.reason), instanceLines(action.instances ?? [])))));
+}
+
+const most = 20; // instances that are listed
+
+// instanceLines lists the instances that are not done, with what each waits for.
+export function instanceLines(instances) {
+  const waiting = instances.filter((i) => !i.done);
+  return waiting.length > 0 && h('details', { key: 'instances', open: waiting.length <= 3 },
+    h('summary', {}, `${plural(waiting.length, 'instance')} not done`),
+    h('ul', {}, waiting.slice(0, most).map((i) => h('li', { key: i.id }, h('code', {}, broken(i.id)), i.host && ` on ${i.host}`, `: ${i.reason || i.condition}`)),
+      waiting.length > most && h('li', {}, `and ${waiting.length - most} more`)));
+}
+
+export function deploymentButtons(d) {
+  return h('div', { class: 'buttons' },
+    h('button', { type: 'button', key: 'roll back', click: () => cancel(d, false) }, 'Roll back'),
+    h('button', { type: 'button', key: 'stop', class: 'danger', click: () => cancel(d, true) }, 'Stop here'));
 }
 
 async function cancel(d, force) {
   const sure = await ask({
-    title: force ? 'Abandon this deployment?' : 'Roll this deployment back?',
-    text: force ? 'Apps stay as they are at this moment.' : 'Apps become again what they were before it.',
-    action: force ? 'Abandon' : 'Roll back', danger: force });
-  if (sure) await attempt(force ? 'It is abandoned' : 'It is rolled back', () => del(`/v2/deployments/${d.id}${force ? '?force=true' : ''}`));
+    title: force ? 'Stop this deployment here?' : 'Roll this deployment back?',
+    text: force ? 'Its apps stay as they are at this moment, perhaps half way.' : 'Its apps become again what they were before it.',
+    action: force ? 'Stop here' : 'Roll back', danger: force });
+  if (sure) await attempt(force ? 'It is stopped' : 'It is being rolled back', () => del(`/v2/deployments/${d.id}${force ? '?force=true' : ''}`));
 }
