@@ -16,7 +16,7 @@ import (
 )
 
 // newAPIZone is a zone small enough for its listings to be read.
-func newAPIZone(t *testing.T) *records.Zone {
+func newAPIZone(t testing.TB) *records.Zone {
 	t.Helper()
 	o := records.DefaultOptions("mesos")
 	o.ListenAddrs = []netip.Addr{netip.MustParseAddr("10.9.9.9")}
@@ -37,7 +37,7 @@ func newAPIZone(t *testing.T) *records.Zone {
 	return z
 }
 
-func newTestAPI(t *testing.T, zone Zone, enumeration bool) http.Handler {
+func newTestAPI(t testing.TB, zone Zone, enumeration bool) http.Handler {
 	t.Helper()
 	return NewAPI(zone, APIOptions{
 		Version:     "1.2.3",

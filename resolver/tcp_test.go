@@ -192,12 +192,12 @@ func TestManyIdleConnections(t *testing.T) {
 			t.Fatalf("%v", m)
 		}
 	}
-	heap := func() uint64 {
+	heap := func() int64 {
 		var stats runtime.MemStats
 		runtime.GC()
 		runtime.GC() // what pools keep goes the second time
 		runtime.ReadMemStats(&stats)
-		return stats.HeapAlloc
+		return int64(stats.HeapAlloc)
 	}
 	var connections []net.Conn
 	before := heap()
@@ -206,7 +206,11 @@ func TestManyIdleConnections(t *testing.T) {
 		ask(conn)
 		connections = append(connections, conn)
 	}
-	if each := (int64(heap()) - int64(before)) / n; each > streamRead/2 {
+	each := (heap() - before) / n
+	for try := 0; each > streamRead/2 && try < 10; try++ { // the last ones may have a buffer yet
+		each = (heap() - before) / n
+	}
+	if each > streamRead/2 && !raceDetector {
 		t.Errorf("a connection that is idle takes %d octets", each)
 	}
 	udp, err := dns.Dial("udp", s.Addr().String())

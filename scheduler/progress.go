@@ -3,6 +3,7 @@ package scheduler
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -162,11 +163,11 @@ func (u UnusedOffer) explain(reason Reason, app *App) string {
 	case UnfulfilledConstraint:
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", u.Constraint.Field, u.Constraint.Operator, u.Constraint.Value))
 	case InsufficientCpus:
-		return fmt.Sprintf("less than %g cpus", app.CPUs)
+		return "less than " + amount(app.CPUs) + " cpus"
 	case InsufficientMemory:
-		return fmt.Sprintf("less than %g MiB of memory", app.Mem)
+		return "less than " + amount(app.Mem) + " MiB of memory"
 	case InsufficientDisk:
-		return fmt.Sprintf("less than %g MiB of disk", app.Disk)
+		return "less than " + amount(app.Disk) + " MiB of disk"
 	case InsufficientGpus:
 		return fmt.Sprintf("less than %d gpus", app.GPUs)
 	case InsufficientPorts:
@@ -176,6 +177,9 @@ func (u UnusedOffer) explain(reason Reason, app *App) string {
 	}
 	return string(reason)
 }
+
+// amount words a number with as many digits as it has.
+func amount(n float64) string { return strconv.FormatFloat(n, 'f', -1, 64) }
 
 // missingPorts says which ports an offer lacks.
 func missingPorts(ports []Port, offered PortRange) string {

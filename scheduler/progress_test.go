@@ -44,7 +44,7 @@ func TestDeploymentsSayWhatTheyWaitFor(t *testing.T) {
 			}
 		}, "2 waiting: for offers: 3 agents refused: port 9001 taken on 2, hostname UNIQUE on 1"},
 		{"memory", app("/a", 1, func(a *App) { a.Mem = 1e6 }), nil,
-			"1 waiting: for offers: 3 agents refused: less than 1e+06 MiB of memory on 3"},
+			"1 waiting: for offers: 3 agents refused: less than 1000000 MiB of memory on 3"},
 		{"constraint", app("/a", 1, func(a *App) { a.Constraints = []Constraint{{"rack", Like, "none"}} }), nil,
 			"1 waiting: for offers: 3 agents refused: rack LIKE none on 3"},
 		{"no agents", app("/a", 2), func(c *cluster) {

@@ -254,8 +254,7 @@ func (in *appInput) decodeUnsupported(o *object) {
 // decodeConstraints reads constraints; the operator may be in any letter case.
 func decodeConstraints(o *object) []scheduler.Constraint {
 	elements, _ := o.elements("constraints")
-	if len(elements) > maxConstraints {
-		o.r.refuse(o.at("constraints"), "an app may have at most %d constraints", maxConstraints)
+	if tooMany(o, "constraints", "constraints", len(elements), maxConstraints) {
 		return nil
 	}
 	var out []scheduler.Constraint

@@ -17,11 +17,21 @@ const (
 	maxPattern    = 1_000     // characters of a regular expression: a short one can become large when it is compiled
 	maxTerms      = 100       // of a label selector
 
-	maxConstraints = 1_000 // of an app
+	maxConstraints = 1_000  // of an app
+	maxPorts       = 10_000 // of an app
 
 	// problemsTold bounds how many problems an answer tells, and how many unknown members are remembered.
 	problemsTold = 100
 )
+
+// tooMany refuses a member that lists more than an app may have of what is in it.
+func tooMany(o *object, name, what string, n, most int) bool {
+	if n <= most {
+		return false
+	}
+	o.r.refuse(o.at(name), "an app may have at most %d %s", most, what)
+	return true
+}
 
 // largeBody is the size of bodies of which only so many are read, and fewer worked on, at a time: the memory that they
 // take all together is bounded.

@@ -132,7 +132,7 @@ func longOption(option string) string {
 // decodePortMappings returns nil when there is no such member.
 func decodePortMappings(o *object) []scheduler.PortMapping {
 	objects, ok := o.objects("portMappings")
-	if !ok {
+	if !ok || tooMany(o, "portMappings", "ports", len(objects), maxPorts) {
 		return nil
 	}
 	out := make([]scheduler.PortMapping, 0, len(objects))

@@ -59,7 +59,7 @@ func (in *appInput) decodeNetworks(o *object) {
 
 // decodePorts reads portDefinitions, and the older ports; an empty array of either means no ports.
 func (in *appInput) decodePorts(o *object) {
-	if ports, ok := o.elements("ports"); ok {
+	if ports, ok := o.elements("ports"); ok && !tooMany(o, "ports", "ports", len(ports), maxPorts) {
 		in.ports = make([]int, 0, len(ports))
 		for _, p := range ports {
 			if n, ok := in.r.integer(p.value, p.path, 0, maxPort); ok {
@@ -68,7 +68,7 @@ func (in *appInput) decodePorts(o *object) {
 		}
 	}
 	definitions, ok := o.objects("portDefinitions")
-	if !ok {
+	if !ok || tooMany(o, "portDefinitions", "ports", len(definitions), maxPorts) {
 		return
 	}
 	in.app.PortDefinitions = make([]scheduler.PortDefinition, 0, len(definitions))

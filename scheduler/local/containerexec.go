@@ -35,6 +35,11 @@ func execInContainer(ctx context.Context, dir taskDir, s spec, x scheduler.Exec)
 	defer close(over)
 	go func() {
 		_, _ = io.Copy(stream.Conn, x.Stdin)
+		if x.TTY {
+			// Docker would stop sending what the command writes if a terminal's input were closed.
+			_, _ = stream.Conn.Write([]byte{endOfInput})
+			return
+		}
 		if half, ok := stream.Conn.(interface{ CloseWrite() error }); ok {
 			_ = half.CloseWrite()
 		}
