@@ -50,7 +50,7 @@ test: deps ## vet, unit tests with the race detector, integration tests; install
 
 .PHONY: integration
 integration: build ## black-box tests of the built binary, with real dig and curl
-	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 10m ./integration/...
+	ROLLCALL_BINARY=$(abspath $(BINARY)) $(GO) test -count=1 -timeout 25m ./integration/...
 
 .PHONY: containers
 containers: build ## the integration tests with containers, with CONTAINERS (200) of them at once instead of 40
