@@ -183,7 +183,9 @@ func checkHost(hosts []string, hostport string) error {
 
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var gone *clientGone
-	if errors.As(err, &gone) || errors.Is(err, context.Canceled) {
+	// It is the client that has to be gone. Where this rollcall is ending, or stepping down, the client waits for an
+	// answer, and none at all would reach it as 200.
+	if errors.As(err, &gone) || errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		a.o.Logger.Debug("answer not delivered", "method", r.Method, "path", r.URL.Path, "error", err)
 		return
 	}

@@ -139,6 +139,7 @@ func TestSchedulerErrors(t *testing.T) {
 		{&scheduler.InvalidError{Problems: []scheduler.Problem{{Path: "/id", Errors: []string{"e"}}}}, 422, `"details":[{"path":"/id","errors":["e"]}]`},
 		{scheduler.ErrTooManyDeployments, 403, "deployments"},
 		{fmt.Errorf("%w: %w", scheduler.ErrNotDurable, scheduler.ErrFull), 503, "no space left"},
+		{fmt.Errorf("%w: %w", scheduler.ErrNotDurable, context.Canceled), 503, "canceled"},
 		{scheduler.ErrStopped, 503, "stopped"},
 		{context.DeadlineExceeded, 503, "deadline"},
 		{scheduler.ErrUnknownDeployment, 404, "deployment"},
