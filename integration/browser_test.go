@@ -124,6 +124,12 @@ func (b *browser) sees(text string) {
 	b.until(fmt.Sprintf("%q", text), fmt.Sprintf("document.body.innerText.includes(%q)", text))
 }
 
+// misses waits until a text is not on the page.
+func (b *browser) misses(text string) {
+	b.t.Helper()
+	b.until("no text "+text, fmt.Sprintf("!document.body.innerText.includes(%q)", text))
+}
+
 // click presses the first button or link with a text, in the dialog if there is one.
 func (b *browser) click(text string) {
 	b.t.Helper()
@@ -222,7 +228,11 @@ func (b *browser) shoot(name string) {
 		b.t.Logf("no picture of %s: %v", name, err)
 		return
 	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644); err != nil {
+	err = os.MkdirAll(dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o644)
+	}
+	if err != nil {
 		b.t.Error(err)
 	}
 }

@@ -112,6 +112,9 @@ func TestUI(t *testing.T) {
 	for _, id := range taskIDs(d.tasks("/shop/web")) {
 		b.sees(id)
 	}
+	for id := range strings.FieldsSeq(tasksBefore) {
+		b.misses(id)
+	}
 	b.click("Kill")
 	b.until("a box", `(() => {
 		document.querySelector("dialog input[name=scale]")?.click();

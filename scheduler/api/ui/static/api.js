@@ -78,12 +78,19 @@ export function follow(changed, linked) {
   let timer = null;
   let poll = null;
   let wait = soonest;
+  let missed = false; // something happened during a call, which may have asked before that
   const call = () => {
+    missed = timer !== null;
     timer ??= setTimeout(async () => {
+      missed = false;
       const began = performance.now();
-      await changed();
-      wait = Math.max(soonest, share * (performance.now() - began));
-      timer = null;
+      try {
+        await changed();
+      } finally {
+        wait = Math.max(soonest, share * (performance.now() - began));
+        timer = null;
+        if (missed) call();
+      }
     }, wait);
   };
   const close = () => {
