@@ -230,7 +230,12 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 		// What came from upstream may be beyond what the library can write.
 		m = q.reply(dns.RcodeServerFailure)
 		if reply, err = q.pack(m); err != nil {
-			return nil
+			// A TSIG record that is not whole cannot be given back.
+			q.signature = nil
+			m = q.reply(dns.RcodeFormatError)
+			if reply, err = q.pack(m); err != nil {
+				return nil
+			}
 		}
 	}
 	h.metrics.answered(q.question.Type, m.Rcode)
