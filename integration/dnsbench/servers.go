@@ -32,9 +32,10 @@ type bench struct {
 	settings
 	dir     string
 	idle    int // connections, where there are to be some
-	master  *master
 	servers []*server
 	results map[resultKey][]result
+	// Of the rollcall on one processor, and of the one on two, whose names never change.
+	master, quietMaster *master
 }
 
 // server is a process that answers questions.
@@ -58,7 +59,7 @@ func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 // start starts all servers and waits until they answer.
 func (b *bench) start(ctx context.Context) error {
 	b.results = make(map[resultKey][]result)
-	b.master = newMaster()
+	b.master, b.quietMaster = newMaster(), newMaster()
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -69,7 +70,7 @@ func (b *bench) start(ctx context.Context) error {
 	}
 	upstream := &server{name: "the upstream server", port: ports[0], processors: 1}
 	rollcall := &server{name: "rollcall", does: []kind{own, forwarded}, processors: 1}
-	api, err := b.startRollcall(ctx, rollcall, upstream.addr())
+	api, err := b.startRollcall(ctx, rollcall, b.master, upstream.addr())
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,8 @@ func (b *bench) start(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	if _, err := b.startRollcall(ctx, &server{name: "rollcall", does: []kind{own}, processors: 2}, upstream.addr()); err != nil {
+	onTwo := &server{name: "rollcall", does: []kind{own}, processors: 2}
+	if _, err := b.startRollcall(ctx, onTwo, b.quietMaster, upstream.addr()); err != nil {
 		return err
 	}
 	nsd := &server{name: "NSD", port: ports[1], does: []kind{own}, processors: 1}
@@ -153,6 +155,7 @@ func (b *bench) stop() error {
 		<-s.exited
 	}
 	b.master.Close()
+	b.quietMaster.Close()
 	return nil
 }
 
@@ -189,11 +192,11 @@ func (b *bench) log(s *server) []byte {
 
 var runsLine = regexp.MustCompile(`msg="rollcall runs".* dns=\S+:(\d+) http=(\S+)`)
 
-// startRollcall starts rollcall as a Mesos-DNS of the master's cluster, and returns the URL of its HTTP API.
-func (b *bench) startRollcall(ctx context.Context, s *server, upstream string) (string, error) {
+// startRollcall starts rollcall as a Mesos-DNS of m's cluster, and returns the URL of its HTTP API.
+func (b *bench) startRollcall(ctx context.Context, s *server, m *master, upstream string) (string, error) {
 	configuration, err := json.Marshal(map[string]any{
 		"domain": domain, "ttl": ttl, "listener": "127.0.0.1", "port": 0, "httplistener": "127.0.0.1", "httpport": 0,
-		"masters": []string{b.master.Listener.Addr().String()}, "refreshSeconds": 3600, "IPSources": []string{"host"},
+		"masters": []string{m.Listener.Addr().String()}, "refreshSeconds": 3600, "IPSources": []string{"host"},
 		"externalon": true, "resolvers": []string{upstream}, "cacheSize": 20000,
 		"limits": map[string]int{"tcpConnections": 30_000, "tcpConnectionsPerClient": 30_000},
 	})

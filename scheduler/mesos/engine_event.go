@@ -59,14 +59,6 @@ type v1Subscribed struct {
 	} `json:"master_info"`
 }
 
-// heartbeat is the time between heartbeats.
-func (s *v1Subscribed) heartbeat() time.Duration {
-	if s.HeartbeatInterval > 0 && s.HeartbeatInterval < time.Hour.Seconds() {
-		return max(time.Duration(s.HeartbeatInterval*float64(time.Second)), time.Second)
-	}
-	return defaultHeartbeat
-}
-
 // v1Offers are offers; those that cannot be read have an id, and say why, so that they can be given back.
 type v1Offers []v1Offer
 

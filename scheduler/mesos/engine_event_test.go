@@ -38,7 +38,7 @@ func TestRecordedSchedulerEvents(t *testing.T) {
 			seen[e.Type]++
 			switch e.Type {
 			case schedulerSubscribed:
-				if e.Subscribed.FrameworkID.Value == "" || e.Subscribed.heartbeat() != 15*time.Second {
+				if e.Subscribed.FrameworkID.Value == "" || heartbeatInterval(e.Subscribed.HeartbeatInterval) != 15*time.Second {
 					t.Errorf("subscribed %+v", e.Subscribed)
 				}
 				if at, err := e.Subscribed.Master.address(); err != nil || at != "127.0.0.11:5050" {
@@ -199,7 +199,7 @@ func FuzzSchedulerEvent(f *testing.F) {
 			return
 		}
 		e.Update.Status.status()
-		if e.Subscribed != nil && e.Subscribed.heartbeat() <= 0 {
+		if e.Subscribed != nil && heartbeatInterval(e.Subscribed.HeartbeatInterval) <= 0 {
 			t.Error("no time between heartbeats")
 		}
 		for _, o := range e.Offers.Offers {

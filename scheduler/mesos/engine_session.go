@@ -103,7 +103,7 @@ func (s *session) subscribe(ctx context.Context) error {
 	if id == "" || s.id != "" && s.id != id {
 		return fmt.Errorf("the master registered framework %q as %q", s.id, id)
 	}
-	s.quiet.allow(missedHeartbeats * first.Subscribed.heartbeat())
+	s.quiet.allow(missedHeartbeats * heartbeatInterval(first.Subscribed.HeartbeatInterval))
 	s.anew = s.id == ""
 	s.id, s.began = id, true
 	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 )
 
 // The types of a master's operator events that are of interest (mesos.v1.master.Event). Others are skipped.
@@ -36,9 +35,9 @@ type event struct {
 
 // snapshot is the whole cluster as of a subscription.
 type snapshot struct {
-	state    State          // without Tasks, Leader and MasterID
-	tasks    []followedTask // what State.Tasks come from
-	interval time.Duration  // between heartbeats; 0 if the master does not tell
+	state     State          // without Tasks, Leader and MasterID
+	tasks     []followedTask // what State.Tasks come from
+	heartbeat float64        // seconds between heartbeats; 0 if the master does not tell
 }
 
 // followedTask is a task with what it takes to follow its updates.
@@ -131,12 +130,7 @@ func (d *eventDecoder) subscribed(where string) error {
 	return d.object(where, func(key string) error {
 		switch key {
 		case "heartbeat_interval_seconds":
-			var seconds float64
-			err := d.value(key, &seconds)
-			if seconds > 0 && seconds < time.Hour.Seconds() {
-				d.out.snapshot.interval = time.Duration(seconds * float64(time.Second))
-			}
-			return err
+			return d.value(key, &d.out.snapshot.heartbeat)
 		case "get_state":
 			return d.object(key, func(key string) error {
 				switch key {

@@ -36,3 +36,15 @@ func (s *silence) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// heartbeatInterval is the time between the heartbeats of a master that says it is so many seconds, or 0 if it does not
+// tell.
+func heartbeatInterval(seconds float64) time.Duration {
+	switch {
+	case seconds <= 0:
+		return defaultHeartbeat
+	case seconds >= longestHeartbeat.Seconds():
+		return longestHeartbeat
+	}
+	return max(time.Duration(seconds*float64(time.Second)), time.Second)
+}

@@ -14,6 +14,8 @@ import (
 const (
 	// defaultHeartbeat is the interval between the heartbeats of a master that does not tell it.
 	defaultHeartbeat = 15 * time.Second
+	// longestHeartbeat is the longest interval that a master is believed.
+	longestHeartbeat = time.Hour
 	// missedHeartbeats is how many intervals may pass without a single octet before the stream counts as dead.
 	missedHeartbeats = 3
 
@@ -76,7 +78,7 @@ func (s *Subscriber) stream(ctx context.Context, asked Masters, master string, q
 	case first.kind != eventSubscribed || first.snapshot == nil:
 		return false, fmt.Errorf("%w: the first event is %q, not %s", ErrNoEventStream, first.kind, eventSubscribed)
 	}
-	quiet.allow(missedHeartbeats * max(first.snapshot.interval, time.Second))
+	quiet.allow(missedHeartbeats * heartbeatInterval(first.snapshot.heartbeat))
 
 	sub := &subscription{
 		Subscriber: s, asked: asked, master: master, at: hostPort(response.Request.URL),

@@ -412,31 +412,6 @@ func TestSubscriberTellsWhatCameBeforeTheEnd(t *testing.T) {
 	sink.reset(t)
 }
 
-func TestSilence(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var silentAt time.Duration
-		start := time.Now()
-		in, out := io.Pipe()
-		s := newSilence(time.Minute, func() { silentAt = time.Since(start) })
-		s.Reader = in
-		go io.Copy(io.Discard, s) //nolint:errcheck // it ends with the pipe
-		for range 4 {
-			time.Sleep(50 * time.Second)
-			io.WriteString(out, "x") //nolint:errcheck // likewise
-		}
-		synctest.Wait()
-		s.allow(10 * time.Second)
-		time.Sleep(time.Hour)
-		synctest.Wait()
-		if want := 210 * time.Second; silentAt != want {
-			t.Errorf("silent after %v, not %v", silentAt, want)
-		}
-		out.Close()
-		s.stop()
-		synctest.Wait()
-	})
-}
-
 func TestFollowerPollsWhereThereIsNoStream(t *testing.T) {
 	old := newOperatorMaster(t, "m1", "")
 	old.status = http.StatusNotFound
