@@ -61,7 +61,8 @@ func Decide(s *records.Snapshot, ready bool, q Question) Answer {
 		node = lookupWithoutAsterisks(s, q.Name)
 	}
 	if node == nil && (q.Type == records.TypeSOA || q.Type == records.TypeNS) {
-		// Mesos-DNS has no name error for these two. Nobody is misled: the name is one of the zone whose SOA this is.
+		// Mesos-DNS has no name error for these two, at no name, and its users' contract holds us to that (docs/dns.md).
+		// Nobody is misled: the name is one of the zone whose SOA this is.
 		return negative(s, apex, ready, NoData)
 	}
 	if node == nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"reflect"
 	"strings"
 	"syscall"
 	"time"
@@ -220,7 +221,7 @@ func replyTo(question *dns.Msg, packet []byte) *dns.Msg {
 	if err := m.Unpack(packet); err != nil && !m.Truncated {
 		return nil
 	}
-	if m.Opcode != dns.OpcodeQuery {
+	if m.Opcode != dns.OpcodeQuery || !m.Truncated && !hasAllRecords(m, packet) || hasHollowRecord(m) {
 		return nil
 	}
 	asked := question.Question[0]
@@ -232,6 +233,32 @@ func replyTo(question *dns.Msg, packet []byte) *dns.Msg {
 		return nil
 	}
 	return m
+}
+
+// hasHollowRecord reports whether a record of a message ends before a name that belongs to its data. The library takes
+// the name for an empty one, and writes a record that nobody can read.
+func hasHollowRecord(m *dns.Msg) bool {
+	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, rr := range section {
+			if isHollow(reflect.ValueOf(rr).Elem()) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isHollow looks for an empty name among the fields of a record, which the library marks.
+func isHollow(record reflect.Value) bool {
+	for i := range record.NumField() {
+		field, kind := record.Field(i), record.Type().Field(i)
+		tag := kind.Tag.Get("dns")
+		if (tag == "domain-name" || tag == "cdomain-name") && field.Kind() == reflect.String && field.Len() == 0 ||
+			kind.Anonymous && field.Kind() == reflect.Struct && isHollow(field) {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutOPT takes the OPT record off a reply: it was for us. nil stays nil.

@@ -100,6 +100,17 @@ func TestLyingUpstream(t *testing.T) {
 			good := answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)
 			return [][]byte{{}, {1}, make([]byte, 600), good[0][:len(good[0])-3], good[0]}
 		},
+		"fewer records than it says": func(question *dns.Msg, tcp bool) [][]byte {
+			wrong := packed(new(dns.Msg).SetReply(question))
+			wrong[7] = 1
+			return append([][]byte{wrong}, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)...)
+		},
+		"a record that is cut before a name": func(question *dns.Msg, tcp bool) [][]byte {
+			wrong := packed(new(dns.Msg).SetReply(question))
+			wrong[9] = 1
+			wrong = append(wrong, 0xC0, 0x0C, 0, byte(dns.TypeSOA), 0, byte(dns.ClassINET), 0, 0, 0, 1, 0, 0)
+			return append([][]byte{wrong}, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")(question, tcp)...)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := newFakeUpstream(t, b)

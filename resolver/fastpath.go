@@ -6,7 +6,7 @@ package resolver
 //     type A, AAAA, PTR or SRV, no other records but an OPT of version 0 without options, and nothing after that. It gives
 //     up on everything else, at any point, by returning nil: dst is then garbage, and the slow path answers.
 //   - It answers what the slow path would answer: the same records in each section, flags and truncation.
-//     FuzzFastPath compares the two.
+//     FuzzFastPath compares the two, octet by octet.
 //   - A reply is the header and question as they came, followed by records as their sets keep them (records.RRset.Wire),
 //     in which only the owners' compression pointers are changed, and the OPT record. The spelling of the question comes
 //     back as it was asked, and owners point to it.
@@ -128,7 +128,7 @@ func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node,
 		if node == nil {
 			reply[3] |= dns.RcodeNameError
 		}
-		if reply = h.appendSOA(reply, v.snapshot, len(p.name), p.limit); reply == nil {
+		if reply = h.appendSOA(reply, v.snapshot, p.name, p.limit); reply == nil {
 			return nil
 		}
 	} else if reply = h.appendAnswer(reply, v.snapshot, set, p.limit, p.from, rotation); reply == nil {
@@ -146,18 +146,42 @@ func appendOPT(reply []byte, dnssec byte) []byte {
 	return append(reply, 0, 0, byte(dns.TypeOPT), maxUDPSize>>8, maxUDPSize&0xFF, 0, 0, dnssec, 0, 0, 0)
 }
 
-// appendSOA adds the domain's SOA record to the authority section of a reply that has no other records. nameLen is the
-// length of the question's name, which ends in the apex.
-func (h *handler) appendSOA(reply []byte, s *records.Snapshot, nameLen, limit int) []byte {
+// appendSOA adds the domain's SOA record to the authority section of a reply to a question for a name in the domain. The
+// reply has no other records.
+func (h *handler) appendSOA(reply []byte, s *records.Snapshot, name []byte, limit int) []byte {
 	soa := s.Apexes()[0].NegativeSOA()
-	if len(reply)+len(soa) > limit {
+	at := len(reply)
+	reply = append(reply, soa[:records.HeaderLen]...)
+	binary.BigEndian.PutUint16(reply[at:], pointer|uint16(headerLen+len(name)-len(h.apex)))
+	mname := firstName(soa[records.HeaderLen:])
+	rest := soa[records.HeaderLen+len(mname):]
+	rname := firstName(rest)
+	data := len(reply)
+	reply = appendCompressed(reply, mname, name, "", 0)
+	reply = appendCompressed(reply, rname, name, mname, data)
+	reply = append(reply, rest[len(rname):]...)
+	if len(reply) > limit {
 		return nil
 	}
-	at := len(reply)
-	reply = append(reply, soa...)
-	binary.BigEndian.PutUint16(reply[at:], pointer|uint16(headerLen+nameLen-len(h.apex)))
+	binary.BigEndian.PutUint16(reply[data-2:], uint16(len(reply)-data))
 	setCounts(reply, 0, 1, 0)
 	return reply
+}
+
+// appendCompressed adds a name to a reply, of which as much as possible is a pointer into the question, which is for
+// asked, or to the name that was added before, beginning at a place ("": none).
+func appendCompressed(reply []byte, name string, asked []byte, before string, place int) []byte {
+	for at := 0; name[at] != 0; at += 1 + int(name[at]) {
+		rest := name[at:]
+		if start := len(asked) - len(rest); start >= 0 && string(asked[start:]) == rest && isLabel(asked, start) {
+			return append(append(reply, name[:at]...), pointer>>8|byte((headerLen+start)>>8), byte(headerLen+start))
+		}
+		// What of it the reply does not have, because it was a pointer, is in the question.
+		if start := len(before) - len(rest); start >= 0 && before[start:] == rest && isLabel(before, start) {
+			return append(append(reply, name[:at]...), pointer>>8|byte((place+start)>>8), byte(place+start))
+		}
+	}
+	return append(reply, name...)
 }
 
 // appendAnswer adds a set's records, from the one that rotation chooses on. If not all of them fit, or may be answered,

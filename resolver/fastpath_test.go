@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net"
@@ -98,6 +99,9 @@ func checkPaths(t failer, h *handler, packet []byte, from client, r rotation) {
 	}
 	if diff := cmp.Diff(comparableReply(t, slow), comparableReply(t, fast)); diff != "" {
 		t.Fatalf("%x: the paths differ (-slow +fast):\n%s", packet, diff)
+	}
+	if !bytes.Equal(slow, fast) {
+		t.Fatalf("%x: the same in other octets:\nslow %x\nfast %x", packet, slow, fast)
 	}
 	if from.udp && !h.settings.Load().sizes.isLocal(from.addr) && len(fast) > maxUDPSize {
 		t.Fatalf("%x: %d octets over UDP", packet, len(fast))

@@ -97,7 +97,10 @@ func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []b
 
 // decide makes the message that answers a query, nil if it has to be forwarded, or is a transfer that may begin.
 func (h *handler) decide(q *query) *dns.Msg {
-	if q.signature != nil && q.signature.err != 0 {
+	if s := q.signature; s != nil && s.badSize {
+		q.signature = nil
+		return q.reply(dns.RcodeFormatError) // RFC 8945, section 5.2.2.1
+	} else if s != nil && s.err != 0 {
 		return q.reply(dns.RcodeNotAuth) // RFC 8945, section 5.2
 	}
 	if q.opt != nil {
@@ -230,12 +233,7 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 		// What came from upstream may be beyond what the library can write.
 		m = q.reply(dns.RcodeServerFailure)
 		if reply, err = q.pack(m); err != nil {
-			// A TSIG record that is not whole cannot be given back.
-			q.signature = nil
-			m = q.reply(dns.RcodeFormatError)
-			if reply, err = q.pack(m); err != nil {
-				return nil
-			}
+			return nil // cannot be: what was read can be written
 		}
 	}
 	h.metrics.answered(q.question.Type, m.Rcode)

@@ -68,11 +68,7 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 		}
 		q.question.Name = name
 	}
-	// The library is content with fewer records than the header promises.
-	if q.msg.Unpack(received.hidden(packet)) != nil || len(q.msg.Question) != questions ||
-		len(q.msg.Answer) != int(binary.BigEndian.Uint16(packet[6:])) ||
-		len(q.msg.Ns) != int(binary.BigEndian.Uint16(packet[8:])) ||
-		len(q.msg.Extra) != int(binary.BigEndian.Uint16(packet[10:])) {
+	if q.msg.Unpack(received.hidden(packet)) != nil || len(q.msg.Question) != questions || !hasAllRecords(q.msg, packet) {
 		return nil, malformed
 	}
 	for _, rr := range append(q.msg.Answer[:len(q.msg.Answer):len(q.msg.Answer)], q.msg.Ns...) {
@@ -81,7 +77,8 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 		}
 	}
 	for i, rr := range q.msg.Extra {
-		if h := rr.Header(); h.Rrtype == dns.TypeTSIG && (i < len(q.msg.Extra)-1 || h.Class != dns.ClassANY) {
+		if tsig, ok := rr.(*dns.TSIG); ok &&
+			(i < len(q.msg.Extra)-1 || tsig.Hdr.Class != dns.ClassANY || !isWhole(tsig)) {
 			return nil, malformed // RFC 8945, sections 4.2 and 5.1
 		}
 		if opt, ok := rr.(*dns.OPT); ok {
@@ -104,6 +101,15 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 	}
 	return q, nil
 }
+
+// hasAllRecords reports whether a message has as many records as its header promises. The library is content with fewer.
+func hasAllRecords(m *dns.Msg, packet []byte) bool {
+	return len(m.Answer) == int(binary.BigEndian.Uint16(packet[6:])) && len(m.Ns) == int(binary.BigEndian.Uint16(packet[8:])) &&
+		len(m.Extra) == int(binary.BigEndian.Uint16(packet[10:]))
+}
+
+// isWhole reports whether a TSIG record has all of its data. The library is content with less.
+func isWhole(t *dns.TSIG) bool { return int(t.Hdr.Rdlength) == dns.Len(t)-dns.Len(&t.Hdr) }
 
 // offersCookie reports whether there is a COOKIE option.
 func (q *query) offersCookie() bool {
@@ -194,6 +200,7 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 		apex, _ := dns.PrevLabel(owner, dns.CountLabel(a.apex.Name))
 		soa := resourceRecord(owner[apex:], a.SOA, 0).(*dns.SOA) // as it was spelled, to be pointed to
 		soa.Hdr.Ttl = min(soa.Hdr.Ttl, soa.Minttl)               // RFC 2308, section 3
+		soa.Ns, soa.Mbox = spelledAs(soa.Ns, owner), spelledAs(soa.Mbox, owner)
 		m.Ns = []dns.RR{soa}
 	case Success:
 		room := q.room()
@@ -223,6 +230,18 @@ func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 		m.Ns = nil
 	}
 	return m
+}
+
+// spelledAs is a name with the end that it has in common with the owner spelled as there, so that it can point to it. The
+// library compresses only what is equal in case as well.
+func spelledAs(name, owner string) string {
+	common := dns.CompareDomainName(name, owner)
+	if common == 0 {
+		return name
+	}
+	at, _ := dns.PrevLabel(name, common)
+	end, _ := dns.PrevLabel(owner, common)
+	return name[:at] + owner[end:]
 }
 
 // resourceRecord is the i-th record of a set.

@@ -18,6 +18,24 @@ func within(name, apex []byte) bool {
 	return bytes.Equal(name, apex)
 }
 
+// firstName is the name in wire format with which octets begin.
+func firstName(wire string) string {
+	at := 0
+	for wire[at] != 0 {
+		at += 1 + int(wire[at])
+	}
+	return wire[:at+1]
+}
+
+// isLabel reports whether a label of a name in wire format starts at a place.
+func isLabel[T string | []byte](name T, place int) bool {
+	at := 0
+	for at < place {
+		at += 1 + int(name[at])
+	}
+	return at == place
+}
+
 // readName reads the name at the start of a question: its wire format in lower case, appended to dst. It reports false
 // for what is not a whole name. A compression pointer is none either: nothing precedes the question that it could
 // point to.

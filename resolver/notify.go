@@ -102,8 +102,12 @@ func (n *notifier) tell(ctx context.Context, to Secondary, apex records.Apex) (e
 }
 
 // notified is the reply to a NOTIFY message: the zones of this server are its own, and nobody has to tell it of them
-// (RFC 1996, section 3.10); of others it wants to know nothing.
+// (RFC 1996, section 3.10); of others it wants to know nothing. The type SOA says what changed; the RFC has no other yet
+// (section 3.12).
 func (h *handler) notified(q *query) *dns.Msg {
+	if q.question.Type != dns.TypeSOA {
+		return q.reply(dns.RcodeFormatError)
+	}
 	apex := h.zone.Snapshot().ApexOf(q.question.Name)
 	if apex == nil || apex.Wire() != string(q.question.Name) || q.question.Class != dns.ClassINET {
 		return q.reply(dns.RcodeNotAuth)

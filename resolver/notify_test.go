@@ -173,4 +173,14 @@ func TestNotifyReceived(t *testing.T) {
 			t.Errorf("%s: %v", zone, got)
 		}
 	}
+	// It is about SOA records; there is no other kind (RFC 1996, section 3.12), and BIND and Knot say the same.
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeNS, dns.TypeANY, dns.TypeAXFR, dns.TypeIXFR} {
+		for _, zone := range []string{"mesos.", "example.com."} {
+			m := new(dns.Msg).SetNotify(zone)
+			m.Question[0].Qtype = qtype
+			if got := reply(t, h, m, true); got.Rcode != dns.RcodeFormatError || got.Authoritative || len(got.Answer) != 0 {
+				t.Errorf("type %d: %v", qtype, got)
+			}
+		}
+	}
 }

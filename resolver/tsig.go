@@ -1,9 +1,15 @@
 package resolver
 
 import (
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"time"
 
 	"github.com/miekg/dns"
@@ -23,14 +29,23 @@ func KeyAlgorithms() []string {
 	return []string{"hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"}
 }
 
-// macSizes are the sizes of their results in octets.
-var macSizes = map[string]int{"hmac-sha1": 20, "hmac-sha224": 28, "hmac-sha256": 32, "hmac-sha384": 48, "hmac-sha512": 64}
+// hashes are the hash functions of the algorithms.
+var hashes = map[string]func() hash.Hash{"hmac-sha1": sha1.New, "hmac-sha224": sha256.New224, "hmac-sha256": sha256.New,
+	"hmac-sha384": sha512.New384, "hmac-sha512": sha512.New}
+
+// macSize is how many octets the MACs of a key have.
+func (k Key) macSize() int {
+	if hash, known := hashes[k.Algorithm]; known {
+		return hash().Size()
+	}
+	return 0
+}
 
 func (k Key) validate() error {
 	if _, ok := dns.IsDomainName(k.Name); !ok || k.Name == "" {
 		return fmt.Errorf("the key's name %q is not a domain name", k.Name)
 	}
-	if macSizes[k.Algorithm] == 0 {
+	if k.macSize() == 0 {
 		return fmt.Errorf("the algorithm of the key %q is %q, which is none of %v", k.Name, k.Algorithm, KeyAlgorithms())
 	}
 	if len(k.Secret) == 0 {
@@ -58,9 +73,33 @@ func newKeyring(keys []Key) keyring {
 
 // signature is the TSIG record of a query and what came of it.
 type signature struct {
-	asked *dns.TSIG
-	key   Key
-	err   uint16 // an error of RFC 8945, section 5.2; 0: it is good
+	asked   *dns.TSIG
+	key     Key
+	err     uint16 // an error of RFC 8945, section 5.2; 0: it is good
+	badSize bool   // the MAC has a size that none may have
+}
+
+// minMAC is how many octets of a MAC there have to be at least, besides half of it (RFC 8945, section 5.2.2.1).
+const minMAC = 10
+
+// macs makes and compares the MACs of a key for the DNS library.
+type macs struct{ Key }
+
+// Generate is the MAC of a message.
+func (k macs) Generate(message []byte, _ *dns.TSIG) ([]byte, error) {
+	mac := hmac.New(hashes[k.Algorithm], k.Secret)
+	mac.Write(message)
+	return mac.Sum(nil), nil
+}
+
+// Verify compares as much of a MAC as there is. Whether that is enough is not for it to say.
+func (k macs) Verify(message []byte, t *dns.TSIG) error {
+	whole, _ := k.Generate(message, t)
+	mac, err := hex.DecodeString(t.MAC)
+	if err != nil || len(mac) > len(whole) || !hmac.Equal(mac, whole[:len(mac)]) {
+		return dns.ErrSig
+	}
+	return nil
 }
 
 // check verifies a query's signature, if it has one: the packet is the whole message.
@@ -76,11 +115,17 @@ func (ring keyring) check(q *query, packet []byte) *signature {
 		return s
 	}
 	s.key = key
-	switch err := dns.TsigVerify(packet, key.secret(), "", false); {
+	size := int(asked.MACSize)
+	if s.badSize = size > key.macSize() || size < max(minMAC, key.macSize()/2); s.badSize {
+		return s
+	}
+	switch err := dns.TsigVerifyWithProvider(packet, macs{key}, "", false); {
 	case errors.Is(err, dns.ErrTime):
 		s.err = dns.RcodeBadTime
 	case err != nil:
 		s.err = dns.RcodeBadSig
+	case size < key.macSize():
+		s.err = dns.RcodeBadTrunc // part of a MAC is not enough here (RFC 8945, section 5.2.4)
 	}
 	return s
 }
@@ -101,7 +146,7 @@ func (s *signature) record() *dns.TSIG {
 
 // len is how many octets the record of a reply takes.
 func (s *signature) len() int {
-	return dns.Len(s.record()) + macSizes[s.key.Algorithm]
+	return dns.Len(s.record()) + s.key.macSize()
 }
 
 // sign packs a reply with a TSIG record at its end. before is the MAC of the message before it, of those that answer
@@ -109,7 +154,7 @@ func (s *signature) len() int {
 func (s *signature) sign(m *dns.Msg, before string) (wire []byte, mac string, err error) {
 	m.Extra = append(m.Extra, s.record())
 	if before == "" {
-		return dns.TsigGenerate(m, s.key.secret(), s.asked.MAC, false)
+		return dns.TsigGenerateWithProvider(m, macs{s.key}, s.asked.MAC, false)
 	}
-	return dns.TsigGenerate(m, s.key.secret(), before, true)
+	return dns.TsigGenerateWithProvider(m, macs{s.key}, before, true)
 }

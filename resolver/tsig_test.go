@@ -1,6 +1,7 @@
 package resolver
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -72,5 +73,53 @@ func TestBadSignatures(t *testing.T) {
 	m.Extra = append(m.Extra, m.Extra[0])
 	if got := rawExchange(t, s, m, &testKey); got.Rcode != dns.RcodeFormatError {
 		t.Errorf("two TSIG records: %v", got)
+	}
+}
+
+// A MAC may be cut to half of it, and to 10 octets, but not less, and nobody makes one that is longer. One that is cut is
+// not enough here, which whoever has the key is told as such (RFC 8945, sections 5.2.2.1 and 5.2.4).
+func TestTruncatedSignatures(t *testing.T) {
+	for _, algorithm := range KeyAlgorithms() {
+		key := Key{Name: "key.", Algorithm: algorithm, Secret: testKey.Secret}
+		whole := key.macSize()
+		h := newTestHandler(t, newTestZone(t), func(o *Options) { o.Transfer.Keys = []Key{key} })
+		for _, tt := range []struct {
+			octets  int
+			forged  bool
+			ago     uint64
+			rcode   int
+			problem uint16
+		}{
+			{whole, false, 0, dns.RcodeSuccess, 0},
+			{whole - 1, false, 0, dns.RcodeNotAuth, dns.RcodeBadTrunc},
+			{max(minMAC, whole/2), false, 0, dns.RcodeNotAuth, dns.RcodeBadTrunc},
+			{max(minMAC, whole/2), false, 3600, dns.RcodeNotAuth, dns.RcodeBadTime}, // before the size is looked at
+			{max(minMAC, whole/2), true, 0, dns.RcodeNotAuth, dns.RcodeBadSig},
+			{max(minMAC, whole/2) - 1, false, 0, dns.RcodeFormatError, 0},
+			{0, false, 0, dns.RcodeFormatError, 0},
+			{whole + 1, false, 0, dns.RcodeFormatError, 0},
+		} {
+			m := newQuestion(t, "mesos. SOA")
+			m.SetTsig(key.Name, algorithm+".", fudge, int64(now()-tt.ago))
+			tsig := m.IsTsig()
+			_, mac, err := dns.TsigGenerate(m, key.secret(), "", false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mac = (mac + "00")[:2*tt.octets]
+			if tt.forged {
+				mac = strings.Repeat("00", tt.octets)
+			}
+			tsig.MAC, tsig.MACSize = mac, uint16(tt.octets)
+			m.Extra = []dns.RR{tsig}
+			got := reply(t, h, m, true)
+			problem := uint16(0)
+			if said := got.IsTsig(); said != nil {
+				problem = said.Error
+			}
+			if got.Rcode != tt.rcode || problem != tt.problem {
+				t.Errorf("%s, %d octets of %d, forged %v, signed %d s ago: %v", algorithm, tt.octets, whole, tt.forged, tt.ago, got)
+			}
+		}
 	}
 }
