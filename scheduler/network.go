@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"encoding/json"
 	"iter"
 	"slices"
 )
@@ -60,6 +61,30 @@ type Parameter struct {
 	Value string `json:"value"`
 }
 
+// ServicePort is the number by which load balancers know a port; 0 asks for a free one. Its JSON is a number, or null for
+// NoServicePort.
+type ServicePort int
+
+// NoServicePort is the service port of mappings that are to have none, and so take none of the range.
+const NoServicePort ServicePort = -1
+
+// MarshalJSON implements json.Marshaler.
+func (p ServicePort) MarshalJSON() ([]byte, error) {
+	if p == NoServicePort {
+		return []byte("null"), nil
+	}
+	return json.Marshal(int(p))
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (p *ServicePort) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*p = NoServicePort
+		return nil
+	}
+	return json.Unmarshal(data, (*int)(p))
+}
+
 // PortMapping is a port of a container. HostPort nil means that it is not published on the agent, 0 any port of
 // the agent, another number that port. ContainerPort 0 equals the host port.
 type PortMapping struct {
@@ -68,7 +93,7 @@ type PortMapping struct {
 	Labels        map[string]string `json:"labels,omitempty"`
 	Name          string            `json:"name,omitempty"`
 	Protocol      string            `json:"protocol"`
-	ServicePort   int               `json:"servicePort"`
+	ServicePort   ServicePort       `json:"servicePort"`
 	NetworkNames  []string          `json:"networkNames,omitempty"`
 }
 
@@ -92,7 +117,7 @@ type Port struct {
 	Name          string
 	Protocol      string // "tcp", "udp" or "udp,tcp"
 	Labels        map[string]string
-	ServicePort   int
+	ServicePort   ServicePort
 	ContainerPort int  // 0: equals the host port; also for the host network
 	HostPort      int  // the fixed host port, 0 for any
 	Published     bool // has a host port; false only for mappings of a container network without hostPort
@@ -109,7 +134,7 @@ func (a *App) Ports() []Port {
 	if a.HostNetwork() {
 		ports := make([]Port, 0, len(a.PortDefinitions))
 		for _, d := range a.PortDefinitions {
-			p := Port{Name: d.Name, Protocol: d.Protocol, Labels: d.Labels, ServicePort: d.Port, Published: true}
+			p := Port{Name: d.Name, Protocol: d.Protocol, Labels: d.Labels, ServicePort: ServicePort(d.Port), Published: true}
 			if a.RequirePorts {
 				p.HostPort = d.Port
 			}
@@ -132,14 +157,14 @@ func (a *App) Ports() []Port {
 	return ports
 }
 
-// ServicePorts lists the app's service ports in the order of its ports.
-func (a *App) ServicePorts() []int { return slices.Collect(a.servicePorts()) }
+// ServicePorts lists the app's service ports in the order of its ports, NoServicePort where a port has none.
+func (a *App) ServicePorts() []ServicePort { return slices.Collect(a.servicePorts()) }
 
-func (a *App) servicePorts() iter.Seq[int] {
-	return func(yield func(int) bool) {
+func (a *App) servicePorts() iter.Seq[ServicePort] {
+	return func(yield func(ServicePort) bool) {
 		if a.HostNetwork() {
 			for _, d := range a.PortDefinitions {
-				if !yield(d.Port) {
+				if !yield(ServicePort(d.Port)) {
 					return
 				}
 			}

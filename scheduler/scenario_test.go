@@ -357,19 +357,19 @@ func TestServicePorts(t *testing.T) {
 			}
 		}
 	}
-	got := func(id PathID) []int { return c.core.State().App(id).ServicePorts() }
+	got := func(id PathID) []ServicePort { return c.core.State().App(id).ServicePorts() }
 	c.must(put(app("/a", 0, ports(0, 10000))))
-	if p := got("/a"); !slices.Equal(p, []int{10001, 10000}) {
+	if p := got("/a"); !slices.Equal(p, []ServicePort{10001, 10000}) {
 		t.Errorf("/a has %v", p)
 	}
 	c.settle()
 	c.must(put(app("/b", 0, ports(0, 0))))
-	if p := got("/b"); !slices.Equal(p, []int{10002, 10003}) {
+	if p := got("/b"); !slices.Equal(p, []ServicePort{10002, 10003}) {
 		t.Errorf("/b has %v", p)
 	}
 	c.settle()
 	c.must(put(app("/b", 0, ports(0, 0, 0))))
-	if p := got("/b"); !slices.Equal(p, []int{10002, 10003, 10004}) {
+	if p := got("/b"); !slices.Equal(p, []ServicePort{10002, 10003, 10004}) {
 		t.Errorf("/b has %v after an update", p)
 	}
 	c.settle()
@@ -377,6 +377,38 @@ func TestServicePorts(t *testing.T) {
 	var invalid *InvalidError
 	if r := c.request(put(app("/c", 0, ports(0)))); !errors.As(r.Err, &invalid) {
 		t.Errorf("reply when the range is used up: %+v", r)
+	}
+}
+
+// A mapping that is to have no service port takes none, not even one that the app had, and lets go of its own.
+func TestNoServicePort(t *testing.T) {
+	c := newCluster(t, 12, 1)
+	c.core.limits.ServicePorts = Range{10000, 10001}
+	mapped := func(ports ...ServicePort) func(*App) {
+		return func(a *App) {
+			a.Networks, a.PortDefinitions = []Network{{Mode: NetworkBridge}}, nil
+			a.Container = &Container{Type: ContainerDocker, Docker: &Docker{Image: "web"}}
+			for _, p := range ports {
+				a.Container.PortMappings = append(a.Container.PortMappings, PortMapping{HostPort: new(int), Protocol: "tcp", ServicePort: p})
+			}
+		}
+	}
+	for _, step := range []struct {
+		app  PathID
+		put  []ServicePort
+		want []ServicePort
+	}{
+		{"/a", []ServicePort{NoServicePort, 0, NoServicePort}, []ServicePort{NoServicePort, 10000, NoServicePort}},
+		{"/b", []ServicePort{0}, []ServicePort{10001}},
+		{"/a", []ServicePort{NoServicePort, NoServicePort, 0}, []ServicePort{NoServicePort, NoServicePort, 10000}},
+		{"/a", []ServicePort{NoServicePort}, []ServicePort{NoServicePort}},
+		{"/b", []ServicePort{0, 0}, []ServicePort{10001, 10000}},
+	} {
+		c.must(put(app(step.app, 0, mapped(step.put...))))
+		c.settle()
+		if got := c.core.State().App(step.app).ServicePorts(); !slices.Equal(got, step.want) {
+			t.Errorf("%s with %v has %v, want %v", step.app, step.put, got, step.want)
+		}
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 
 // servicePortPool knows which service ports are in use.
 type servicePortPool struct {
-	used map[int]bool
-	next int // all of the range before it are in use
-	last int
+	used map[ServicePort]bool
+	next ServicePort // all of the range before it are in use
+	last ServicePort
 }
 
 func newServicePortPool(r Range, apps ...[]*App) *servicePortPool {
-	pool := &servicePortPool{used: map[int]bool{}, next: r.Begin, last: r.End}
+	pool := &servicePortPool{used: map[ServicePort]bool{}, next: ServicePort(r.Begin), last: ServicePort(r.End)}
 	for _, some := range apps {
 		for _, a := range some {
 			for p := range a.servicePorts() {
@@ -25,7 +25,7 @@ func newServicePortPool(r Range, apps ...[]*App) *servicePortPool {
 }
 
 // take returns the lowest free port; false when there is none.
-func (pool *servicePortPool) take() (int, bool) {
+func (pool *servicePortPool) take() (ServicePort, bool) {
 	for ; pool.next <= pool.last; pool.next++ {
 		if !pool.used[pool.next] {
 			pool.used[pool.next] = true
@@ -38,7 +38,7 @@ func (pool *servicePortPool) take() (int, bool) {
 // withServicePorts returns the app with a number for each service port that is 0: first those that it had before, then
 // the lowest that no app uses (Marathon reference 6.4). The pool knows all the ports that it has by itself, and had.
 func (w *work) withServicePorts(app, before *App, pool *servicePortPool) (*App, error) {
-	mine := map[int]bool{}
+	mine := map[ServicePort]bool{}
 	missing := 0
 	for p := range app.servicePorts() {
 		mine[p] = true
@@ -46,10 +46,10 @@ func (w *work) withServicePorts(app, before *App, pool *servicePortPool) (*App, 
 			missing++
 		}
 	}
-	var free []int
+	var free []ServicePort
 	if before != nil {
 		for p := range before.servicePorts() {
-			if p != 0 && !mine[p] {
+			if p != 0 && p != NoServicePort && !mine[p] {
 				free = append(free, p)
 				mine[p] = true
 			}
@@ -76,11 +76,11 @@ func (w *work) withServicePorts(app, before *App, pool *servicePortPool) (*App, 
 }
 
 // setServicePorts replaces the service ports that are 0, in order.
-func (a *App) setServicePorts(free []int) {
+func (a *App) setServicePorts(free []ServicePort) {
 	if a.HostNetwork() {
 		for n := range a.PortDefinitions {
 			if p := &a.PortDefinitions[n]; p.Port == 0 {
-				p.Port, free = free[0], free[1:]
+				p.Port, free = int(free[0]), free[1:]
 			}
 		}
 		return

@@ -162,7 +162,7 @@ func portVariables(env map[string]string, i *Instance, app *App) {
 	for n, p := range app.Ports() {
 		port := strconv.Itoa(i.EffectivePort(n))
 		env[fmt.Sprintf("PORT%d", n)] = port
-		declared := p.ServicePort
+		declared := int(p.ServicePort)
 		if p.Mapped {
 			declared = p.ContainerPort
 		}

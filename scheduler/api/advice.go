@@ -42,9 +42,9 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 // sharedServicePorts tells of service ports that another app has as well: load balancers mix the two up. Ports that an
 // app requires of its hosts are none of theirs. Of two apps that a plan changes the second tells.
 func sharedServicePorts(all iter.Seq[*scheduler.App], app *scheduler.App, p *scheduler.Plan) []string {
-	own := map[int]bool{}
+	own := map[scheduler.ServicePort]bool{}
 	for _, port := range app.ServicePorts() {
-		own[port] = port != 0
+		own[port] = port > 0
 	}
 	if len(own) == 0 || app.RequirePorts {
 		return nil

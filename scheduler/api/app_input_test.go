@@ -55,6 +55,8 @@ func TestNormalForm(t *testing.T) {
 			`"portMappings":[{"containerPort":0,"hostPort":0,"name":"default","protocol":"tcp","servicePort":0}]`},
 		{"bridge padded", `"container": {"docker": {"image": "i", "network": "BRIDGE", "portMappings": [{"containerPort": 80}]}}, "ports": [0, 0]`,
 			`{"containerPort":0,"hostPort":0,"protocol":"tcp","servicePort":0}]`},
+		{"no service port", `"container": {"docker": {"image": "i", "network": "BRIDGE", "portMappings": [{"containerPort": 80, "servicePort": null}, {}]}}`,
+			`"portMappings":[{"containerPort":80,"hostPort":0,"protocol":"tcp","servicePort":null},{"containerPort":0,"hostPort":0,"protocol":"tcp","servicePort":0}]`},
 		{"user", `"container": {"docker": {"image": "i", "network": "USER"}}, "ipAddress": {"networkName": "n"}`,
 			`"networks":[{"mode":"container","name":"n"}]`},
 		{"default network", `"cmd": "x", "networks": [{}]`, `"networks":[{"mode":"container","name":"dcos"}]`},

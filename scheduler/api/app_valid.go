@@ -108,7 +108,7 @@ func (in *appInput) validatePorts() {
 	if !a.HostNetwork() {
 		where = in.at("container/portMappings")
 	}
-	numbers, names, hostPorts := map[int]bool{}, map[string]bool{}, map[int]bool{}
+	numbers, names, hostPorts := map[scheduler.ServicePort]bool{}, map[string]bool{}, map[int]bool{}
 	for _, p := range a.Ports() {
 		if a.HostNetwork() && p.ServicePort != 0 && numbers[p.ServicePort] {
 			in.r.refuse(where, "Ports must be unique.")

@@ -140,7 +140,7 @@ func decodePortMappings(o *object) []scheduler.PortMapping {
 		mapping := scheduler.PortMapping{Protocol: "tcp"}
 		m.integer("containerPort", &mapping.ContainerPort, 0, maxPort)
 		m.optional("hostPort", &mapping.HostPort, 0, maxPort)
-		m.integer("servicePort", &mapping.ServicePort, 0, maxPort)
+		decodeServicePort(m, &mapping.ServicePort)
 		decodeTransport(m, &mapping.Protocol)
 		m.text("name", &mapping.Name)
 		m.textMap("labels", &mapping.Labels)
@@ -149,6 +149,18 @@ func decodePortMappings(o *object) []scheduler.PortMapping {
 		out = append(out, mapping)
 	}
 	return out
+}
+
+// decodeServicePort reads the service port of a mapping. Here null is not the same as nothing: it says that there is to
+// be none, so that a port without a load balancer takes none of the range.
+func decodeServicePort(m *object, dst *scheduler.ServicePort) {
+	if v, given := m.members["servicePort"]; given && v == nil {
+		*dst = scheduler.NoServicePort
+	}
+	var number int
+	if m.integer("servicePort", &number, 0, maxPort) {
+		*dst = scheduler.ServicePort(number)
+	}
 }
 
 // decodeTransport reads the protocol of a port.

@@ -171,8 +171,6 @@ func ownEndpoints() []endpoint {
 	return []endpoint{
 		{"GET", "/rollcall/about", roleKnown, "what a page has to know to explain names", nil, nil, 200, aboutView{}, just((*API).about)},
 		{"GET", "/rollcall/agents", roleKnown, "agents that have made offers", nil, nil, 200, named{"agents": []agentView{}}, just((*API).listAgents)},
-		{"GET", "/rollcall/losses", roleKnown, "whether the tasks of lost agents wait to be replaced", nil, nil, 200, lossesView{}, just((*API).getLosses)},
-		{"POST", "/rollcall/losses/confirm", roleAdmin, "say that the lost agents are gone", nil, nil, 200, lossesView{}, just((*API).confirmLosses)},
 		{"GET", "/rollcall/dns", roleKnown, "what the DNS server here answers", []string{"name", "type"}, nil, 200, Lookup{}, just((*API).lookUp)},
 		{"GET", "/rollcall/dns/changes", roleKnown, "what changed lately of the names answered for here", nil, nil, 200, named{"changes": []NameChange{}}, just((*API).listNameChanges)},
 		{"GET", "/rollcall/losses", roleKnown, "whether tasks of agents lost at once wait to be replaced", nil, nil, 200, lossesView{}, just((*API).getLosses)},

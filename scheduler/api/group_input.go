@@ -35,7 +35,10 @@ func readGroup(o *object, id scheduler.PathID, s appSettings) *groupInput {
 	if err := id.Validate(); err != nil {
 		o.r.refuse(o.at("id"), "%s", err)
 	}
-	o.ignore("id", "version")
+	o.ignore("id")
+	if _, given := o.take("version"); given { // what GET wrote cannot be sent back with it: it would be a rollback
+		o.r.refuse(o.at("version"), "%s", notAlone)
+	}
 	in.readMembers(o, s)
 	var enforce bool
 	if o.boolean("enforceRole", &enforce) {
@@ -151,6 +154,9 @@ func checkChild(o *object, id, group scheduler.PathID) {
 	}
 }
 
+// notAlone is said of instructions that stand beside other members.
+const notAlone = "not allowed in conjunction with other properties."
+
 // readGroupUpdate reads the body of a PUT: a group, or one of the two instructions that stand alone.
 func readGroupUpdate(o *object, id scheduler.PathID, s appSettings) *groupInput {
 	others := 0
@@ -164,7 +170,7 @@ func readGroupUpdate(o *object, id scheduler.PathID, s appSettings) *groupInput 
 		in := &groupInput{id: id, path: o.path, scaleBy: new(float64)}
 		o.number("scaleBy", in.scaleBy, 0)
 		if others > 0 || o.has("version") {
-			o.r.refuse(o.at("scaleBy"), "not allowed in conjunction with other properties.")
+			o.r.refuse(o.at("scaleBy"), "%s", notAlone)
 		}
 		return in
 	case o.has("version") && (others == 0 || others == 1 && o.has("id")):

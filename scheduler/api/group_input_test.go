@@ -70,3 +70,33 @@ func TestMisplacedGroupsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestNotAlone refuses what asks for a rollback or a scaling beside other members, at any depth: Marathon never did the
+// rest of such a request.
+func TestNotAlone(t *testing.T) {
+	c := newCluster(t)
+	c.must(201, "POST", "/v2/groups", `{"id": "/g", "apps": [{"id": "a", "cmd": "x"}]}`)
+	version := `"version": "` + c.State().Version.String() + `"`
+	for body, path := range map[string]string{
+		`{` + version + `, "apps": []}`:               "/version",
+		`{` + version + `, "id": "/g", "groups": []}`: "/version",
+		`{` + version + `, "dependencies": []}`:       "/version",
+		`{"groups": [{"id": "h", ` + version + `}]}`:  "/groups(0)/version",
+		`{"scaleBy": 2, "id": "/g"}`:                  "/scaleBy",
+		`{"scaleBy": 2, "apps": []}`:                  "/scaleBy",
+		`{"scaleBy": 2, ` + version + `}`:             "/scaleBy",
+	} {
+		want := `{"message":"Object is not valid","details":[{"path":"` + path + `","errors":["not allowed in conjunction with other properties."]}]}`
+		if status, got := c.status("PUT", "/v2/groups/g?force=true", body); status != 422 || got != want {
+			t.Errorf("PUT %s = %d %s, want %s", body, status, got, want)
+		}
+	}
+	if status, got := c.status("POST", "/v2/groups", `{"id": "/new", `+version+`}`); status != 422 || !strings.Contains(got, `"/version"`) {
+		t.Errorf("POST = %d %s", status, got)
+	}
+	if app := c.State().App("/g/a"); app == nil || app.Instances != 1 {
+		t.Errorf("a request that was refused changed %+v", app)
+	}
+	c.must(200, "PUT", "/v2/groups/g?force=true", `{`+version+`}`)
+	c.must(200, "PUT", "/v2/groups/g?force=true", `{"id": "/g", `+version+`, "apps": null}`)
+}

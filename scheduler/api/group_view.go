@@ -4,12 +4,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"rollcall/scheduler"
 )
 
-// groupView is a group as GET writes it, with what is in it.
+// groupView is a group with what is in it, as it is written in plans, and described in OpenAPI. Answers that hold
+// everything there is are written bit by bit: see respondGroup.
 type groupView struct {
 	ID           scheduler.PathID    `json:"id"`
 	Apps         []appView           `json:"apps,omitzero"`
@@ -50,55 +50,96 @@ func (a *API) groupEmbedsOf(r *http.Request) groupEmbeds {
 	return e
 }
 
-// viewGroup draws a group that exists and, as far as they are wanted and the user may know of them, the apps and groups
-// in it.
-func viewGroup(s *scheduler.State, u *User, id scheduler.PathID, e groupEmbeds, now time.Time) *groupView {
-	views := map[scheduler.PathID]*groupView{}
-	add := func(g *scheduler.Group) *groupView {
-		v := &groupView{ID: g.ID, Dependencies: append([]scheduler.PathID{}, g.Dependencies...), Version: g.Version,
-			EnforceRole: g.EnforceRole}
+// groupTree is a group with what is in it, as far as it is written and the user may know of it. It points to what the
+// state holds: views of apps are made when they are written, one at a time.
+type groupTree struct {
+	group   *scheduler.Group
+	version scheduler.Timestamp // of the newest of what is in it
+	apps    []*scheduler.App
+	groups  []*groupTree
+}
+
+// treeOf finds what is in a group that exists.
+func treeOf(s *scheduler.State, u *User, id scheduler.PathID, e groupEmbeds) *groupTree {
+	trees := map[scheduler.PathID]*groupTree{}
+	add := func(g *scheduler.Group) *groupTree {
+		t := &groupTree{group: g, version: g.Version}
 		if g.ID == scheduler.Root {
-			v.Version = s.Version
+			t.version = s.Version
 		}
-		if e.apps {
-			v.Apps = []appView{}
-		}
-		if e.groups {
-			v.Groups = []*groupView{}
-		}
-		if e.pods {
-			v.Pods = []struct{}{}
-		}
-		views[g.ID] = v
-		return v
+		trees[g.ID] = t
+		return t
 	}
 	top := add(s.Group(id))
 	for g := range s.GroupsWithin(id) {
 		if !u.sees(g.ID) {
 			continue
 		}
-		v := add(g)
-		if parent := views[g.ID.Parent()]; e.groups && parent != nil {
-			parent.Groups = append(parent.Groups, v)
+		t := add(g)
+		if parent := trees[g.ID.Parent()]; e.groups && parent != nil {
+			parent.groups = append(parent.groups, t)
 		}
-		raise(views, g.ID.Parent(), id, g.Version)
+		raise(trees, g.ID.Parent(), id, g.Version)
 	}
 	for app := range visible(u, s.AppsWithin(id)) {
 		if e.apps {
-			in := views[app.ID.Parent()]
-			in.Apps = append(in.Apps, viewApp(s, app, e.app, now))
+			in := trees[app.ID.Parent()]
+			in.apps = append(in.apps, app)
 		}
-		raise(views, app.ID.Parent(), id, app.Version)
+		raise(trees, app.ID.Parent(), id, app.Version)
 	}
 	return top
 }
 
 // raise lets the groups from one up to top be as new as what is in them.
-func raise(views map[scheduler.PathID]*groupView, id, top scheduler.PathID, v scheduler.Timestamp) {
+func raise(trees map[scheduler.PathID]*groupTree, id, top scheduler.PathID, v scheduler.Timestamp) {
 	for ; ; id = id.Parent() {
-		views[id].Version = max(views[id].Version, v)
+		trees[id].version = max(trees[id].version, v)
 		if id == top {
 			return
 		}
 	}
+}
+
+// respondGroup answers a group that exists, in the form of a groupView.
+func (a *API) respondGroup(w http.ResponseWriter, r *http.Request, s *scheduler.State, id scheduler.PathID) error {
+	e := a.groupEmbedsOf(r)
+	l := &listWriter{w: w, r: r}
+	l.group("", treeOf(s, userOf(r), id, e), e, func(app *scheduler.App) appView { return viewApp(s, app, e.app, a.o.Now()) })
+	return l.end()
+}
+
+// group writes a group, and a text before it.
+func (l *listWriter) group(before string, t *groupTree, e groupEmbeds, view func(*scheduler.App) appView) {
+	l.value(before+`{"id":`, t.group.ID)
+	if e.apps {
+		l.text(`,"apps":`)
+		writeItems(l, func(yield func(appView) bool) {
+			for _, app := range t.apps {
+				if !yield(view(app)) {
+					return
+				}
+			}
+		})
+	}
+	if e.pods {
+		l.text(`,"pods":[]`)
+	}
+	if e.groups {
+		l.text(`,"groups":[`)
+		for n, g := range t.groups {
+			between := ","
+			if n == 0 {
+				between = ""
+			}
+			l.group(between, g, e, view)
+		}
+		l.text("]")
+	}
+	l.value(`,"dependencies":`, append([]scheduler.PathID{}, t.group.Dependencies...))
+	l.value(`,"version":`, t.version)
+	if t.group.EnforceRole != nil {
+		l.value(`,"enforceRole":`, *t.group.EnforceRole)
+	}
+	l.text("}")
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 
 	"rollcall/scheduler"
 )
@@ -17,7 +16,7 @@ func (a *API) getGroup(id scheduler.PathID) handler {
 		if s.Group(id) == nil {
 			return noGroup(id)
 		}
-		return respond(w, r, http.StatusOK, viewGroup(s, u, id, a.groupEmbedsOf(r), a.o.Now()))
+		return a.respondGroup(w, r, s, id)
 	}
 }
 
@@ -26,8 +25,7 @@ func (a *API) listGroupApps(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
 		all := func(*scheduler.App) bool { return true }
-		apps := slices.AppendSeq([]appView{}, a.viewApps(r, s, s.AppsWithin(id), all))
-		return respond(w, r, http.StatusOK, apps)
+		return respondArray(w, r, a.viewApps(r, s, s.AppsWithin(id), all))
 	}
 }
 
@@ -57,7 +55,7 @@ func (a *API) getGroupVersion(id scheduler.PathID, version string) handler {
 		if past == nil {
 			return noGroup(id) // as Marathon says it, without the version
 		}
-		return respond(w, r, http.StatusOK, viewGroup(past, userOf(r), id, a.groupEmbedsOf(r), a.o.Now()))
+		return a.respondGroup(w, r, past, id)
 	}
 }
 

@@ -38,14 +38,19 @@ func TestAppFilters(t *testing.T) {
 func TestPlainTasks(t *testing.T) {
 	c := newCluster(t)
 	c.must(200, "PUT", "/v2/apps", `[{"id": "/shop/web", "cmd": "x", "instances": 2, "ports": [9000], "constraints": [["hostname", "UNIQUE"]]},
-		{"id": "/batch", "cmd": "x", "ports": []}]`)
-	c.offer(2)
+		{"id": "/batch", "cmd": "x", "ports": []},
+		{"id": "/mapped", "container": {"docker": {"image": "i"}, "portMappings": [{"servicePort": null}, {"servicePort": 9001}]}, "networks": [{"mode": "container/bridge"}]}]`)
+	c.offer(3)
 	c.report(scheduler.Provisioned, scheduler.TaskRunning, "")
 	_, got := c.status("GET", "/v2/tasks", "", "Accept", "text/plain")
 	lines := strings.Split(got, "\n")
-	if len(lines) != 3 || !strings.HasPrefix(lines[0], "batch\t \tagent") || !strings.HasPrefix(lines[1], "shop_web\t9000\tagent0.example:31") ||
-		!strings.HasSuffix(lines[1], "\t") || strings.Count(lines[1], "\t") != 4 {
+	if len(lines) != 4 || !strings.HasPrefix(lines[0], "batch\t \tagent") || !strings.HasPrefix(lines[1], "mapped\t9001\tagent") ||
+		!strings.HasPrefix(lines[2], "shop_web\t9000\tagent0.example:31") ||
+		!strings.HasSuffix(lines[2], "\t") || strings.Count(lines[2], "\t") != 4 {
 		t.Errorf("got %q", got)
+	}
+	if tasks := c.must(200, "GET", "/v2/tasks", ""); !strings.Contains(tasks, `"servicePorts":[null,9001]`) {
+		t.Errorf("tasks %s", tasks)
 	}
 }
 

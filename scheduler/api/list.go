@@ -20,6 +20,8 @@ type listWriter struct {
 	held []byte    // until the answer has begun
 	out  io.Writer // nil until then
 	zip  *gzip.Writer
+	item bytes.Buffer // of value
+	err  error        // the first of text and value
 }
 
 func (l *listWriter) Write(p []byte) (int, error) {
@@ -67,6 +69,9 @@ func (l *listWriter) begin() error {
 }
 
 func (l *listWriter) end() error {
+	if l.err != nil {
+		return l.err
+	}
 	if l.out == nil {
 		return deliver(l.w, l.r, http.StatusOK, "application/json", l.held)
 	}
@@ -78,31 +83,54 @@ func (l *listWriter) end() error {
 	return nil
 }
 
-// respondList answers an object whose one member is a list. It holds one item at a time.
+// text writes a part of the answer that is JSON already. After a failure it does nothing: end tells of it.
+func (l *listWriter) text(json string) {
+	if l.err == nil {
+		_, l.err = io.WriteString(l, json)
+	}
+}
+
+// value writes a value as JSON, and a text before it.
+func (l *listWriter) value(before string, v any) {
+	if l.err != nil {
+		return
+	}
+	l.item.Reset()
+	l.item.WriteString(before)
+	e := json.NewEncoder(&l.item)
+	e.SetEscapeHTML(false)
+	if l.err = e.Encode(v); l.err == nil {
+		_, l.err = l.Write(bytes.TrimSuffix(l.item.Bytes(), []byte("\n")))
+	}
+}
+
+// writeItems writes an array. It holds one item at a time.
+func writeItems[T any](l *listWriter, items iter.Seq[T]) {
+	before := "["
+	for v := range items {
+		if l.value(before, v); l.err != nil {
+			return
+		}
+		before = ","
+	}
+	if before == "[" {
+		l.text(before)
+	}
+	l.text("]")
+}
+
+// respondList answers an object whose one member is a list.
 func respondList[T any](w http.ResponseWriter, r *http.Request, name string, items iter.Seq[T]) error {
 	l := &listWriter{w: w, r: r}
-	var item bytes.Buffer
-	e := json.NewEncoder(&item)
-	e.SetEscapeHTML(false)
-	between := `{"` + name + `":[`
-	for v := range items {
-		item.Reset()
-		item.WriteString(between)
-		if err := e.Encode(v); err != nil {
-			return err
-		}
-		if _, err := l.Write(bytes.TrimSuffix(item.Bytes(), []byte("\n"))); err != nil {
-			return err
-		}
-		between = ","
-	}
-	if between != "," {
-		if _, err := io.WriteString(l, between); err != nil {
-			return err
-		}
-	}
-	if _, err := io.WriteString(l, "]}"); err != nil {
-		return err
-	}
+	l.text(`{"` + name + `":`)
+	writeItems(l, items)
+	l.text("}")
+	return l.end()
+}
+
+// respondArray answers a list.
+func respondArray[T any](w http.ResponseWriter, r *http.Request, items iter.Seq[T]) error {
+	l := &listWriter{w: w, r: r}
+	writeItems(l, items)
 	return l.end()
 }

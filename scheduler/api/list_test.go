@@ -101,18 +101,74 @@ func (w *slowWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestListsTakeNoMemory sends 3,000 apps and at no time holds more of the answer than a small part of it. It changes an
-// app in the middle, which does not have to wait.
+// TestListsTakeNoMemory sends 10,000 apps and at no time holds more of the answer than a small part of it.
 func TestListsTakeNoMemory(t *testing.T) {
-	c := crowd(t, 3000)
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	w := &slowWriter{header: http.Header{}}
-	c.api.ServeHTTP(w, httptest.NewRequest("GET", "/v2/apps", nil))
-	if held := int64(w.most) - int64(before.HeapAlloc); w.total < 2<<20 || held > int64(w.total/4) {
-		t.Errorf("of an answer of %d bytes %d are held", w.total, held)
+	c := crowd(t, 10_000)
+	version := c.State().Version
+	for _, target := range []string{"/v2/apps", "/v2/apps/*", "/v2/groups", "/v2/groups?embed=group.groups&embed=group.apps.tasks",
+		"/v2/groups/versions/" + version.String(), "/v2/groups/apps"} {
+		runtime.GC()
+		var before runtime.MemStats
+		runtime.ReadMemStats(&before)
+		w := &slowWriter{header: http.Header{}}
+		c.api.ServeHTTP(w, httptest.NewRequest("GET", target, nil))
+		held := int64(w.most) - int64(before.HeapAlloc)
+		t.Logf("%s: of %d bytes at most %d are held", target, w.total, held)
+		if w.total < 6<<20 || held > int64(w.total/8) {
+			t.Errorf("%s: of an answer of %d bytes %d are held", target, w.total, held)
+		}
 	}
+}
+
+// TestGroupInPieces is the answer of a group that is sent bit by bit: every group and app is in its place.
+func TestGroupInPieces(t *testing.T) {
+	c := crowd(t, 400)
+	c.must(200, "PUT", "/v2/groups/g7/deep", `{"apps": [{"id": "x", "cmd": "x", "instances": 0}], "dependencies": ["../g8"]}`)
+	c.must(200, "PATCH", "/v2/groups/g7", `{"enforceRole": true}`)
+	type group struct {
+		ID           string
+		Apps         []struct{ ID string }
+		Pods         []any
+		Groups       []group
+		Dependencies []string
+		Version      string
+		EnforceRole  *bool
+	}
+	top := unmarshal[group](t, c.must(200, "GET", "/v2/groups", ""))
+	apps, groups := 0, 0
+	var walk func(group)
+	walk = func(g group) {
+		groups++
+		if g.Apps == nil || g.Pods == nil || g.Groups == nil || g.Dependencies == nil || g.Version == "" {
+			t.Errorf("%s lacks members", g.ID)
+		}
+		for _, app := range g.Apps {
+			apps++
+			if string(scheduler.PathID(app.ID).Parent()) != g.ID {
+				t.Errorf("%s is in %s", app.ID, g.ID)
+			}
+		}
+		for _, below := range g.Groups {
+			if string(scheduler.PathID(below.ID).Parent()) != g.ID {
+				t.Errorf("%s is in %s", below.ID, g.ID)
+			}
+			walk(below)
+		}
+	}
+	walk(top)
+	if apps != 401 || groups != 102 {
+		t.Errorf("%d apps in %d groups", apps, groups)
+	}
+	seventh := unmarshal[group](t, c.must(200, "GET", "/v2/groups/g7?embed=group.groups", ""))
+	if seventh.EnforceRole == nil || !*seventh.EnforceRole || seventh.Apps != nil || seventh.Pods != nil ||
+		len(seventh.Groups) != 1 || len(seventh.Groups[0].Dependencies) != 1 || seventh.Version != top.Version {
+		t.Errorf("got %+v", seventh)
+	}
+}
+
+// TestListHoldsUpNobody changes an app in the middle of a list.
+func TestListHoldsUpNobody(t *testing.T) {
+	c := crowd(t, 10)
 	changed := false
 	err := respondList(&slowWriter{header: http.Header{}}, httptest.NewRequest("GET", "/v2/apps", nil), "apps", func(yield func(json.RawMessage) bool) {
 		for range c.State().Apps() {

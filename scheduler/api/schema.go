@@ -17,7 +17,8 @@ type schemas map[string]any
 
 // written are types that write their own JSON.
 var written = map[reflect.Type]map[string]any{
-	reflect.TypeFor[scheduler.Timestamp](): {"type": "string", "format": "date-time"},
+	reflect.TypeFor[scheduler.ServicePort](): {"type": "integer", "nullable": true},
+	reflect.TypeFor[scheduler.Timestamp]():   {"type": "string", "format": "date-time"},
 	reflect.TypeFor[scheduler.Constraint](): {"type": "array", "minItems": 2, "maxItems": 3,
 		"items": map[string]string{"type": "string"}},
 	reflect.TypeFor[scheduler.EnvValue](): {"oneOf": []any{

@@ -16,7 +16,7 @@ type taskView struct {
 	ID                 scheduler.TaskID         `json:"id"`
 	IPAddresses        []scheduler.Address      `json:"ipAddresses,omitempty"`
 	Ports              []int                    `json:"ports"`
-	ServicePorts       []int                    `json:"servicePorts,omitempty"`
+	ServicePorts       []scheduler.ServicePort  `json:"servicePorts,omitempty"`
 	SlaveID            scheduler.AgentID        `json:"slaveId,omitempty"`
 	State              scheduler.TaskState      `json:"state"`
 	StagedAt           scheduler.Timestamp      `json:"stagedAt,omitzero"`

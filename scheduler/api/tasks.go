@@ -51,13 +51,17 @@ func plainTasks(s *scheduler.State, u *User) string {
 				running = append(running, i)
 			}
 		}
-		ports := app.ServicePorts()
-		for n, port := range ports {
+		listed := false
+		for n, port := range app.ServicePorts() {
+			if port == scheduler.NoServicePort {
+				continue
+			}
+			listed = true
 			plainLine(&b, app.ID, fmt.Sprint(port), running, func(i *scheduler.Instance) string {
 				return fmt.Sprintf("%s:%d", i.Hostname, i.EffectivePort(n))
 			})
 		}
-		if len(ports) == 0 {
+		if !listed {
 			plainLine(&b, app.ID, " ", running, func(i *scheduler.Instance) string { return i.Hostname })
 		}
 	}
@@ -85,7 +89,7 @@ func (a *API) listAppTasks(id scheduler.PathID) handler {
 		if s.App(id) == nil {
 			return noApp(id)
 		}
-		return respond(w, r, http.StatusOK, map[string][]taskView{"tasks": viewTasks(s.Instances(id), false)})
+		return respondList(w, r, "tasks", eachTask(s.Instances(id), false))
 	}
 }
 
@@ -96,11 +100,15 @@ func (a *API) listTasksWithin(group scheduler.PathID) handler {
 		if s.Group(group) == nil {
 			return noGroup(group)
 		}
-		tasks := []taskView{}
-		for app := range visible(userOf(r), s.AppsWithin(group)) {
-			tasks = append(tasks, viewTasks(s.Instances(app.ID), false)...)
-		}
-		return respond(w, r, http.StatusOK, map[string][]taskView{"tasks": tasks})
+		return respondList(w, r, "tasks", func(yield func(taskView) bool) {
+			for app := range visible(userOf(r), s.AppsWithin(group)) {
+				for t := range eachTask(s.Instances(app.ID), false) {
+					if !yield(t) {
+						return
+					}
+				}
+			}
+		})
 	}
 }
 

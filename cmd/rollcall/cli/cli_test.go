@@ -123,6 +123,9 @@ func TestCommands(t *testing.T) {
 		{name: "a group where apps are wanted", args: "app apply -f -", stdin: `{"apps": []}`, code: 1, err: "rollcall group apply"},
 		{name: "a group without one of its apps", args: "group apply -dry-run -f -", stdin: `{"id": "g", "apps": [{"id": "x"}]}`, answers: map[string][]string{
 			"GET /v2/groups/g": {`200 {"id": "/g", "apps": [{"id": "/g/x"}, {"id": "/g/y"}]}`}}, err: "- /g/y\n"},
+		{name: "a group as the API answered it", args: "group apply -no-wait -f -", stdin: `{"id": "/g", "apps": [{"id": "/g/x"}], "groups": [{"id": "/g/h", "version": "v"}], "version": "v"}`,
+			answers: map[string][]string{"GET /v2/groups/g": {`200 {"id": "/g"}`}, "PUT /v2/groups/g": {deployed}}, err: "+ /g/x\n",
+			asked: `PUT /v2/groups/g {"apps":[{"id":"/g/x"}],"groups":[{"id":"/g/h"}],"id":"/g"}`},
 		{name: "ids", args: "app list -q", answers: map[string][]string{"GET /v2/apps": {`200 {"apps": [{"id": "/b"}, {"id": "/a"}]}`}}, out: "/a\n/b\n"},
 		{name: "a deployment that is not there", args: "deployment watch x", answers: map[string][]string{"GET /v2/deployments": {"200 []"}}, code: 3, err: "not under way"},
 		{name: "kill", args: "task kill t.1 t.2 -scale", answers: map[string][]string{"POST /v2/tasks/delete": {`200 {}`}},

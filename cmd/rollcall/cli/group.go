@@ -126,7 +126,19 @@ func applyGroup(flags *flag.FlagSet) action {
 		for _, app := range ids {
 			all = append(all, compare(app, old[app], next[app])...)
 		}
+		dropVersions(wanted)
 		return s.apply(ctx, &a, all, ids, http.MethodPut, client.GroupPath(id), wanted)
+	}
+}
+
+// dropVersions removes the versions of a group and of the groups in it, which are there when the file is what the API
+// answered: beside other members they are refused, as one alone asks for a rollback.
+func dropVersions(group map[string]any) {
+	delete(group, "version")
+	for _, item := range list(group["groups"]) {
+		if g, ok := item.(map[string]any); ok {
+			dropVersions(g)
+		}
 	}
 }
 
