@@ -66,7 +66,7 @@ func (b *bench) info() {
 	b.get("/v2/info", &info)
 	if info.Name != "marathon" || info.Version == "" || info.FrameworkID == "" || !info.Elected || "http://"+info.Leader != b.api ||
 		info.Marathon["local_port_min"] != 10000.0 || info.Marathon["local_port_max"] != 20000.0 ||
-		fmt.Sprintf("http://127.0.0.1:%d", info.HTTP["http_port"]) != b.api {
+		info.Marathon["webui_url"] != b.api+"/ui/" || fmt.Sprintf("http://127.0.0.1:%d", info.HTTP["http_port"]) != b.api || info.HTTP["https_port"] != 0 {
 		b.t.Errorf("%+v", info)
 	}
 }

@@ -1,5 +1,10 @@
 package scheduler
 
+import (
+	"cmp"
+	"encoding/json"
+)
+
 // Protocol is the kind of a health or readiness check.
 type Protocol string
 
@@ -36,7 +41,36 @@ type HealthCheck struct {
 	MaxConsecutiveFailures int      `json:"maxConsecutiveFailures"`
 	DelaySeconds           int      `json:"delaySeconds"` // checks run by the agent
 	IgnoreHTTP1xx          bool     `json:"ignoreHttp1xx,omitempty"`
-	IPProtocol             string   `json:"ipProtocol,omitempty"` // "IPv4" or "IPv6"
+	IPProtocol             string   `json:"ipProtocol,omitempty"` // "IPv6"; "" means "IPv4", and is written so
+}
+
+// ipv4 is written for checks that do not ask for IPv6.
+const ipv4 = "IPv4"
+
+// MarshalJSON implements json.Marshaler: like Marathon it writes what is the default of a check, too.
+func (c HealthCheck) MarshalJSON() ([]byte, error) {
+	type members HealthCheck
+	v := struct {
+		members
+		IgnoreHTTP1xx *bool  `json:"ignoreHttp1xx,omitempty"`
+		IPProtocol    string `json:"ipProtocol"`
+	}{members(c), nil, cmp.Or(c.IPProtocol, ipv4)}
+	if c.Protocol == ProtocolHTTP || c.Protocol == ProtocolHTTPS {
+		v.IgnoreHTTP1xx = &c.IgnoreHTTP1xx
+	}
+	return json.Marshal(v)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *HealthCheck) UnmarshalJSON(data []byte) error {
+	type members HealthCheck
+	if err := json.Unmarshal(data, (*members)(c)); err != nil {
+		return err
+	}
+	if c.IPProtocol == ipv4 { // else the check would be another one than that of an app that does not say so
+		c.IPProtocol = ""
+	}
+	return nil
 }
 
 // Command is a shell command of a COMMAND check.

@@ -49,7 +49,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	loop.Observe(s.meters)
 	o := api.Options{
 		Scheduler: loop, Events: events, Logger: component(s.log, logAPI), Leader: s.apiAddress(), Version: version, BuildRef: buildRef,
-		FrameworkName: c.Framework, Config: marathonConfig(c), ZooKeeper: zooKeeperConfig(c), Hosts: apiHosts(c), AllowOrigin: c.API.AllowOrigin, Abdicate: s.abdicate(),
+		FrameworkName: c.Framework, Config: marathonConfig(c, &s.config.Mesos, s.apiScheme()+"://"+s.apiAddress()+"/ui/"), ZooKeeper: zooKeeperConfig(c), Hosts: apiHosts(c), AllowOrigin: c.API.AllowOrigin, Abdicate: s.abdicate(),
 		Domain: s.config.Zone.Domain, Role: c.appRole(),
 		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
 		Policy: c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -177,22 +178,28 @@ func (s *server) secure() (err error) {
 	return err
 }
 
-// marathonConfig is what /v2/info tells of the configuration, under Marathon's names.
-func marathonConfig(c *schedulerConfig) map[string]any {
+// marathonConfig is what /v2/info tells of the configuration, under Marathon's names and without passwords. Flags of
+// Marathon for which there is nothing here are left out.
+func marathonConfig(c *schedulerConfig, m *mesosConfig, webUI string) map[string]any {
+	features := []string{}
+	if c.API.SecretsDir != "" {
+		features = append(features, "secrets")
+	}
 	out := map[string]any{
 		"framework_name": c.Framework, "hostname": c.Hostname, "ha": c.ZK != "", "checkpoint": true, "executor": "//cmd",
-		"features": []string{}, "mesos_role": "*", "mesos_user": c.Local.User,
+		"features": features, "webui_url": webUI, "mesos_role": "*", "mesos_user": c.Local.User,
 		"local_port_min": c.ServicePorts.Min, "local_port_max": c.ServicePorts.Max,
 		"access_control_allow_origin": append([]string{}, c.API.AllowOrigin...),
 	}
 	limits := scheduler.DefaultLimits()
 	// Nothing that Marathon does not tell: python-marathon refuses members that it does not know.
 	for name, d := range map[string]time.Duration{"task_launch_timeout": limits.LaunchTimeout, "task_launch_confirm_timeout": limits.LaunchTimeout,
-		"reconciliation_interval": limits.ReconcileInterval, "decline_offer_duration": limits.DeclineFor} {
+		"reconciliation_initial_delay": 0, "leader_proxy_connection_timeout_ms": connectWithin, "reconciliation_interval": limits.ReconcileInterval, "decline_offer_duration": limits.DeclineFor} {
 		out[name] = d.Milliseconds()
 	}
 	if c.Engine == engineMesos {
 		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
+		out["master"] = cmp.Or(m.ZK.String(), strings.Join(m.Masters, ","))
 		out["checkpoint"], out["failover_timeout"] = c.Mesos.Checkpoint, int(c.Mesos.FailoverTimeout.Seconds())
 	}
 	return out

@@ -68,7 +68,7 @@ func TestNormalForm(t *testing.T) {
 			`"constraints":[["hostname","UNIQUE"],["rack","MAX_PER","2"]]`},
 		{"health check", `"cmd": "x", "healthChecks": [{}]`,
 			`"healthChecks":[{"protocol":"HTTP","path":"/","portIndex":0,"gracePeriodSeconds":300,"intervalSeconds":60,"timeoutSeconds":20,` +
-				`"maxConsecutiveFailures":3,"delaySeconds":15}]`},
+				`"maxConsecutiveFailures":3,"delaySeconds":15,"ignoreHttp1xx":false,"ipProtocol":"IPv4"}]`},
 		{"readiness check", `"cmd": "x", "portDefinitions": [{"name": "http-api"}], "readinessChecks": [{}]`,
 			`"readinessChecks":[{"name":"readinessCheck","protocol":"HTTP","path":"/","portName":"http-api","intervalSeconds":30,` +
 				`"timeoutSeconds":10,"httpStatusCodesForReady":[200],"preserveLastResponse":false}]`},

@@ -30,7 +30,9 @@ func decodeHealthChecks(o *object) []scheduler.HealthCheck {
 		h.integer("maxConsecutiveFailures", &c.MaxConsecutiveFailures, 0, maxInteger)
 		h.integer("delaySeconds", &c.DelaySeconds, 0, maxInteger)
 		h.boolean("ignoreHttp1xx", &c.IgnoreHTTP1xx)
-		h.word("ipProtocol", &c.IPProtocol, "IPv4", "IPv6")
+		if h.word("ipProtocol", &c.IPProtocol, "IPv4", "IPv6") && c.IPProtocol == "IPv4" {
+			c.IPProtocol = "" // the default
+		}
 		h.end()
 		out = append(out, c)
 	}

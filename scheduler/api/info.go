@@ -55,7 +55,7 @@ func (a *API) info(w http.ResponseWriter, r *http.Request) error {
 	if zooKeeper == nil {
 		zooKeeper = map[string]any{}
 	}
-	httpConfig := map[string]int{}
+	httpConfig := map[string]int{"http_port": 0, "https_port": 0} // 0: not served
 	if _, port, err := net.SplitHostPort(a.o.Leader); err == nil {
 		if n, err := strconv.Atoi(port); err == nil {
 			httpConfig[a.scheme()+"_port"] = n
