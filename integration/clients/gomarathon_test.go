@@ -3,6 +3,7 @@ package clients
 import (
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -129,6 +130,15 @@ func TestApplication(t *testing.T) {
 		t.Errorf("%+v, stats %+v", got, got.TaskStats)
 	}
 
+	one, err := m.ApplicationBy(id, &marathon.GetAppOpts{Embed: []string{"app.taskStats", "app.readiness"}})
+	check(t, err)
+	if one.ID != id || one.TaskStats["totalSummary"].Stats.Counts["running"] != 2 {
+		t.Errorf("%+v, stats %+v", one, one.TaskStats)
+	}
+	if deployments, err := m.ApplicationDeployments(id); err != nil || len(deployments) != 0 {
+		t.Error(deployments, err)
+	}
+
 	scaled, err := m.ScaleApplicationInstances(id, 3, false)
 	check(t, err)
 	check(t, m.WaitOnDeployment(scaled.DeploymentID, patience))
@@ -249,6 +259,11 @@ func TestGroup(t *testing.T) {
 	if len(got.Apps) != 1 || got.Apps[0].ID != id+"/a" {
 		t.Errorf("%+v", got)
 	}
+	got, err = m.GroupBy(id, &marathon.GetGroupOpts{Embed: []string{"group.apps", "group.apps.counts"}})
+	check(t, err)
+	if len(got.Apps) != 1 || got.Apps[0].TasksRunning != 1 {
+		t.Errorf("%+v", got)
+	}
 	all, err := m.GroupsBy(&marathon.GetGroupOpts{Embed: []string{"group.groups", "group.apps", "group.apps.tasks"}})
 	check(t, err)
 	if !slices.ContainsFunc(all.Groups, func(g *marathon.Group) bool { return g.ID == "/go" }) {
@@ -283,9 +298,11 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("queue %+v", queue.Items)
 	}
 	check(t, m.DeleteQueueDelay(id))
+	locks, err := m.ApplicationDeployments(id)
+	check(t, err)
 	deployments, err := m.Deployments()
 	check(t, err)
-	if len(deployments) != 1 || deployments[0].CurrentStep != 2 || deployments[0].TotalSteps != 2 || len(deployments[0].CurrentActions) != 1 {
+	if len(locks) != 1 || len(deployments) != 1 || locks[0].DeploymentID != deployments[0].ID || deployments[0].CurrentStep != 2 || deployments[0].TotalSteps != 2 || len(deployments[0].CurrentActions) != 1 {
 		t.Fatalf("%+v", deployments)
 	}
 	_, err = m.UpdateApplication(process(id, 6), false)
@@ -309,4 +326,53 @@ func TestWaiting(t *testing.T) {
 	_, err = m.Application(id)
 	refused(t, err, marathon.ErrCodeNotFound)
 	refused(t, m.DeleteQueueDelay(id), marathon.ErrCodeNotFound)
+}
+
+// TestNotThere asks for what rollcall does not have. Each answer is an error that says so, and none makes the client take
+// the server for broken.
+func TestNotThere(t *testing.T) {
+	m := connect(t)
+	if at := m.GetMarathonURL(); at != os.Getenv("ROLLCALL_API") {
+		t.Errorf("the client asks %s", at)
+	}
+	const id = "/go/pod"
+	pod := marathon.NewPod().Name(id)
+	for name, call := range map[string]func() error{
+		"Subscribe":          func() error { return m.Subscribe("http://127.0.0.1:9/") },
+		"Unsubscribe":        func() error { return m.Unsubscribe("http://127.0.0.1:9/") },
+		"Pod":                func() error { _, err := m.Pod(id); return err },
+		"Pods":               func() error { _, err := m.Pods(); return err },
+		"PodStatus":          func() error { _, err := m.PodStatus(id); return err },
+		"PodStatuses":        func() error { _, err := m.PodStatuses(); return err },
+		"CreatePod":          func() error { _, err := m.CreatePod(pod); return err },
+		"UpdatePod":          func() error { _, err := m.UpdatePod(pod, true); return err },
+		"DeletePod":          func() error { _, err := m.DeletePod(id, true); return err },
+		"PodVersions":        func() error { _, err := m.PodVersions(id); return err },
+		"PodByVersion":       func() error { _, err := m.PodByVersion(id, "2026-01-02T03:04:05.000Z"); return err },
+		"DeletePodInstances": func() error { _, err := m.DeletePodInstances(id, []string{"a"}); return err },
+		"DeletePodInstance":  func() error { _, err := m.DeletePodInstance(id, "a"); return err },
+	} {
+		t.Run(name, func(t *testing.T) { refused(t, call(), marathon.ErrCodeNotFound) })
+	}
+	if m.PodIsRunning(id) {
+		t.Error("a pod runs")
+	}
+	if err := m.WaitOnPod(id, time.Millisecond); err == nil {
+		t.Error("a pod came")
+	}
+	if up, err := m.Ping(); err != nil || !up {
+		t.Error(up, err)
+	}
+}
+
+// TestWholeSurface looks for each method of the client in this file.
+func TestWholeSurface(t *testing.T) {
+	source, err := os.ReadFile("gomarathon_test.go")
+	check(t, err)
+	surface := reflect.TypeFor[marathon.Marathon]()
+	for n := range surface.NumMethod() {
+		if name := surface.Method(n).Name; !strings.Contains(string(source), "m."+name+"(") {
+			t.Errorf("%s is called nowhere", name)
+		}
+	}
 }

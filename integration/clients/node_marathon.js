@@ -9,7 +9,25 @@ const EventBus = require('marathon-event-bus-client');
 
 const url = new URL(process.argv[2]);
 const patience = 30000;
-const c = marathon(url.origin);
+
+// recorded wraps the client's methods so that those stay in uncalled which nobody calls.
+const uncalled = new Set();
+function recorded(client) {
+  const out = {};
+  for (const [part, methods] of Object.entries(client)) {
+    out[part] = {};
+    for (const [name, method] of Object.entries(methods)) {
+      const full = `${part === 'apps' ? 'app' : part}.${name}`; // two names of the same
+      uncalled.add(full);
+      out[part][name] = (...args) => {
+        uncalled.delete(full);
+        return method(...args);
+      };
+    }
+  }
+  return out;
+}
+const c = recorded(marathon(url.origin));
 
 async function wait(what, holds) {
   const deadline = Date.now() + patience;
@@ -30,6 +48,9 @@ async function server() {
   assert.strictEqual((await c.info.get()).name, 'marathon');
   assert((await c.leader.get()).leader);
   await refused(409, c.leader.abdicate());
+  await refused(404, c.subscriptions.getList());
+  await refused(404, c.subscriptions.create('http://127.0.0.1:9/'));
+  await refused(404, c.subscriptions.delete('http://127.0.0.1:9/'));
 }
 
 async function apps() {
@@ -95,14 +116,35 @@ function follow() {
   return ready;
 }
 
+// stream reads events with marathon-node itself, in both of its ways. What the raw stream begins with may be gone before
+// anybody can read it: it is to show that the other one begins.
+async function stream() {
+  const raw = await c.events.attach();
+  let text = '';
+  const shown = new Promise((done, fail) => raw.on('error', fail).on('data', (chunk) => {
+    text += chunk;
+    if (text.includes('event: event_stream_attached\r\n')) done();
+  }));
+  const source = c.events.createEventSource({eventType: ['event_stream_attached', 'deployment_success']});
+  const first = await new Promise((done, fail) => {
+    source.addEventListener('event_stream_attached', done);
+    source.onerror = fail;
+  });
+  assert.strictEqual(JSON.parse(first.data).eventType, 'event_stream_attached');
+  await shown;
+  source.close();
+  raw.destroy();
+}
+
 async function main() {
   const seen = await follow();
-  for (const part of [server, apps, groups, waiting]) {
+  for (const part of [server, apps, groups, waiting, stream]) {
     await part();
     console.log(part.name, 'ok');
   }
   await wait('events of deployments come', () => seen.has('deployment_info') && seen.has('deployment_success'));
   console.log('events ok');
+  assert.deepStrictEqual([...uncalled], []);
   process.exit(0);
 }
 

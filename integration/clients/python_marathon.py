@@ -3,6 +3,7 @@
 usage: python_marathon.py http://host:port
 """
 
+import inspect
 import logging
 import sys
 import threading
@@ -42,6 +43,8 @@ def server(c):
     assert ":" in c.get_leader()["leader"]
     assert c.get_metrics()["gauges"]["marathon.groups.active.gauge"]["value"] >= 1
     refused(NotFoundError, c.list_event_subscriptions)
+    refused(NotFoundError, c.create_event_subscription, "http://127.0.0.1:9/")
+    refused(NotFoundError, c.delete_event_subscription, "http://127.0.0.1:9/")
     refused(MarathonHttpError, c.delete_leader)
 
 
@@ -87,6 +90,7 @@ def apps(c):
     tasks = c.list_tasks("/py/web")
     assert len(tasks) == 2 and not before & {t.id for t in tasks}, tasks
     assert {t.id for t in tasks} <= {t.id for t in c.list_tasks()}
+    assert {(e.task_id, e.task_port) for e in c.list_endpoints()} >= {(t.id, t.ports[0]) for t in tasks}
 
     c.kill_task("/py/web", tasks[0].id, scale=True)
     settled(c)
@@ -143,8 +147,22 @@ def events(c, seen, ready):
             return
 
 
+def record(called):
+    """Notes which methods of the client are called."""
+    for name, method in inspect.getmembers(MarathonClient, inspect.isfunction):
+        def noted(*args, _name=name, _method=method, **kwargs):
+            called.add(_name)
+            return _method(*args, **kwargs)
+        if not name.startswith("_"):
+            noted.__name__ = name
+            setattr(MarathonClient, name, noted)
+            yield name
+
+
 def main():
     logging.disable(logging.CRITICAL)
+    called = set()
+    surface = set(record(called))
     c = MarathonClient(sys.argv[1], timeout=PATIENCE)
     seen, ready = [], threading.Event()
     listener = threading.Thread(target=events, args=(c, seen, ready), daemon=True)
@@ -157,6 +175,7 @@ def main():
     kinds = {e.event_type for e in seen}
     assert {"event_stream_attached", "api_post_event", "status_update_event"} <= kinds, kinds
     print("events ok")
+    assert called == surface, "never called: %s" % (surface - called)
 
 
 main()
