@@ -97,7 +97,7 @@ package: ## bin/package: .deb, .rpm, static binaries and container root file sys
 .PHONY: packagetest
 packagetest: package ## build the packages again elsewhere, compare bit for bit; install them on an empty Debian, start what they have
 	@.ci/deps packagetest
-	ROLLCALL_PACKAGES=$(abspath bin/package) $(GO) test -count=1 -timeout 20m -v -run '^TestPackage' ./integration/
+	ROLLCALL_PACKAGES=$(abspath bin/package) $(GO) test -count=1 -timeout 60m -v -run '^TestPackage' ./integration/
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -83,6 +84,7 @@ var usageServe = `usage: rollcall [-config=config.json] [-v=1]
        rollcall migrate marathon -from URL -to URL ...
        rollcall app|group|deployment|task|agent|dns|debug COMMAND ...
        rollcall completion bash|fish|zsh
+       rollcall help [COMMAND ...]
        rollcall manual
        rollcall version
 
@@ -137,6 +139,29 @@ Nothing is started.
 Exit codes: 0 the file is good, 1 it is refused, 2 wrong arguments.
 `
 
+const usageVersion = `usage: rollcall version
+
+Prints the version.
+`
+
+const usageCompletion = `usage: rollcall completion bash|fish|zsh
+
+Prints a script that has a shell complete commands, flags, and ids, which it asks the API for. For the shell that runs:
+
+  bash  source <(rollcall completion bash)
+  zsh   source <(rollcall completion zsh)
+  fish  rollcall completion fish | source
+`
+
+const usageManual = `usage: rollcall manual
+
+Prints the manual page: rollcall manual | man -l -
+`
+
+// usageOf is the help of a command of this package.
+var usageOf = map[string]string{commandDev: usageDev, commandCheck: usageCheck, commandSeeds: usageSeeds, commandMigrate: usageMigrate,
+	commandVersion: usageVersion, commandCompletion: usageCompletion, commandManual: usageManual}
+
 // parseArgs reads the arguments of the program, without its name. The error, if any, is a *usageError.
 func parseArgs(args []string) (command, error) {
 	c := command{Name: commandServe, ConfigPath: "config.json", Dev: defaultDevOptions(), Seeds: defaultSeedsOptions()}
@@ -164,10 +189,14 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		return c, nil
 	}
 	names := []string{commandDev, commandCheck, commandSeeds, commandMigrate, commandVersion, commandHelp, commandCompletion,
-		commandManual, commandSupervise}
-	if !slices.Contains(names, name) {
+		commandManual}
+	if name == commandHelp && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		// "help app scale" is "app scale -h".
+		return c.parseCommand(args[0], append(slices.Clone(args[1:]), "-h"))
+	}
+	if !slices.Contains(names, name) && name != commandSupervise {
 		hint := ""
-		if best := nearest(name, names[:8]); best != "" {
+		if best := nearest(name, append(names, cli.Nouns()...)); best != "" {
 			hint = fmt.Sprintf("; did you mean %q?", best)
 		} else if strings.HasSuffix(name, ".json") {
 			hint = fmt.Sprintf("; did you mean -config=%s?", name)
@@ -201,7 +230,7 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 		c.Shell = rest[0]
 		return c, nil
 	case name == commandCompletion:
-		return c, &usageError{"completion takes a shell: " + strings.Join(cli.Shells(), ", "), commandServe}
+		return c, &usageError{"completion takes a shell: " + strings.Join(cli.Shells(), ", "), commandCompletion}
 	}
 	if len(rest) > 0 {
 		return c, &usageError{fmt.Sprintf("unexpected argument %s", quoteBrief(rest[0])), name}
@@ -252,11 +281,7 @@ func (c *command) newFlags() *flag.FlagSet {
 func (c *command) parse(flags *flag.FlagSet, args []string) ([]string, error) {
 	err := flags.Parse(joinVerbosity(args))
 	if errors.Is(err, flag.ErrHelp) {
-		c.Usage = map[string]string{commandDev: usageDev, commandCheck: usageCheck, commandSeeds: usageSeeds,
-			commandMigrate: usageMigrate}[c.Name]
-		if c.Usage == "" {
-			c.Usage = usageServe
-		}
+		c.Usage = cmp.Or(usageOf[c.Name], usageServe)
 		c.Name = commandHelp
 		return nil, nil
 	}

@@ -71,13 +71,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // usages are the help of all commands.
 func usages() []cli.Usage {
 	return append([]cli.Usage{
-		{Words: []string{commandDev}, Text: usageDev},
-		{Words: []string{commandCheck}, Text: usageCheck},
-		{Words: []string{commandSeeds}, Text: usageSeeds},
-		{Words: []string{commandMigrate, migrateMarathon}, Text: usageMigrate},
-		{Words: []string{commandVersion}},
-		{Words: []string{commandCompletion}},
-		{Words: []string{commandManual}},
+		{Words: []string{commandDev}, About: "everything on this machine on loopback addresses", Text: usageDev},
+		{Words: []string{commandCheck}, About: "says what is wrong with a configuration file", Text: usageCheck},
+		{Words: []string{commandSeeds}, About: "waits until enough tasks answer to a name", Text: usageSeeds},
+		{Words: []string{commandMigrate, migrateMarathon}, About: "brings the apps of a Marathon over", Text: usageMigrate},
+		{Words: []string{commandVersion}, About: "prints the version", Text: usageVersion},
+		{Words: []string{commandCompletion}, About: "prints a script that has a shell complete commands", Choices: cli.Shells(), Text: usageCompletion},
+		{Words: []string{commandManual}, About: "prints the manual page", Text: usageManual},
 	}, cli.Usages()...)
 }
 

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,9 +13,12 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
+const agentsText = `Used is what tasks of this scheduler use. How much a Mesos agent has in all is told by the master; until it was asked,
+and by a Marathon, it is shown as "?". Memory and disk are in MiB.`
+
 func agentNoun() noun {
 	return noun{"agent", "machines that run tasks", []verb{
-		{name: "list", about: "lists the agents and what the tasks on them use", prepare: listAgents},
+		{name: "list", about: "lists the agents and what the tasks on them use, of how much", more: agentsText, prepare: listAgents},
 	}}
 }
 
@@ -29,8 +34,18 @@ func listAgents(*flag.FlagSet) action {
 			for _, name := range slices.Sorted(maps.Keys(a.Attributes)) {
 				attributes = append(attributes, name+"="+a.Attributes[name])
 			}
-			rows = append(rows, []string{a.Hostname, a.Address, strconv.Itoa(a.Tasks), number(a.Used.CPUs), number(a.Used.Mem), strings.Join(attributes, " ")})
+			total := cmp.Or(a.Total, &client.Resources{CPUs: math.NaN(), Mem: math.NaN(), Disk: math.NaN()})
+			rows = append(rows, []string{a.Hostname, a.Address, strconv.Itoa(a.Tasks), share(a.Used.CPUs, total.CPUs), share(a.Used.Mem, total.Mem),
+				share(a.Used.Disk, total.Disk), strings.Join(attributes, " ")})
 		}
-		return s.table([]string{"HOSTNAME", "ADDRESS", "TASKS", "CPUS", "MEM", "ATTRIBUTES"}, rows)
+		return s.table([]string{"HOSTNAME", "ADDRESS", "TASKS", "CPUS", "MEM", "DISK", "ATTRIBUTES"}, rows)
 	}
+}
+
+// share is what is used of a quantity, NaN: one that is not known.
+func share(used, total float64) string {
+	if math.IsNaN(total) {
+		return number(used) + "/?"
+	}
+	return number(used) + "/" + number(total)
 }

@@ -3,8 +3,10 @@ package cli
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -15,7 +17,7 @@ import (
 
 func appNoun() noun {
 	return noun{"app", "apps", []verb{
-		{name: "list", args: "[GROUP]", about: "lists the apps, of a group if one is named", prepare: listApps},
+		{name: "list", args: "[GROUP]", about: "lists the apps, of a group if one is named", more: listText, prepare: listApps},
 		{name: "show", args: "ID", about: "shows an app, its tasks, and why it is not as it should be", prepare: showApp},
 		{name: "create", about: "creates the app that a file defines", more: waitText, prepare: createApp},
 		{name: "apply", about: "makes apps what a file says", more: applyText, prepare: applyApps},
@@ -32,44 +34,69 @@ func appNoun() noun {
 // idsOnly defines the flag that reduces a list to what other commands take.
 func idsOnly(flags *flag.FlagSet) *bool { return flags.Bool("q", false, "print ids only") }
 
+const listText = `WHY says of an app that is unhealthy, waiting or delayed what is in its way; with -problems only those are listed.`
+
 func listApps(flags *flag.FlagSet) action {
 	quiet := idsOnly(flags)
+	problems := flags.Bool("problems", false, "only apps that are unhealthy, waiting or delayed")
 	return func(ctx context.Context, s *session, args []string) error {
-		path := "/v2/apps"
-		if len(args) > 0 {
-			path = client.GroupPath(args[0]) + "/apps"
-		}
-		var answer struct{ Apps []client.App }
-		if done, err := s.ask(ctx, path, url.Values{"embed": {"apps.counts", "apps.deployments"}}, &answer); done || err != nil {
+		apps, err := s.appsOf(ctx, args)
+		if err != nil {
 			return err
 		}
-		slices.SortFunc(answer.Apps, func(a, b client.App) int { return strings.Compare(a.ID, b.ID) })
-		var rows [][]string
-		var ids []string
-		for _, a := range answer.Apps {
-			ids = append(ids, a.ID)
-			rows = append(rows, []string{a.ID, fmt.Sprintf("%d/%d", a.Running, a.Instances), s.appState(a), number(a.CPUs), number(a.Mem), runs(a)})
+		var queue map[string]*client.QueueItem
+		if !*quiet && !s.json || *problems {
+			if queue, err = s.queue(ctx); err != nil {
+				return err
+			}
 		}
-		if *quiet {
+		var rows [][]string
+		ids, raw := []string{}, []json.RawMessage{}
+		for _, a := range apps {
+			state, why := conditionOf(a.App, queue[a.ID])
+			if *problems && !state.isProblem() {
+				continue
+			}
+			ids, raw = append(ids, a.ID), append(raw, a.raw)
+			rows = append(rows, []string{a.ID, fmt.Sprintf("%d/%d", a.Running, a.Instances), state.in(s.paint), number(a.CPUs), number(a.Mem), runs(a.App), why})
+		}
+		switch {
+		case s.json:
+			return s.printJSON(map[string]any{"apps": raw})
+		case *quiet:
 			return s.lines(ids)
 		}
-		return s.table([]string{"ID", "RUNNING", "STATE", "CPUS", "MEM", "RUNS"}, rows)
+		return s.table([]string{"ID", "RUNNING", "STATE", "CPUS", "MEM", "RUNS", "WHY"}, rows)
 	}
 }
 
-// appState is how an app is, in a word.
-func (s *session) appState(a client.App) string {
-	switch {
-	case len(a.Deployments) > 0:
-		return s.paint.yellow("deploying")
-	case a.Unhealthy > 0:
-		return s.paint.red("unhealthy")
-	case a.Running < a.Instances:
-		return s.paint.yellow("waiting")
-	case a.Instances == 0:
-		return "stopped"
+// rawApp is an app together with the JSON that it was read from.
+type rawApp struct {
+	client.App
+	raw json.RawMessage
+}
+
+// appsOf lists all apps, or those of a group and the groups in it, by id.
+func (s *session) appsOf(ctx context.Context, group []string) ([]rawApp, error) {
+	var answer struct{ Apps []json.RawMessage }
+	if err := s.client.Get(ctx, "/v2/apps", url.Values{"embed": {"apps.counts", "apps.deployments", "apps.lastTaskFailure"}}, &answer); err != nil {
+		return nil, err
 	}
-	return s.paint.green("running")
+	var apps []rawApp
+	for _, raw := range answer.Apps {
+		a := rawApp{raw: raw}
+		if err := json.Unmarshal(raw, &a.App); err != nil {
+			return nil, fmt.Errorf("reading an app: %w", err)
+		}
+		if len(group) == 0 || strings.HasPrefix(a.ID, strings.TrimSuffix(client.Absolute(group[0]), "/")+"/") {
+			apps = append(apps, a)
+		}
+	}
+	slices.SortFunc(apps, func(a, b rawApp) int { return strings.Compare(a.ID, b.ID) })
+	if len(apps) == 0 && len(group) > 0 { // which is no news of a group that does not exist
+		return nil, s.client.Get(ctx, client.GroupPath(group[0]), nil, nil)
+	}
+	return apps, nil
 }
 
 // runs is what an app runs, cut to what fits at the end of a line.
@@ -82,7 +109,7 @@ func runs(a client.App) string {
 }
 
 // number writes a quantity without more digits than it has.
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+func number(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) }
 
 func showApp(*flag.FlagSet) action {
 	return func(ctx context.Context, s *session, args []string) error {
@@ -91,7 +118,12 @@ func showApp(*flag.FlagSet) action {
 			return err
 		}
 		a := answer.App
-		fmt.Fprintf(s.out, "%s  %s\n", s.paint.bold(a.ID), s.appState(a))
+		queue, err := s.queue(ctx)
+		if err != nil {
+			return err
+		}
+		state, _ := conditionOf(a, queue[a.ID])
+		fmt.Fprintf(s.out, "%s  %s\n", s.paint.bold(a.ID), state.in(s.paint))
 		fmt.Fprintf(s.out, "  instances  %d of %d running", a.Running, a.Instances)
 		if a.Healthy+a.Unhealthy > 0 {
 			fmt.Fprintf(s.out, ", %d healthy, %d unhealthy", a.Healthy, a.Unhealthy)
@@ -107,13 +139,16 @@ func showApp(*flag.FlagSet) action {
 		if a.Failure != nil {
 			fmt.Fprintf(s.out, "  last failure %s on %s at %s: %s\n", a.Failure.State, a.Failure.Host, a.Failure.Timestamp.Format("2006-01-02 15:04:05Z07:00"), a.Failure.Message)
 		}
-		queue, err := s.client.Queue(ctx)
-		if err != nil {
-			return err
+		if q := queue[a.ID]; q != nil {
+			text := waiting(*q)
+			if state == appDelayed {
+				text += fmt.Sprintf(", the next in %d s", q.Delay.TimeLeftSeconds)
+			}
+			fmt.Fprintf(s.out, "  %s\n", s.paint.yellow(text))
 		}
-		for _, q := range queue {
-			if q.App.ID == a.ID {
-				fmt.Fprintf(s.out, "  %s\n", s.paint.yellow(waiting(q)))
+		for _, t := range a.Tasks {
+			if cause := t.Sick(); cause != "" {
+				fmt.Fprintf(s.out, "  %s\n", s.paint.red(t.ID+" is unhealthy: "+cause))
 			}
 		}
 		if len(a.Tasks) == 0 {

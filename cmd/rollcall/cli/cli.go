@@ -59,6 +59,15 @@ func Has(name string) bool {
 	return slices.ContainsFunc(nouns(), func(n noun) bool { return n.name == name })
 }
 
+// Nouns are the words that begin commands of this package.
+func Nouns() []string {
+	var names []string
+	for _, n := range nouns() {
+		names = append(names, n.name)
+	}
+	return names
+}
+
 // Run does what the arguments, the first of which is a noun, ask for. ExitCode says what its error means to a shell.
 func Run(ctx context.Context, args []string, env Environment) error {
 	all := nouns()
@@ -71,6 +80,9 @@ func Run(ctx context.Context, args []string, env Environment) error {
 		return &usageError{"what to do is missing: " + strings.Join(n.verbNames(), ", "), help}
 	}
 	if isHelp(args[1]) {
+		if len(args) > 2 {
+			return Run(ctx, []string{args[0], args[2], "-h"}, env)
+		}
 		_, err := io.WriteString(env.Stdout, n.usage())
 		return err
 	}

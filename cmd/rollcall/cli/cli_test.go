@@ -9,12 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // fakeAPI answers each path with the answers given for it, one after the other; the last of them for ever.
@@ -75,6 +74,22 @@ const (
 	noQueue   = `200 {"queue": []}`
 )
 
+// manyActions is a deployment of several apps.
+const manyActions = `200 [{"id": "d", "version": "v", "currentStep": 2, "totalSteps": 2, "currentActions": [
+	{"action": "ScaleApplication", "app": "/a", "done": true}, {"action": "ScaleApplication", "app": "/b", "reason": "for offers", "instances": [{"done": true}, {}]},
+	{"action": "ScaleApplication", "app": "/c", "reason": "for 3s more"}, {"action": "ScaleApplication", "app": "/d"},
+	{"action": "StopApplication", "app": "/z"}]}]`
+
+// usageText is the help of a command.
+func usageText(words ...string) string {
+	for _, u := range Usages() {
+		if slices.Equal(u.Words, words) {
+			return u.Text
+		}
+	}
+	return ""
+}
+
 func TestCommands(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -127,6 +142,59 @@ func TestCommands(t *testing.T) {
 			answers: map[string][]string{"GET /v2/groups/g": {`200 {"id": "/g"}`}, "PUT /v2/groups/g": {deployed}}, err: "+ /g/x\n",
 			asked: `PUT /v2/groups/g {"apps":[{"id":"/g/x"}],"groups":[{"id":"/g/h"}],"id":"/g"}`},
 		{name: "ids", args: "app list -q", answers: map[string][]string{"GET /v2/apps": {`200 {"apps": [{"id": "/b"}, {"id": "/a"}]}`}}, out: "/a\n/b\n"},
+		{name: "apps, and why they are not as they should be", args: "app list", answers: map[string][]string{
+			"GET /v2/apps": {`200 {"apps": [{"id": "/busy", "instances": 2, "tasksRunning": 2, "cpus": 0.30000000000000004, "deployments": [{"id": "d"}]},
+				{"id": "/ill", "instances": 2, "tasksRunning": 2, "tasksUnhealthy": 1, "cmd": "x"},
+				{"id": "/late", "instances": 1, "deployments": [{"id": "d"}], "lastTaskFailure": {"host": "h", "message": "exit 1", "state": "TASK_FAILED"}},
+				{"id": "/off"}, {"id": "/on", "instances": 1, "tasksRunning": 1},
+				{"id": "/stuck", "instances": 1, "deployments": [{"id": "d"}]}]}`},
+			"GET /v2/queue": {`200 {"queue": [{"app": {"id": "/late"}, "count": 1, "delay": {"timeLeftSeconds": 8}},
+				{"app": {"id": "/stuck"}, "count": 1, "delay": {"overdue": true}, "lastUnusedOffers": [
+					{"offer": {"hostname": "h"}, "reason": ["InsufficientCpus"], "explanation": ["less than 9 cpus"]}]}]}`}},
+			out: `ID      RUNNING  STATE      CPUS  MEM  RUNS  WHY
+/busy   2/2      deploying  0.3   0
+/ill    2/2      unhealthy  0     0    x     1 of 2 fail their health checks
+/late   0/1      delayed    0     0          exit 1, on h; again in 8 s
+/off    0/0      stopped    0     0
+/on     1/1      running    0     0
+/stuck  0/1      waiting    0     0          less than 9 cpus on h
+`},
+		{name: "apps with problems", args: "app list -problems -q", answers: map[string][]string{
+			"GET /v2/apps":  {`200 {"apps": [{"id": "/ill", "tasksUnhealthy": 1}, {"id": "/stuck"}, {"id": "/on"}]}`},
+			"GET /v2/queue": {`200 {"queue": [{"app": {"id": "/stuck"}}]}`}}, out: "/ill\n/stuck\n"},
+		{name: "apps of a group", args: "app list g -q", answers: map[string][]string{
+			"GET /v2/apps": {`200 {"apps": [{"id": "/g/a"}, {"id": "/g/h/b"}, {"id": "/gg/c"}, {"id": "/g"}]}`}}, out: "/g/a\n/g/h/b\n"},
+		{name: "apps of no group", args: "app list g", answers: map[string][]string{"GET /v2/apps": {`200 {"apps": []}`}}, code: 3, err: "nothing there"},
+		{name: "why an app does not run", args: "app show a", answers: map[string][]string{
+			"GET /v2/apps/a": {`200 {"app": {"id": "/a", "instances": 2, "tasksRunning": 1, "tasksUnhealthy": 1, "tasks": [
+				{"id": "t", "host": "h", "state": "TASK_RUNNING", "healthCheckResults": [{"alive": false, "lastFailureCause": "HTTP 500", "consecutiveFailures": 3}]}]}}`},
+			"GET /v2/queue": {noQueue}},
+			out: "/a  unhealthy\n  instances  1 of 2 running, 0 healthy, 1 unhealthy\n  runs       \n  resources  0 cpus, 0 MiB memory, 0 MiB disk each\n  version    \n" +
+				"  t is unhealthy: HTTP 500 (3 in a row)\n\nID  STATE      WHERE  STARTED\nt   unhealthy  h      -\n"},
+		{name: "agents", args: "agent list", answers: map[string][]string{"GET /rollcall/agents": {`200 {"agents": [
+			{"hostname": "a", "address": "192.0.2.1", "tasks": 2, "used": {"cpus": 0.30000000000000004, "mem": 64}, "total": {"cpus": 4, "mem": 1024, "disk": 10}},
+			{"hostname": "b", "attributes": {"rack": "r1"}}]}`}},
+			out: "HOSTNAME  ADDRESS    TASKS  CPUS   MEM      DISK  ATTRIBUTES\na         192.0.2.1  2      0.3/4  64/1024  0/10\nb                    0      0/?    0/?      0/?   rack=r1\n"},
+		{name: "a deployment of many apps", args: "deployment list", answers: map[string][]string{"GET /v2/deployments": {manyActions}},
+			out: "ID  STEP  DOING                                                                     WAITS FOR\n" +
+				"d   2/2   ScaleApplication /a, /b, /c and 1 more (1 of 4 done), StopApplication /z  /b: for offers; and 1 more\n"},
+		{name: "what a deployment waits for", args: "deployment show d", answers: map[string][]string{"GET /v2/deployments": {manyActions}},
+			out: `d  step 2 of 2, since v
+
+ACTION            APP  DONE  WAITS FOR
+ScaleApplication  /b   1/2   for offers
+ScaleApplication  /c   0/0   for 3s more
+ScaleApplication  /d   0/0
+StopApplication   /z   0/0
+ScaleApplication  /a   0/0
+`},
+		{name: "a deployment that is not shown", args: "deployment show x", answers: map[string][]string{"GET /v2/deployments": {manyActions}}, code: 3, err: "not under way"},
+		{name: "no such page", args: "app list", answers: map[string][]string{"GET /v2/apps": {"404 page not found"}}, code: 3, err: "not as this API does"},
+		{name: "what is wrong with an app", args: "app create -f -", stdin: `{"id": "a"}`, answers: map[string][]string{
+			"POST /v2/apps": {`422 {"message": "Invalid JSON", "details": [{"path": "/cpus", "errors": ["error.min", "must be at least 0.001"]}, {"path": "/x", "errors": ["error.path.missing"]}]}`}},
+			code: 1, err: "creating /a: Invalid JSON\n  /cpus: must be at least 0.001\n  /x: error.path.missing\n"},
+		{name: "no time", args: "app scale a 1 -timeout soon", code: 2, err: "a time such as 90s or 5m is needed"},
+		{name: "help by help", args: "app help scale", out: usageText("app", "scale")},
 		{name: "a deployment that is not there", args: "deployment watch x", answers: map[string][]string{"GET /v2/deployments": {"200 []"}}, code: 3, err: "not under way"},
 		{name: "kill", args: "task kill t.1 t.2 -scale", answers: map[string][]string{"POST /v2/tasks/delete": {`200 {}`}},
 			asked: `POST /v2/tasks/delete?scale=true {"ids":["t.1","t.2"]}`},
@@ -170,41 +238,6 @@ func TestUsages(t *testing.T) {
 	}
 	if got := runAgainst(t, nil, "", "app", "-h"); !strings.Contains(got.out, "rollback ID [VERSION]") {
 		t.Errorf("the help of app is\n%s", got.out)
-	}
-}
-
-// Bash completes commands, flags, and the ids that the API knows.
-func TestBashCompletion(t *testing.T) {
-	dir := t.TempDir()
-	const fake = "#!/bin/sh\n[ \"$*\" = 'app list -q' ] && echo /web && echo /worker\n[ \"$*\" = 'group list -q' ] && echo /\n"
-	if err := os.WriteFile(filepath.Join(dir, "rollcall"), []byte(fake), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	script := Completion("bash", append([]Usage{{Words: []string{"dev"}, Text: "  -example  x\n"}}, Usages()...))
-	for _, tt := range []struct{ words, want string }{
-		{"rollcall d", "dev deployment dns debug"},
-		{"rollcall dev -", "-example"},
-		{"rollcall app s", "show scale stop"},
-		{"rollcall app scale /w", "/web /worker"},
-		{"rollcall task list /we", "/web"},
-		{"rollcall app list ", "/"},
-		{"rollcall app scale -fo", "-force"},
-		{"rollcall nonsense ", ""},
-	} {
-		words := strings.Split(tt.words, " ")
-		quoted := make([]string, len(words))
-		for n, w := range words {
-			quoted[n] = "'" + w + "'"
-		}
-		c := exec.Command("bash", "-c", fmt.Sprintf("%s\nCOMP_WORDS=(%s); COMP_CWORD=%d; _rollcall; echo ${COMPREPLY[@]}", script, strings.Join(quoted, " "), len(words)-1))
-		c.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
-		out, err := c.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s: %v\n%s", tt.words, err, out)
-		}
-		if diff := cmp.Diff(tt.want, strings.TrimSpace(string(out))); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", tt.words, diff)
-		}
 	}
 }
 

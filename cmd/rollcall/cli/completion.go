@@ -10,63 +10,118 @@ import (
 // Shells are those that Completion knows.
 func Shells() []string { return []string{"bash", "fish", "zsh"} }
 
-// flagsOf finds the flags that a help describes.
-var flagsOf = regexp.MustCompile(`(?m)^  (-[a-z][a-z-]*)`)
+// flagsOf finds the flags that a help describes: name, value if it takes one, and what it is for.
+var flagsOf = regexp.MustCompile(`(?m)^  (-[a-z][a-z-]*)(\[=N\]| [A-Z]\S*)?  +(\S.*)`)
 
-// completions lists what can follow the words of each command, as "words of the command: what follows".
-func completions(all []Usage) (keys []string, next map[string][]string) {
-	next = map[string][]string{}
+// Flags with a value that a shell can complete.
+var (
+	fileFlags = []string{"-config", "-f", "-cacert", "-data-dir", "-save", "-from-file"}
+	formFlags = []string{"-o"}
+)
+
+// withIDs are the nouns whose commands take ids that their lists print.
+var withIDs = []string{"app", "deployment", "group", "task"}
+
+// candidate is what a word can be completed to.
+type candidate struct{ word, about string }
+
+// completions are what can follow the words of each command, and the flags that take a value.
+type completions struct {
+	keys   []string // the words of commands, "app scale"
+	next   map[string][]candidate
+	valued []string
+}
+
+func newCompletions(all []Usage) completions {
+	c := completions{next: map[string][]candidate{}}
+	add := func(key, word, about string) {
+		if !slices.ContainsFunc(c.next[key], func(have candidate) bool { return have.word == word }) {
+			c.next[key] = append(c.next[key], candidate{word, about})
+		}
+	}
 	for _, u := range all {
 		before := ""
-		for _, word := range u.Words {
-			if !slices.Contains(next[before], word) {
-				next[before] = append(next[before], word)
+		for n, word := range u.Words {
+			about := u.About
+			if n < len(u.Words)-1 {
+				about = aboutNoun(word)
 			}
+			add(before, word, about)
 			before = strings.TrimSpace(before + " " + word)
 		}
+		for _, word := range u.Choices {
+			add(before, word, "")
+		}
 		for _, m := range flagsOf.FindAllStringSubmatch(u.Text, -1) {
-			next[before] = append(next[before], m[1])
+			add(before, m[1], m[3])
+			if strings.HasPrefix(m[2], " ") && !slices.Contains(c.valued, m[1]) {
+				c.valued = append(c.valued, m[1])
+			}
 		}
 	}
-	for key := range next {
-		keys = append(keys, key)
+	for key := range c.next {
+		c.keys = append(c.keys, key)
 	}
-	slices.Sort(keys)
-	return keys, next
+	slices.Sort(c.keys)
+	slices.Sort(c.valued)
+	return c
+}
+
+func aboutNoun(word string) string {
+	for _, n := range nouns() {
+		if n.name == word {
+			return n.about
+		}
+	}
+	return ""
 }
 
 // Completion is a script that has a shell complete the commands whose help is given, and the ids that they take: those
 // it asks the API for. The shell is one of Shells.
 func Completion(shell string, all []Usage) string {
-	keys, next := completions(all)
-	var b strings.Builder
-	if shell == "fish" {
-		b.WriteString("# fish completion of rollcall\ncomplete -c rollcall -f\n")
-		for _, key := range keys {
-			condition := "__fish_use_subcommand"
-			if words := strings.Fields(key); len(words) > 0 {
-				condition = "__fish_seen_subcommand_from " + words[0]
-				if len(words) > 1 {
-					condition += "; and __fish_seen_subcommand_from " + words[1]
-				} else if Has(words[0]) {
-					condition += "; and not __fish_seen_subcommand_from " + strings.Join(next[key], " ")
-				}
+	c := newCompletions(all)
+	pattern := func(words []string, between string) string { return strings.Join(words, between) }
+	switch shell {
+	case "fish":
+		return fishScript(c)
+	case "zsh":
+		var cases strings.Builder
+		for _, key := range c.keys {
+			fmt.Fprintf(&cases, "\t%q)\n\t\tfound=(\n", key)
+			for _, next := range c.next[key] {
+				fmt.Fprintf(&cases, "\t\t\t%s\n", quoted(strings.ReplaceAll(next.word, ":", `\:`)+":"+next.about))
 			}
-			fmt.Fprintf(&b, "complete -c rollcall -n '%s' -a '%s'\n", condition, strings.Join(next[key], " "))
+			cases.WriteString("\t\t)\n\t\t;;\n")
 		}
-		for _, noun := range withIDs {
-			fmt.Fprintf(&b, "complete -c rollcall -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s' -a '(rollcall %s list -q 2>/dev/null)'\n",
-				noun, strings.Join(next[noun], " "), noun)
+		return strings.NewReplacer("VALUED", pattern(c.valued, " | "), "FILES", pattern(fileFlags, " | "), "FORMS", pattern(formFlags, " | "),
+			"\tCASES\n", cases.String()).Replace(zshScript)
+	}
+	var cases strings.Builder
+	for _, key := range c.keys {
+		var words []string
+		for _, next := range c.next[key] {
+			words = append(words, next.word)
 		}
-		return b.String()
+		fmt.Fprintf(&cases, "\t%q) words=\"%s\" ;;\n", key, strings.Join(words, " "))
 	}
-	if shell == "zsh" {
-		b.WriteString("(( $+functions[compdef] )) || { autoload -U compinit && compinit -D }\nautoload -U +X bashcompinit && bashcompinit\n")
+	return strings.NewReplacer("VALUED", pattern(c.valued, " | "), "FILES", pattern(fileFlags, " | "), "FORMS", pattern(formFlags, " | "),
+		"\tCASES\n", cases.String()).Replace(bashScript)
+}
+
+func fishScript(c completions) string {
+	var cases strings.Builder
+	for _, key := range c.keys {
+		fmt.Fprintf(&cases, "\tcase %s\n\t\tprintf '%%s\\t%%s\\n'", quoted(key))
+		for _, next := range c.next[key] {
+			fmt.Fprintf(&cases, " \\\n\t\t\t%s %s", next.word, quoted(next.about))
+		}
+		cases.WriteString("\n")
 	}
-	b.WriteString(bashHead)
-	for _, key := range keys {
-		fmt.Fprintf(&b, "\t\"%s\") words=\"%s\" ;;\n", key, strings.Join(next[key], " "))
-	}
-	b.WriteString(bashTail)
-	return b.String()
+	return strings.NewReplacer("VALUED", strings.Join(c.valued, " "), "FILES", strings.Join(fileFlags, " "), "FORMS", strings.Join(formFlags, " "),
+		"\tCASES\n", cases.String()).Replace(fishTemplate)
+}
+
+// quoted is a text as one word of zsh and fish.
+func quoted(text string) string {
+	return "'" + strings.NewReplacer(`'`, `'\''`).Replace(text) + "'"
 }

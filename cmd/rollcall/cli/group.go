@@ -57,7 +57,7 @@ func (g group) apps() []client.App {
 
 // embedGroup is the query that asks for all that group has.
 func embedGroup() url.Values {
-	return url.Values{"embed": {"group.groups", "group.apps", "group.apps.counts", "group.apps.deployments"}}
+	return url.Values{"embed": {"group.groups", "group.apps", "group.apps.counts", "group.apps.deployments", "group.apps.lastTaskFailure"}}
 }
 
 func listGroups(flags *flag.FlagSet) action {
@@ -90,11 +90,16 @@ func showGroup(*flag.FlagSet) action {
 		if done, err := s.ask(ctx, client.GroupPath(args[0]), embedGroup(), &g); done || err != nil {
 			return err
 		}
+		queue, err := s.queue(ctx)
+		if err != nil {
+			return err
+		}
 		var rows [][]string
 		for _, a := range g.apps() {
-			rows = append(rows, []string{a.ID, fmt.Sprintf("%d/%d", a.Running, a.Instances), s.appState(a), a.Version})
+			state, why := conditionOf(a, queue[a.ID])
+			rows = append(rows, []string{a.ID, fmt.Sprintf("%d/%d", a.Running, a.Instances), state.in(s.paint), a.Version, why})
 		}
-		return s.table([]string{"ID", "RUNNING", "STATE", "VERSION"}, rows)
+		return s.table([]string{"ID", "RUNNING", "STATE", "VERSION", "WHY"}, rows)
 	}
 }
 

@@ -46,7 +46,7 @@ func (p *progress) tell(l look) []string {
 		}
 		if f := app.Failure; f != nil && !f.Timestamp.Before(p.since) && !p.failed[f.TaskID] {
 			p.failed[f.TaskID] = true
-			lines = append(lines, p.paint.red(fmt.Sprintf("  failed             on %s: %s", f.Host, cmp.Or(f.Message, f.State))))
+			lines = append(lines, p.paint.red(fmt.Sprintf("  failed             %s on %s: %s", app.ID, f.Host, cmp.Or(f.Message, f.State))))
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.tasks)) {
@@ -67,13 +67,13 @@ func (p *progress) tell(l look) []string {
 	return lines
 }
 
-// stuck is what was last known to be in the way.
-func (p *progress) stuck() string {
+// stuck is what was last known to be in the way, by app.
+func (p *progress) stuck() []string {
 	var texts []string
 	for _, id := range slices.Sorted(maps.Keys(p.waits)) {
 		texts = append(texts, id+": "+p.waits[id])
 	}
-	return strings.Join(texts, "; ")
+	return texts
 }
 
 // describe says how a task is, in a word or two.
@@ -110,12 +110,26 @@ func waiting(q client.QueueItem) string {
 	if q.Count != 1 {
 		what = fmt.Sprintf("%d instances wait", q.Count)
 	}
-	if q.Delay.TimeLeftSeconds > 0 && !q.Delay.Overdue {
+	if isDelayed(q) {
 		return what + " because tasks have failed; they are started again after a delay"
 	}
+	if why := refusals(q); why != "" {
+		return what + " for an offer that fits: " + why
+	}
+	return what + " for an offer"
+}
+
+func isDelayed(q client.QueueItem) bool { return q.Delay.TimeLeftSeconds > 0 && !q.Delay.Overdue }
+
+// refusals says why the last offers did not fit, "" if there were none: in rollcall's words, or by Marathon's codes.
+func refusals(q client.QueueItem) string {
 	reasons := map[string][]string{}
 	for _, u := range q.LastUnusedOffers {
-		for _, reason := range u.Reason {
+		why := u.Reason
+		if len(u.Explanation) > 0 {
+			why = u.Explanation
+		}
+		for _, reason := range why {
 			if !slices.Contains(reasons[reason], u.Offer.Hostname) {
 				reasons[reason] = append(reasons[reason], u.Offer.Hostname)
 			}
@@ -133,10 +147,7 @@ func waiting(q client.QueueItem) string {
 			}
 		}
 	}
-	if len(texts) == 0 {
-		return what + " for an offer"
-	}
-	return what + " for an offer that fits: " + strings.Join(texts, "; ")
+	return strings.Join(texts, "; ")
 }
 
 // enumerate names a few, and how many more there are.

@@ -29,7 +29,7 @@ func TestProgress(t *testing.T) {
 			"lastTaskFailure": {"taskId": "t0", "message": "old", "timestamp": "2025-12-31T23:59:59Z"}}`, ``, "  running, healthy   h  t1"},
 		{"it fails", `{"lastTaskFailure": {"taskId": "t1", "host": "h", "message": "exit 1", "timestamp": "2026-01-01T00:00:01Z"}}`,
 			`{"count": 1, "delay": {"timeLeftSeconds": 2}}`,
-			"  failed             on h: exit 1\n  ended              t1\n  /a: 1 instance waits because tasks have failed; they are started again after a delay"},
+			"  failed             /a on h: exit 1\n  ended              t1\n  /a: 1 instance waits because tasks have failed; they are started again after a delay"},
 		{"the delay gets shorter", `{"lastTaskFailure": {"taskId": "t1", "host": "h", "message": "exit 1", "timestamp": "2026-01-01T00:00:01Z"}}`,
 			`{"count": 1, "delay": {"timeLeftSeconds": 1}}`, ""},
 	} {
@@ -44,8 +44,20 @@ func TestProgress(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
-	if got := p.stuck(); got != "/a: 1 instance waits because tasks have failed; they are started again after a delay" {
-		t.Errorf("stuck: %s", got)
+	if diff := cmp.Diff([]string{"/a: 1 instance waits because tasks have failed; they are started again after a delay"}, p.stuck()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Who gives up waiting is told what each app waits for, a line each.
+func TestGivenUp(t *testing.T) {
+	p := newProgress(false, time.Time{})
+	p.waits = map[string]string{"/b": "2 instances wait for an offer", "/a": "1 instance waits for an offer"}
+	got := givenUp(t.Context(), waitFlags{most: time.Minute}, client.Deployed{Deployment: "d"}, p).Error()
+	want := "deployment d has not ended after 1m0s:\n  /a: 1 instance waits for an offer\n  /b: 2 instances wait for an offer\n" +
+		`"rollcall deployment watch d" waits on, "rollcall deployment cancel d" undoes it`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -55,6 +67,8 @@ func TestWaiting(t *testing.T) {
 			{"offer": {"hostname": "b"}, "reason": ["InsufficientCpus", "UnfulfilledConstraint"]},
 			{"offer": {"hostname": "a"}, "reason": ["InsufficientCpus"]}, {"offer": {"hostname": "a"}, "reason": ["InsufficientCpus"]}]}`,
 			"1 instance waits for an offer that fits: InsufficientCpus on a, b; UnfulfilledConstraint on b"},
+		{"in words", `{"count": 1, "lastUnusedOffers": [{"offer": {"hostname": "a"}, "reason": ["InsufficientCpus"], "explanation": ["less than 4 cpus"]}]}`,
+			"1 instance waits for an offer that fits: less than 4 cpus on a"},
 		{"many agents", `{"count": 5, "lastUnusedOffers": [{"offer": {"hostname": "a"}, "reason": ["R"]}, {"offer": {"hostname": "b"}, "reason": ["R"]},
 			{"offer": {"hostname": "c"}, "reason": ["R"]}, {"offer": {"hostname": "d"}, "reason": ["R"]}]}`,
 			"5 instances wait for an offer that fits: R on a, b, c and 1 more"},

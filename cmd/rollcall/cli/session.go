@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"text/tabwriter"
+	"regexp"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rollcall/cmd/rollcall/client"
 )
@@ -61,18 +63,29 @@ func (s *session) printJSON(v any) error {
 
 // table prints rows below a head, in columns.
 func (s *session) table(head []string, rows [][]string) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{head}, rows...) {
+	all := append([][]string{head}, rows...)
+	widths := make([]int, len(head))
+	for _, row := range all {
 		for n, cell := range row {
-			if n > 0 {
-				fmt.Fprint(w, "\t")
-			}
-			fmt.Fprint(w, cell)
+			widths[n] = max(widths[n], width(cell))
 		}
-		fmt.Fprint(w, "\n")
 	}
-	return w.Flush()
+	var b strings.Builder
+	for _, row := range all {
+		line := ""
+		for n, cell := range row {
+			line += cell + strings.Repeat(" ", widths[n]-width(cell)+2)
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	_, err := io.WriteString(s.out, b.String())
+	return err
 }
+
+// width is how many letters of a text are seen: colours are not.
+func width(text string) int { return utf8.RuneCountInString(colours.ReplaceAllString(text, "")) }
+
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 // lines prints texts, one on each line.
 func (s *session) lines(texts []string) error {

@@ -17,8 +17,10 @@ func Overview() string {
 
 // Usage is the help of one command.
 type Usage struct {
-	Words []string // "app", "scale"
-	Text  string
+	Words   []string // "app", "scale"
+	About   string   // a line
+	Choices []string // what it takes, if that is one of a few words
+	Text    string
 }
 
 // Usages are the help of all commands.
@@ -26,7 +28,7 @@ func Usages() []Usage {
 	var all []Usage
 	for _, n := range nouns() {
 		for _, v := range n.verbs {
-			all = append(all, Usage{[]string{n.name, v.name}, v.usage(n.name)})
+			all = append(all, Usage{Words: []string{n.name, v.name}, About: v.about, Text: v.usage(n.name)})
 		}
 	}
 	return all

@@ -29,7 +29,15 @@ func (w *waitFlags) define(flags *flag.FlagSet) {
 }
 
 func (w *waitFlags) defineMost(flags *flag.FlagSet) {
-	flags.DurationVar(&w.most, "timeout", 10*time.Minute, "give up waiting after a `TIME` such as 90s; the deployment goes on; 0: never")
+	w.most = 10 * time.Minute
+	flags.Func("timeout", "give up waiting after a `TIME` such as 90s; the deployment goes on; 0: never (default 10m)", func(text string) error {
+		most, err := time.ParseDuration(text)
+		if err != nil || most < 0 {
+			return errors.New("a time such as 90s or 5m is needed")
+		}
+		w.most = most
+		return nil
+	})
 }
 
 // wait follows a deployment until it is over, and looks whether the apps are then as they should be. The deployment is
@@ -81,8 +89,12 @@ func givenUp(ctx context.Context, w waitFlags, d client.Deployed, p *progress) e
 		after = "goes on"
 	}
 	text := fmt.Sprintf("deployment %s %s", d.Deployment, after)
-	if stuck := p.stuck(); stuck != "" {
-		text += "; " + stuck
+	switch stuck := p.stuck(); len(stuck) {
+	case 0:
+	case 1:
+		text += "; " + stuck[0]
+	default:
+		text += ":\n  " + strings.Join(stuck, "\n  ")
 	}
 	return &unfinishedError{text + fmt.Sprintf("\n\"rollcall deployment watch %s\" waits on, \"rollcall deployment cancel %s\" undoes it", d.Deployment, d.Deployment)}
 }

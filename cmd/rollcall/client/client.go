@@ -133,7 +133,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 	for _, server := range c.servers {
 		answer, err := c.exchange(ctx, server, method, path, query, sent, accept)
 		if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" && ctx.Err() == nil {
-			unreachable = append(unreachable, err)
+			unreachable = append(unreachable, fmt.Errorf("%s: %w", server, dial.Err))
 			continue
 		}
 		return answer, server, err
@@ -143,7 +143,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 
 // noAnswer says that no server could be connected to, and why.
 func noAnswer(why []error) error {
-	return fmt.Errorf("nobody answers at the API's address: %w; -url or ROLLCALL_URL names another", errors.Join(why...))
+	return fmt.Errorf("nobody answers at the API's address, %w; -url or ROLLCALL_URL names another", errors.Join(why...))
 }
 
 func (c *Client) exchange(ctx context.Context, server *url.URL, method, path string, query url.Values, body []byte, accept string) ([]byte, error) {
@@ -160,8 +160,11 @@ func (c *Client) exchange(ctx context.Context, server *url.URL, method, path str
 	}
 	c.identify(request)
 	response, err := c.http.Do(request)
+	if refused, ok := errors.AsType[*url.Error](err); ok { // it would tell the whole query
+		return nil, fmt.Errorf("asking %s: %w", server, refused.Err)
+	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("asking %s: %w", server, err)
 	}
 	defer response.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(response.Body, answerMost))

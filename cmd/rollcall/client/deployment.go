@@ -12,11 +12,22 @@ type Deployment struct {
 	AffectedApps   []string `json:"affectedApps"`
 	CurrentStep    int      `json:"currentStep"` // from 1
 	TotalSteps     int      `json:"totalSteps"`
-	CurrentActions []struct {
-		Action string `json:"action"`
-		App    string `json:"app"`
-	} `json:"currentActions"`
+	CurrentActions []Action `json:"currentActions"`
 }
+
+// Action is a part of a deployment's present step. How far it is, rollcall tells when it is asked to, a Marathon does not.
+type Action struct {
+	Action    string `json:"action"`
+	App       string `json:"app"`
+	Done      bool   `json:"done"`
+	Reason    string `json:"reason"` // what it waits for, "" when that is not known
+	Instances []struct {
+		Done bool `json:"done"`
+	} `json:"instances"`
+}
+
+// EmbedProgress is the query that asks how far the actions of deployments are.
+func EmbedProgress() url.Values { return url.Values{"embed": {"progress"}} }
 
 // Deployments lists those that are under way.
 func (c *Client) Deployments(ctx context.Context) ([]Deployment, error) {
@@ -46,7 +57,8 @@ type QueueItem struct {
 		Offer struct {
 			Hostname string `json:"hostname"`
 		} `json:"offer"`
-		Reason []string `json:"reason"`
+		Reason      []string `json:"reason"`
+		Explanation []string `json:"explanation"` // of each reason; a Marathon has none
 	} `json:"lastUnusedOffers"`
 }
 

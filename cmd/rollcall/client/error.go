@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -32,9 +33,18 @@ func (e *Error) Error() string {
 		text += fmt.Sprintf(" (deployment %s; -force takes its place)", strings.Join(e.Deployments, ", "))
 	}
 	for _, p := range e.Problems {
-		text += "\n  " + strings.TrimPrefix(p.Path+": ", ": ") + strings.Join(p.Errors, "; ")
+		text += "\n  " + strings.TrimPrefix(p.Path+": ", ": ") + strings.Join(p.sentences(), "; ")
 	}
 	return text
+}
+
+// sentences are the errors without the codes that Marathon's API gives beside them.
+func (p Problem) sentences() []string {
+	worded := slices.DeleteFunc(slices.Clone(p.Errors), func(text string) bool { return strings.HasPrefix(text, "error.") })
+	if len(worded) == 0 {
+		return p.Errors
+	}
+	return worded
 }
 
 // IsNotFound tells whether an error says that something does not exist.
@@ -71,6 +81,9 @@ func refusal(status int, answer []byte) *Error {
 	}
 	if e.Message == "" {
 		e.Message = strings.TrimSpace(fmt.Sprintf("the server answers %d %s", status, http.StatusText(status)))
+		if status == http.StatusNotFound { // the API's own says what is not found
+			e.Message += ", and not as this API does; -url or ROLLCALL_URL names another address"
+		}
 	}
 	return e
 }

@@ -24,8 +24,13 @@ type Agent struct {
 	Address    string            `json:"address"`
 	Attributes map[string]string `json:"attributes"`
 	Tasks      int               `json:"tasks"`
-	Used       struct {
-		CPUs float64 `json:"cpus"`
-		Mem  float64 `json:"mem"` // MiB
-	} `json:"used"`
+	Used       Resources         `json:"used"`  // by tasks of the scheduler that is asked
+	Total      *Resources        `json:"total"` // nil: not known
+}
+
+// Resources are an amount of an agent's resources.
+type Resources struct {
+	CPUs float64 `json:"cpus"`
+	Mem  float64 `json:"mem"`  // MiB
+	Disk float64 `json:"disk"` // MiB
 }

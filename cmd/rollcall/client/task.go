@@ -1,7 +1,9 @@
 package client
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -18,7 +20,9 @@ type Task struct {
 	StartedAt time.Time `json:"startedAt"`
 	Version   string    `json:"version"`
 	Health    []struct {
-		Alive bool `json:"alive"`
+		Alive    bool   `json:"alive"`
+		Cause    string `json:"lastFailureCause"`
+		Failures int    `json:"consecutiveFailures"`
 	} `json:"healthCheckResults"`
 }
 
@@ -29,6 +33,16 @@ func (t Task) Healthy() (healthy, known bool) {
 		healthy = healthy && h.Alive
 	}
 	return healthy, len(t.Health) > 0
+}
+
+// Sick says what a health check complains of, "" if none does.
+func (t Task) Sick() string {
+	for _, h := range t.Health {
+		if !h.Alive {
+			return fmt.Sprintf("%s (%d in a row)", cmp.Or(h.Cause, "no answer"), h.Failures)
+		}
+	}
+	return ""
 }
 
 // Kill ends tasks. With scale their app has fewer instances afterwards, with wipe what they wrote is given up.
