@@ -46,13 +46,16 @@ type Answer struct {
 // Decide says how to answer a question. It is a pure function of its arguments. ready is the zone's from before the
 // snapshot was taken: a zone that became ready in between has names which that snapshot may lack.
 func Decide(s *records.Snapshot, ready bool, q Question) Answer {
-	if q.Class != dns.ClassINET {
+	if q.Class != dns.ClassINET && q.Class != dns.ClassANY {
 		return Answer{Result: Refused}
 	}
 	if result, meta := metaResult(q.Type); meta {
 		return Answer{Result: result}
 	}
 	apex := s.ApexOf(q.Name)
+	if apex == nil && q.Class == dns.ClassANY {
+		return Answer{Result: Refused} // upstream servers are asked of class IN only
+	}
 	if apex == nil {
 		return Answer{Result: Forward}
 	}

@@ -106,13 +106,32 @@ func TestHeader(t *testing.T) {
 
 func TestClass(t *testing.T) {
 	h := newTestHandler(t, newTestZone(t))
-	for _, class := range []uint16{dns.ClassCHAOS, dns.ClassHESIOD, dns.ClassANY, dns.ClassNONE, 0} {
+	for _, class := range []uint16{dns.ClassCHAOS, dns.ClassHESIOD, dns.ClassNONE, 0} {
 		for _, name := range []string{"version.bind.", "web.marathon.mesos."} {
 			m := newQuestion(t, name+" TXT")
 			m.Question[0].Qclass = class
 			if got := reply(t, h, m, true); got.Rcode != dns.RcodeRefused || len(got.Answer) != 0 {
 				t.Errorf("class %d: %v, want REFUSED", class, got)
 			}
+		}
+	}
+	// Of all classes there is what IN has, but whether that is all nobody can say; upstream servers are not asked.
+	for question, want := range map[string]expected{
+		"one.marathon.mesos. A":  {answer: []string{"one.marathon.mesos. 77 IN A 10.0.0.0"}},
+		"mesos. SOA":             {answer: []string{"SOA"}},
+		"one.marathon.mesos. MX": {authority: []string{"SOA"}},
+		"none.mesos. A":          {rcode: dns.RcodeNameError, authority: []string{"SOA"}},
+		"mesos. AXFR":            {rcode: dns.RcodeRefused},
+		"example.com. A":         {rcode: dns.RcodeRefused},
+	} {
+		m := newQuestion(t, question)
+		m.Question[0].Qclass = dns.ClassANY
+		got := reply(t, newTestHandler(t, h.zone, func(o *Options) {
+			o.Recursion, o.Upstreams, o.RecursionFrom = true, addrPorts("192.0.2.1:53"), everywhere()
+		}), m, true)
+		want.check(t, h.zone, got)
+		if got.Authoritative || got.Question[0] != m.Question[0] {
+			t.Errorf("%v, want no AA and the class as asked", got)
 		}
 	}
 }

@@ -38,7 +38,12 @@ func TestCache(t *testing.T) {
 		{"SERVFAIL for a few seconds", answering(t, dns.RcodeServerFailure), (failureTTL - 1) * time.Second, 1, ""},
 		{"SERVFAIL no longer", answering(t, dns.RcodeServerFailure), failureTTL * time.Second, 2, ""},
 		{"what is behind aliases in a circle likewise", answering(t, dns.RcodeSuccess, "example.com. 300 IN CNAME example.com."), time.Second, 1, ""},
-		{"REFUSED is not kept", answering(t, dns.RcodeRefused), 0, 2, ""},
+		{"REFUSED likewise (RFC 9520, section 2.2)", answering(t, dns.RcodeRefused), (failureTTL - 1) * time.Second, 1, ""},
+		{"REFUSED no longer", answering(t, dns.RcodeRefused), failureTTL * time.Second, 2, ""},
+		{"NXDOMAIN behind an alias", answering(t, dns.RcodeNameError,
+			"example.com. 300 IN CNAME x.", "x. 900 IN SOA a. b. 1 2 3 4 120"), 119 * time.Second, 1, ""},
+		{"NXDOMAIN behind an alias for as long as the alias", answering(t, dns.RcodeNameError,
+			"example.com. 100 IN CNAME x.", "x. 900 IN SOA a. b. 1 2 3 4 120"), 100 * time.Second, 2, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			u := newFakeUpstream(t, tt.upstream)
@@ -52,7 +57,7 @@ func TestCache(t *testing.T) {
 			if first.Rcode != second.Rcode || len(first.Answer) != len(second.Answer) || len(first.Ns) != len(second.Ns) {
 				t.Errorf("first\n%v, then\n%v", first, second)
 			}
-			if first.Rcode != dns.RcodeServerFailure && (!first.Authoritative || second.Authoritative != (tt.asked == 2)) {
+			if isAnswer(first.Rcode) && (!first.Authoritative || second.Authoritative != (tt.asked == 2)) {
 				t.Errorf("AA %v, then %v: it is for what the server said itself", first.Authoritative, second.Authoritative)
 			}
 			if tt.want == "" {

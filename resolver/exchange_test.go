@@ -276,6 +276,52 @@ func TestTruncatedUpstream(t *testing.T) {
 	})
 }
 
+// Where nobody listens for TCP, what came over UDP is all there is, and says that it was cut.
+func TestTruncatedUpstreamWithoutTCP(t *testing.T) {
+	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		buf := make([]byte, maxUDPSize)
+		for {
+			n, from, err := udp.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			question := new(dns.Msg)
+			if err := question.Unpack(buf[:n]); err != nil {
+				t.Error(err)
+				return
+			}
+			m := new(dns.Msg).SetReply(question)
+			m.Truncated, m.Answer = true, section(t, "example.com. 300 IN A 192.0.2.7")
+			udp.WriteToUDPAddrPort(packed(m), from) //nolint:errcheck // the asker may be gone
+		}
+	}()
+	defer func() {
+		udp.Close()
+		<-done
+	}()
+	addr := udp.LocalAddr().(*net.UDPAddr).AddrPort()
+	h, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, addr)
+	for range 2 {
+		got := resolve(t, h, ednsQuestion(t, "example.com. A"), true)
+		wantAnswer(t, got, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+		wantError(t, got, dns.ExtendedErrorCodeNetworkError)
+		if !got.Truncated {
+			t.Error("TC is not set")
+		}
+	}
+	// Another server, which has it all, is better.
+	whole := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7", "example.com. 300 IN A 192.0.2.8"))
+	h, _ = newTestForwarder(t, nil, addr, whole.addr)
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess,
+		"example.com. 300 IN A 192.0.2.7", "example.com. 300 IN A 192.0.2.8")
+}
+
 // A server that sends more than any question allows is not believed.
 func TestOversizeReply(t *testing.T) {
 	records := func(n int) []string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -329,8 +330,7 @@ type attempt struct {
 
 // ask asks the servers, the fastest first. One that takes longer than it should, or fails, does not hold up the question:
 // the next one is asked as well, after the last one the first again, and the first good reply counts. Each has the timeout
-// from when it was first asked. A server that will
-// not or cannot answer (SERVFAIL, REFUSED, NOTIMP) is passed over, but its reply is better than none.
+// from when it was first asked. A server that will not or cannot answer is passed over, but its reply is better than none.
 func (f *forwarder) ask(ctx context.Context, q question) outcome {
 	g := f.group(q.name)
 	order := g.order(f.now())
@@ -423,12 +423,29 @@ func (f *forwarder) judge(a *attempt, q question) outcome {
 		return outcome{reason: extendedError{dns.ExtendedErrorCodeNetworkError,
 			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
 	}
-	switch a.reply.Rcode {
-	case dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented:
+	if !isAnswer(a.reply.Rcode) {
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
 			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
 	}
+	if q.rd && isReferral(a.reply) {
+		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
+			a.server.addr.String() + " knows only whom else to ask"}}
+	}
 	return outcome{answer: a.reply, good: true}
+}
+
+// isAnswer reports whether an rcode says something about the name. Others speak of the server, or of what it makes of the
+// question, which another server may see otherwise.
+func isAnswer(rcode int) bool {
+	return rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError || rcode == dns.RcodeYXDomain // of DNAME: RFC 6672, section 2.2
+}
+
+// isReferral reports whether a reply says who knows the answer instead of giving it (RFC 1034, section 4.3.1), as servers
+// do that do no recursion. That there is no such record would come with an SOA record, or with nothing.
+func isReferral(m *dns.Msg) bool {
+	return m.Rcode == dns.RcodeSuccess && !m.Authoritative && len(m.Answer) == 0 &&
+		slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS }) &&
+		!slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 }
 
 // late notes which servers were overtaken by another that was asked after them.

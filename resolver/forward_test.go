@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,7 +137,7 @@ func TestFailover(t *testing.T) {
 		h, _ := newTestForwarder(t, nil, deadAddr(t), u.addr)
 		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
 	})
-	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented} {
+	for _, rcode := range []int{dns.RcodeServerFailure, dns.RcodeRefused, dns.RcodeNotImplemented, dns.RcodeFormatError, dns.RcodeNotAuth} {
 		t.Run("the first says "+dns.RcodeToString[rcode], func(t *testing.T) {
 			first, second := newFakeUpstream(t, answering(t, rcode)), newFakeUpstream(t, good)
 			h, _ := newTestForwarder(t, nil, first.addr, second.addr)
@@ -160,6 +161,52 @@ func TestFailover(t *testing.T) {
 			t.Errorf("%v, want RA and an OPT record", got)
 		}
 	})
+}
+
+// A server that does no recursion says whom else to ask, which is no answer to who wants one: another server is asked.
+func TestReferral(t *testing.T) {
+	referral := func(question *dns.Msg, _ bool) [][]byte {
+		m := new(dns.Msg).SetReply(question)
+		m.Ns = section(t, "com. 300 IN NS a.gtld.example.")
+		m.Extra = section(t, "a.gtld.example. 300 IN A 192.0.2.53")
+		return [][]byte{packed(m)}
+	}
+	good := answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+	first, second := newFakeUpstream(t, referral), newFakeUpstream(t, good)
+	h, _ := newTestForwarder(t, nil, first.addr, second.addr)
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+	// Who does not ask for recursion wants to know that.
+	m := newQuestion(t, "example.com. A")
+	m.RecursionDesired = false
+	if got := resolve(t, h, m, true); len(got.Answer) != 0 || len(got.Ns) != 1 || len(got.Extra) != 1 {
+		t.Errorf("without RD: %v, want the referral", got)
+	}
+	// Nobody else is there: it is better than nothing, but not kept, and a stale answer is better.
+	var lame atomic.Bool
+	only := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
+		if lame.Load() {
+			return referral(question, tcp)
+		}
+		return good(question, tcp)
+	})
+	h, clock := newTestForwarder(t, func(o *Options) { o.CacheSize, o.MaxStale = 10, time.Hour }, only.addr)
+	resolve(t, h, newQuestion(t, "example.com. A"), true)
+	lame.Store(true)
+	clock.advance(301 * time.Second)
+	got := resolve(t, h, ednsQuestion(t, "example.com. A"), true)
+	wantAnswer(t, got, dns.RcodeSuccess, "example.com. 30 IN A 192.0.2.7")
+	wantError(t, got, dns.ExtendedErrorCodeStaleAnswer)
+	before := only.questions.Load()
+	for range 2 {
+		got := resolve(t, h, ednsQuestion(t, "www.example.com. A"), true)
+		wantError(t, got, dns.ExtendedErrorCodeNetworkError)
+		if len(got.Ns) != 1 {
+			t.Errorf("%v, want the referral", got)
+		}
+	}
+	if n := only.questions.Load() - before; n != 2 {
+		t.Errorf("%d questions upstream, want 2", n)
+	}
 }
 
 // EDNS is between neighbours: what an upstream server says about ours is nothing for the client.
@@ -198,7 +245,7 @@ func TestZoneUpstreams(t *testing.T) {
 
 // However many ask the same at one time, one question goes upstream.
 func TestOneFlightPerQuestion(t *testing.T) {
-	const askers = 8
+	const askers = 1000
 	arrived, release := make(chan struct{}), make(chan struct{})
 	u := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
 		arrived <- struct{}{}

@@ -67,8 +67,8 @@ func (k *kept) age(now time.Time) uint32 {
 
 func (k *kept) rcode() int { return int(k.wire[3] & maskRcode) }
 
-// isFailure reports whether it says that there is no answer.
-func (k *kept) isFailure() bool { return k.rcode() == dns.RcodeServerFailure }
+// isFailure reports whether it says that there is no answer (RFC 9520, section 2).
+func (k *kept) isFailure() bool { return !isAnswer(k.rcode()) }
 
 // patch counts the TTLs down in a copy of its wire format.
 func (k *kept) patch(wire []byte, age uint32) {

@@ -190,7 +190,7 @@ func (q *query) optLen() int {
 // room for a single record says TC in any case: without, it would say that there are none.
 func (q *query) answer(a Answer, s selector, truncateBit bool) *dns.Msg {
 	m := q.reply(dns.RcodeSuccess)
-	m.Authoritative = true
+	m.Authoritative = q.question.Class == dns.ClassINET // of all classes nobody can tell (RFC 1035, section 6.2)
 	owner := q.msg.Question[0].Name
 	switch a.Result {
 	case NameError, NoData:
