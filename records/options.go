@@ -1,6 +1,8 @@
 package records
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -45,6 +47,20 @@ func (o Options) equal(p *Options) bool {
 		o.Serial, o.JournalSize, o.Reserve, o.Collided = 0, 0, nil, nil
 	}
 	return reflect.DeepEqual(o, q)
+}
+
+// wording is what of the options decides which records come of what is said, but for the server's own addresses: two zones
+// with the same one are alike but for these once they have been told the same.
+func (o Options) wording() string {
+	o.SOA.Serial, o.SOA.Minimum, o.ListenAddrs, o.Serial, o.JournalSize, o.Reserve, o.Collided = 0, 0, nil, 0, 0, nil, nil
+	networks := make([]string, len(o.ReverseZones))
+	for i, network := range o.ReverseZones {
+		networks[i] = network.Masked().String()
+	}
+	slices.Sort(networks)
+	o.ReverseZones = nil
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v %v", o, networks)) // maps are printed in the order of their keys
+	return hex.EncodeToString(sum[:8])
 }
 
 func (o *Options) tell(collisions []Collision) {

@@ -33,6 +33,9 @@ type Version struct {
 	Serials map[string]uint32
 	// Provisional says that another zone may come to have the same serials with something else.
 	Provisional bool
+	// Wording stands for the options by which the zone names things. One that has others makes other records of the same
+	// updates.
+	Wording string
 	// Whole says that the updates, each with Reset, are all that was ever said.
 	Whole bool
 }
@@ -72,19 +75,19 @@ func (z *Zone) tell(updates []SourceUpdate) {
 	}
 	for _, to := range z.subscribers {
 		if to.begun {
-			if len(updates) > 0 || !maps.Equal(z.told, serials) {
-				to.tell(Version{Updates: updates, Serials: serials, Provisional: s.provisional})
+			if len(updates) > 0 || !maps.Equal(z.told, serials) || z.toldWording != z.wording {
+				to.tell(Version{Updates: updates, Serials: serials, Provisional: s.provisional, Wording: z.wording})
 			}
 			continue
 		}
 		to.begun = true
-		whole := Version{Serials: serials, Whole: true, Provisional: s.provisional}
+		whole := Version{Serials: serials, Whole: true, Provisional: s.provisional, Wording: z.wording}
 		for _, name := range slices.Sorted(maps.Keys(z.sources)) {
 			whole.Updates = append(whole.Updates, SourceUpdate{name, z.sources[name].all()})
 		}
 		to.tell(whole)
 	}
-	z.told = serials
+	z.told, z.toldWording = serials, z.wording
 }
 
 // Share says that the zone is one of several. source is what only the one that leads has to say; the other sources speak
@@ -174,7 +177,8 @@ func (z *Zone) renumber() {
 }
 
 // Follow takes over a version of the leader's zone. Until Unfollow or Detach, what the own sources say is kept and not
-// answered with. The first version has to be a whole one. A zone that leads does not follow: it reports false.
+// answered with. The first version has to be a whole one. A zone that leads does not follow: it reports false. Where the
+// options here say other things than the leader's (see Alike), the serials are provisional.
 func (z *Zone) Follow(v Version) bool {
 	z.mu.Lock()
 	if z.role == roleLeading || z.role != roleFollowing && !v.Whole {
@@ -206,6 +210,13 @@ func (z *Zone) Follow(v Version) bool {
 	z.mu.Unlock()
 	o.tell(collisions)
 	return true
+}
+
+// Alike reports whether the zone makes of a version what the one does that it is from.
+func (z *Zone) Alike(v Version) bool {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	return v.Wording == z.wording
 }
 
 // copied is a source that has said the same.

@@ -3,6 +3,7 @@ package records
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -280,5 +281,66 @@ func TestLeaderChange(t *testing.T) {
 	}
 	if _, known := c.Snapshot().Since(apex, first+2); known {
 		t.Error("one that never had a serial knows what has changed since")
+	}
+}
+
+// A zone that makes other records of the same than the leader does not say that they are the leader's: its serials are
+// provisional until both are configured alike. What is the server's own, and how serials are kept, does not count.
+func TestFollowingByOtherOptions(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*Options)
+		alike  bool
+	}{
+		"nothing else":         {func(*Options) {}, true},
+		"own addresses":        {func(o *Options) { o.ListenAddrs = addrs("192.0.2.1") }, true},
+		"journal":              {func(o *Options) { o.JournalSize = 7 }, true},
+		"first serial":         {func(o *Options) { o.Serial = 7 }, true},
+		"order of zones":       {func(o *Options) { slices.Reverse(o.ReverseZones) }, true},
+		"TTL":                  {func(o *Options) { o.TTL++ }, false},
+		"TTL of a type":        {func(o *Options) { o.TTLs = map[uint16]uint32{TypeSRV: 5} }, false},
+		"TTL of what is not":   {func(o *Options) { o.NegativeTTL++ }, false},
+		"weight":               {func(o *Options) { o.SRVWeight++ }, false},
+		"sources of addresses": {func(o *Options) { o.IPSources = []string{"host", "netinfo"} }, false},
+		"labels":               {func(o *Options) { o.EnforceRFC952 = true }, false},
+		"unhealthy tasks":      {func(o *Options) { o.AllUnhealthy = AnswerNone }, false},
+		"SOA":                  {func(o *Options) { o.SOA.Retry++ }, false},
+		"fewer reverse zones":  {func(o *Options) { o.ReverseZones = o.ReverseZones[:1] }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := func() Options {
+				o := DefaultOptions("mesos")
+				o.ReverseZones = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("fd00::/64")}
+				return o
+			}
+			newPeer := func(o Options) *Zone {
+				z, err := New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				z.Share(ofLeader)
+				return z
+			}
+			other := options()
+			tt.change(&other)
+			leader, follower := newPeer(options()), newPeer(other)
+			leader.Lead(100, func(serial uint32) (uint32, bool) { return serial + 10, true })
+			defer leader.SubscribeVersions(func(v Version) {
+				if !follower.Follow(v) {
+					t.Error("it does not follow")
+				}
+			})()
+			leader.Update(ofLeader, Update{Agents: []Agent{{ID: "a", Addrs: addrs("10.0.0.1")}}})
+			if got := follower.Snapshot().Provisional(); got == tt.alike {
+				t.Errorf("provisional %v", got)
+			}
+			// The leader is told the same, which moves no serial where no record shows it.
+			other.JournalSize = 0
+			if err := leader.Reconfigure(other); err != nil {
+				t.Fatal(err)
+			}
+			if s := follower.Snapshot(); s.Provisional() || s.Serial() != leader.Snapshot().Serial() {
+				t.Errorf("configured alike: serial %d, provisional %v, the leader's is %d", s.Serial(), s.Provisional(), leader.Snapshot().Serial())
+			}
+		})
 	}
 }

@@ -16,6 +16,7 @@ type Zone struct {
 
 	mu       sync.Mutex // for what follows, and to publish
 	options  *Options   // never changed, only replaced
+	wording  string     // of the options
 	namer    namer
 	claims   *claims
 	sources  map[string]*source
@@ -27,6 +28,7 @@ type Zone struct {
 	subscribers   map[uint64]*subscriber
 	subscriptions uint64            // counts them, to tell them apart
 	told          map[string]uint32 // the serials that they know
+	toldWording   string
 
 	// Of one of several rollcalls: see version.go.
 	role        role
@@ -48,6 +50,7 @@ func New(o Options) (*Zone, error) {
 	}
 	z := &Zone{
 		options:  &o,
+		wording:  o.wording(),
 		namer:    newNamer(o),
 		sources:  make(map[string]*source),
 		expected: make(map[string]bool),
@@ -104,7 +107,7 @@ func (z *Zone) Reconfigure(o Options) error {
 	var collisions []Collision
 	if !o.equal(z.options) {
 		o.Reserve = z.options.Reserve
-		z.options, z.namer = &o, newNamer(o)
+		z.options, z.wording, z.namer = &o, o.wording(), newNamer(o)
 		var r *rebuilder
 		r, collisions = z.build(z.current.Load())
 		z.finish(r, nil)
@@ -204,7 +207,8 @@ func (z *Zone) finish(r *rebuilder, of *Version) {
 	s := r.snapshot(next, time.Now())
 	switch {
 	case z.role == roleFollowing:
-		s.provisional = of == nil || of.Provisional // it was configured anew, or the leader is no better
+		// It was configured anew, the leader is no better, or makes other records of the same.
+		s.provisional = of == nil || of.Provisional || of.Wording != z.wording
 	case !moved:
 		s.provisional = old.provisional
 	default:

@@ -158,6 +158,7 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 	lines := bufio.NewScanner(response.Body)
 	lines.Buffer(nil, partMost)
 	var versions assembler
+	alike := true
 	for lines.Scan() {
 		quiet.Reset(silence)
 		v, err := versions.add(lines.Bytes())
@@ -166,6 +167,10 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 		}
 		if v != nil && !f.o.Zone.Follow(*v) {
 			return errors.New("the names' feed does not begin with all names")
+		}
+		if v != nil && alike != f.o.Zone.Alike(*v) {
+			alike = !alike
+			f.noteWording(leader, alike)
 		}
 		f.mu.Lock()
 		f.status.Heard = time.Now()
@@ -181,6 +186,16 @@ func (f *Follower) read(ctx context.Context, leader Leader, whole func()) error 
 		return fmt.Errorf("reading the names' feed: %w", because(ctx, err))
 	}
 	return errors.New("the leader has ended the names' feed")
+}
+
+// noteWording says in the log that the leader makes other records of the same tasks than this rollcall, or does no longer.
+func (f *Follower) noteWording(leader Leader, alike bool) {
+	if alike {
+		f.o.Logger.Info("the leader makes the same records as this rollcall again", "leader", leader.URL)
+		return
+	}
+	f.o.Logger.Warn("the leader makes other records of the same tasks than this rollcall, which therefore gives none to "+
+		"secondaries: give both the same TTLs, reverse zones, sources of addresses and fields of the SOA record", "leader", leader.URL)
 }
 
 // after is the parameter of a request by a zone that has shown serials of its own, which the leader's have to outrun.

@@ -24,6 +24,7 @@ type part struct {
 	// Of the last part of a version.
 	Serials     map[string]uint32 `json:"serials,omitempty"` // by zone; nil: it is no version, but a heartbeat
 	Provisional bool              `json:"provisional,omitempty"`
+	Wording     string            `json:"wording,omitempty"`
 	Whole       bool              `json:"whole,omitempty"`
 }
 
@@ -54,7 +55,7 @@ func parts(v records.Version) []part {
 		out[i].More = true
 	}
 	last := &out[len(out)-1]
-	last.Serials, last.Provisional, last.Whole = v.Serials, v.Provisional, v.Whole
+	last.Serials, last.Provisional, last.Wording, last.Whole = v.Serials, v.Provisional, v.Wording, v.Whole
 	return out
 }
 
@@ -79,7 +80,7 @@ func (a *assembler) add(line []byte) (*records.Version, error) {
 	if p.More || p.Serials == nil {
 		return nil, nil
 	}
-	v := &records.Version{Updates: a.updates, Serials: p.Serials, Provisional: p.Provisional, Whole: p.Whole}
+	v := &records.Version{Updates: a.updates, Serials: p.Serials, Provisional: p.Provisional, Wording: p.Wording, Whole: p.Whole}
 	a.updates = nil
 	return v, nil
 }

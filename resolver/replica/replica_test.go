@@ -296,7 +296,7 @@ func TestParts(t *testing.T) {
 	serials := map[string]uint32{"mesos.": 7, "10.in-addr.arpa.": 9}
 	for _, want := range []records.Version{
 		{Serials: serials, Whole: true, Updates: []records.SourceUpdate{{Source: "mesos", Update: u}, {Source: source, Update: records.Update{Reset: true}}}},
-		{Serials: serials, Provisional: true},
+		{Serials: serials, Provisional: true, Wording: "0123456789abcdef"},
 		{Serials: serials, Updates: []records.SourceUpdate{{Source: source, Update: u}}},
 	} {
 		var a assembler
