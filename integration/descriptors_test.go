@@ -9,14 +9,22 @@ import (
 	"time"
 )
 
-// When it may have no more files open, connections that are idle make room, and questions over UDP do not notice.
+// When it may have no more files open, connections that are idle make room, for encrypted ones as well, and questions over
+// UDP do not notice.
 func TestDNSWithoutFileDescriptors(t *testing.T) {
-	require(t, "dig", "sh")
+	require(t, "dig", "kdig", "sh")
+	files := newCertificates(t)
 	d := &daemon{t: t, dir: t.TempDir()}
 	d.write(config{"domain": "mesos", "listener": "127.0.0.1", "port": 0, "httpon": false, "externalon": false,
-		"masters": []string{newReplayMaster(t, "127.0.0.1").address}})
+		"encryption": map[string]any{"certFile": files.cert, "keyFile": files.key, "tlsPort": 0, "httpsPort": 0},
+		"masters":    []string{newReplayMaster(t, "127.0.0.1").address}})
 	t.Cleanup(d.cleanUp)
 	d.launch(exec.Command("sh", "-c", fmt.Sprintf("ulimit -n 48 && exec %q -config=%q", binary, d.configPath())))
+
+	ports := encryptedLine.FindStringSubmatch(d.output())
+	if ports == nil {
+		t.Fatalf("the log does not say where encrypted DNS is served:\n%s", d.output())
+	}
 
 	const clients = 100
 	for range clients {
@@ -37,4 +45,11 @@ func TestDNSWithoutFileDescriptors(t *testing.T) {
 		got, err := d.tryDig("+short", "+tcp", "mesos", "NS")
 		return err == nil && len(got) == 1
 	})
+	for name, options := range map[string][]string{"over TLS": {"-p", ports[1]}, "over HTTPS": {"-p", ports[2], "+https"}} {
+		options = append(options, "@127.0.0.1", "+short", "+retry=0", "+time=5", "+tls-ca="+files.authority, "+tls-hostname=dns.example", "mesos", "NS")
+		d.eventually("a new connection is served "+name, func() bool {
+			out, err := exec.CommandContext(t.Context(), "kdig", options...).Output()
+			return err == nil && strings.TrimSpace(string(out)) == "ns1.mesos."
+		})
+	}
 }

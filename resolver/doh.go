@@ -47,6 +47,7 @@ func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 			server.Close()
 		}
 	})
+	l = &patientListener{l, ctx, s, "connections for DNS over HTTPS"}
 	err := server.ServeTLS(newLimitedListener(l, s.conns.max, s.conns.maxClient), "", "")
 	if !stop() {
 		<-ended

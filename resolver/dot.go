@@ -11,27 +11,16 @@ import (
 	"syscall"
 )
 
-// serveTLS accepts connections for DNS over TLS (RFC 7858) until ctx ends. Behind the encryption they are as those over
-// TCP, and count as such.
+// serveTLS accepts connections for DNS over TLS (RFC 7858) until the listener is closed. Behind the encryption they are as
+// those over TCP, and count as such.
 func (s *Server) serveTLS(ctx context.Context, l net.Listener, pending *sync.WaitGroup) {
 	config := s.certificate.config("dot")
-	for wait := errorPause; ; {
+	l = &patientListener{l, ctx, s, "connections for DNS over TLS"}
+	for {
 		conn, err := l.Accept()
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if wait == errorPause {
-				s.log.Error("accepting connections for DNS over TLS", "addr", l.Addr(), "err", err)
-			}
-			if errors.Is(err, syscall.EMFILE) {
-				s.conns.makeRoom()
-			}
-			pause(ctx, wait)
-			wait = min(2*wait, maxErrorPause)
-			continue
+			return
 		}
-		wait = errorPause
 		c := newStream(s, tls.Server(conn, config))
 		c.from.encrypted = true
 		if !s.conns.add(c) {

@@ -14,7 +14,7 @@ type listener struct {
 	addr   netip.AddrPort
 	udp    *net.UDPConn
 	more   []*net.UDPConn // other sockets of the same address and port: see spread
-	tcp    *net.TCPListener
+	tcp    net.Listener
 	source sourceControl
 }
 
@@ -60,7 +60,7 @@ func openListener(addr netip.AddrPort) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{tcp: tcp.(*net.TCPListener)}
+	l := &listener{tcp: tcp}
 	l.addr = netip.AddrPortFrom(addr.Addr(), tcp.Addr().(*net.TCPAddr).AddrPort().Port())
 	if l.udp, err = net.ListenUDP(families[1], net.UDPAddrFromAddrPort(l.addr)); err != nil {
 		return nil, errors.Join(err, l.close())

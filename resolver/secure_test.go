@@ -84,17 +84,23 @@ func (a *authority) issue(t testing.TB, dir string, serial int64, names ...strin
 	return certFile, keyFile
 }
 
-// newSecureServer serves DNS over TLS and over HTTPS as well, with a certificate for names.
-func newSecureServer(t testing.TB, a *authority, names []string, change ...func(*Options)) *Server {
+// secured has a server serve DNS over TLS and over HTTPS as well, with a certificate for names.
+func secured(t testing.TB, a *authority, names ...string) func(*Options) {
 	t.Helper()
 	certFile, keyFile := a.issue(t, t.TempDir(), 2, names...)
 	certificate, err := LoadCertificate(certFile, keyFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newTestServer(t, newTestZone(t), append([]func(*Options){func(o *Options) {
+	return func(o *Options) {
 		o.TLSAddr, o.HTTPSAddr, o.Certificate = addrPorts("127.0.0.1:0")[0], addrPorts("127.0.0.1:0")[0], certificate
-	}}, change...)...)
+	}
+}
+
+// newSecureServer is a server that is secured.
+func newSecureServer(t testing.TB, a *authority, names []string, change ...func(*Options)) *Server {
+	t.Helper()
+	return newTestServer(t, newTestZone(t), append([]func(*Options){secured(t, a, names...)}, change...)...)
 }
 
 // Questions go to servers over TLS, if their certificates are good, and many on one connection.

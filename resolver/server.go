@@ -97,7 +97,7 @@ func (s *Server) Run(ctx context.Context) error {
 		for _, conn := range append(l.more, l.udp) {
 			reading.Go(func() { s.serveUDP(ctx, l, conn, &pending) })
 		}
-		reading.Go(func() { s.serveTCP(ctx, l, &pending) })
+		reading.Go(func() { s.serveTCP(ctx, l.tcp, &pending) })
 	}
 	for _, secondary := range s.notifier.secondaries {
 		pending.Go(func() { s.notifier.run(ctx, secondary) })

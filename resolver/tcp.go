@@ -3,10 +3,8 @@ package resolver
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"net"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -17,29 +15,16 @@ const (
 	// maxOutstanding is how many questions of one connection are forwarded at one time. The next ones are not read
 	// before one of them is answered.
 	maxOutstanding = 64
-	// maxErrorPause is the longest pause between tries to accept connections when that fails.
-	maxErrorPause = time.Second
 )
 
-// serveTCP accepts connections until ctx ends.
-func (s *Server) serveTCP(ctx context.Context, l *listener, pending *sync.WaitGroup) {
-	for wait := errorPause; ; {
-		conn, err := l.tcp.AcceptTCP()
+// serveTCP accepts connections until the listener is closed.
+func (s *Server) serveTCP(ctx context.Context, l net.Listener, pending *sync.WaitGroup) {
+	l = &patientListener{l, ctx, s, "DNS connections"}
+	for {
+		conn, err := l.Accept()
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			if wait == errorPause {
-				s.log.Error("accepting DNS connections", "addr", l.addr, "err", err)
-			}
-			if errors.Is(err, syscall.EMFILE) {
-				s.conns.makeRoom() // its file descriptor is one for the next connection
-			}
-			pause(ctx, wait)
-			wait = min(2*wait, maxErrorPause)
-			continue
+			return
 		}
-		wait = errorPause
 		c := newStream(s, conn)
 		if !s.conns.add(c) {
 			conn.Close()
