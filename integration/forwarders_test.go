@@ -56,6 +56,7 @@ zone "mesos" { type forward; forward only; forwarders { %s port %s; }; };
 			"--no-hosts", "--bind-interfaces", "--listen-address=127.0.0.1", "--port="+port,
 			fmt.Sprintf("--server=/mesos/%s#%s", host, rollcallPort))
 	}},
+	{"systemd-resolved", startResolved},
 }
 
 // Names are found through other servers, whatever their way of asking is; sets are whole as far as maxAnswers lets them
