@@ -131,7 +131,7 @@ func (q *query) serial() (uint32, bool) {
 		return 0, false
 	}
 	soa, ok := q.msg.Ns[0].(*dns.SOA)
-	if !ok {
+	if !ok || dns.CanonicalName(soa.Hdr.Name) != dns.CanonicalName(q.msg.Question[0].Name) {
 		return 0, false
 	}
 	return soa.Serial, true

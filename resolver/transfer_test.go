@@ -257,6 +257,11 @@ func TestIXFRWithoutJournal(t *testing.T) {
 	if got := exchange(t, "tcp", s.Addr(), newQuestion(t, "mesos. IXFR")); got.Rcode != dns.RcodeFormatError {
 		t.Errorf("IXFR without a serial: %v", got)
 	}
+	of := new(dns.Msg).SetIxfr("mesos.", now, "ns1.mesos.", "root.mesos.")
+	of.Ns[0].Header().Name = "10.in-addr.arpa."
+	if got := exchange(t, "tcp", s.Addr(), of); got.Rcode != dns.RcodeFormatError {
+		t.Errorf("IXFR with the serial of another zone: %v", got)
+	}
 }
 
 // Who may transfer, and what others are told.
