@@ -12,7 +12,7 @@ type Limits struct {
 	ServicePorts      Range         // from which service ports given as 0 are taken
 	MaxDeployments    int           // running at the same time
 	VersionsKept      int           // of each app, and of the root group
-	LaunchTimeout     time.Duration // a task that is not running by then is killed
+	LaunchTimeout     time.Duration // a task that is not running by then, since its launch was sent or it last said so, is killed
 	KillRetry         time.Duration // a kill that shows no effect is repeated
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
 	FirstCheckWithin  time.Duration // a first health check is made no later than this after a task runs
@@ -21,6 +21,7 @@ type Limits struct {
 	// What one step does at most, so that statuses and requests never wait for long; the rest is for the next steps.
 
 	Launches int // tasks launched
+	Unsent   int // launches that the engine has not sent: no more are decided while there are as many
 	Looks    int // offers and instances looked at to place tasks, but for what the last app takes
 	Changes  int // apps brought nearer to what is wanted of them and instances changed by it, but for the last app's
 	Timers   int // timers that fire
@@ -38,6 +39,7 @@ func DefaultLimits() Limits {
 		FirstCheckWithin:  5 * time.Second,
 		ReconcileInterval: 10 * time.Minute,
 		Launches:          512,
+		Unsent:            1024,
 		Looks:             100_000,
 		Changes:           2048,
 		Timers:            512,
@@ -66,7 +68,7 @@ func NewState() *State {
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](),
 		agents:   newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
-		losses: newTree[time.Time](),
+		losses: newTree[time.Time](), unsent: newTree[TaskID](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -122,6 +124,7 @@ type work struct {
 	tally       tally
 	timers      draftTree[timer]
 	deadlines   draftTree[timer]
+	unsent      draftTree[TaskID]
 	losses      draftTree[time.Time]
 	braked      bool
 	round       round
@@ -156,7 +159,7 @@ func (c *Core) begin(now time.Time) *work {
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
-		losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
+		unsent: s.unsent.draft(), losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
 	}
@@ -170,7 +173,7 @@ func (w *work) finish() Effects {
 	if _, t, ok := w.timers.first(); ok {
 		w.effects.Wake = t.at
 	}
-	if _, _, left := w.offers.first(); left || len(w.undriven) > 0 {
+	if _, _, left := w.offers.first(); left && !w.full() || len(w.undriven) > 0 {
 		w.effects.Wake = w.now
 	}
 	return w.effects
@@ -186,7 +189,7 @@ func (w *work) commit() *State {
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
-		losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
+		unsent: w.unsent.commit(), losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
 }
 
@@ -207,6 +210,8 @@ func (w *work) handle(e Event) {
 		w.offers.remove(string(e.Offer))
 	case StatusReceived:
 		w.status(e.Status)
+	case LaunchesSent:
+		w.launchesSent(e.Tasks)
 	case AgentLost:
 		w.agents.remove(string(e.Agent))
 		w.agentsChanged()
@@ -229,7 +234,7 @@ func (w *work) handle(e Event) {
 // for another framework.
 func fromEngine(e Event) bool {
 	switch e.(type) {
-	case OffersReceived, OfferRescinded, StatusReceived, AgentLost:
+	case OffersReceived, OfferRescinded, StatusReceived, LaunchesSent, AgentLost:
 		return true
 	}
 	return false
@@ -267,6 +272,7 @@ func (w *work) registered(e Registered) {
 	if e.Anew {
 		w.endAll()
 	}
+	w.unsent = newTree[TaskID]().draft()
 	w.reconcile()
 	if restarted {
 		w.recallLosses()
@@ -330,6 +336,7 @@ func (w *work) reconcile() {
 
 func (w *work) disconnected() {
 	w.connected = false
+	w.unsent = newTree[TaskID]().draft() // whether they were launched shows when the engine is connected again
 	for _, o := range w.offers.under("") {
 		w.offers.remove(string(o.ID))
 	}

@@ -25,6 +25,10 @@ type OfferRescinded struct{ Offer OfferID }
 // StatusReceived brings a task's status.
 type StatusReceived struct{ Status TaskStatus }
 
+// LaunchesSent says that tasks are the cluster's business from now on: their time to start begins. An engine says it of
+// every task it was given by Accept, unless it tells a status of the task, or that it was disconnected.
+type LaunchesSent struct{ Tasks []TaskID }
+
 // AgentLost says that an agent is gone for good; its tasks' statuses come separately.
 type AgentLost struct{ Agent AgentID }
 
@@ -100,6 +104,7 @@ func (Disconnected) event()     {}
 func (OffersReceived) event()   {}
 func (OfferRescinded) event()   {}
 func (StatusReceived) event()   {}
+func (LaunchesSent) event()     {}
 func (AgentLost) event()        {}
 func (Probed) event()           {}
 func (Update) event()           {}

@@ -26,6 +26,7 @@ func (w *work) touchInstance(i *Instance) {
 }
 
 func (w *work) removeInstance(i *Instance) {
+	w.unsent.remove(string(i.ID))
 	w.clearInstanceTimers(i)
 	w.reweigh(w.instances.get(string(i.ID)), nil)
 	w.instances.remove(string(i.ID))

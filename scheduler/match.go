@@ -191,12 +191,30 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	n.HostPorts, n.Generated = hostPorts, w.generatePorts(ports, hostPorts)
 	n.Addresses, n.Health, n.Ready, n.ReadyReply = nil, nil, len(app.ReadinessChecks) == 0, nil
 	w.putInstance(&n)
-	w.setTimer(timerLaunch, string(n.ID), 0, w.now.Add(w.limits.LaunchTimeout))
+	w.unsent.put(string(n.ID), n.TaskID())
 
 	task := w.taskInfo(&n, app)
 	task.Resources, task.Reserved = o.take(app, task.Resources)
 	b.tasks, b.used = append(b.tasks, task), true
 }
+
+// launchesSent begins the time that tasks have to start.
+func (w *work) launchesSent(tasks []TaskID) {
+	for _, id := range tasks {
+		i := w.instances.get(string(InstanceIDOf(id)))
+		if i == nil || w.unsent.get(string(i.ID)) != id {
+			continue // its first status was quicker, or it is over
+		}
+		w.unsent.remove(string(i.ID))
+		if i.Condition == Provisioned {
+			w.setTimer(timerLaunch, string(i.ID), 0, w.now.Add(w.limits.LaunchTimeout))
+		}
+	}
+}
+
+// full says whether what waits has to wait until the engine has sent launches: on a cluster that takes them slowly,
+// decisions would otherwise run far ahead, and hold resources and instances that more urgent ones could have.
+func (w *work) full() bool { return w.queue.len() > 0 && w.unsent.len() >= w.limits.Unsent }
 
 // generatePorts makes up container ports for mappings that have neither a container port nor a host port.
 func (w *work) generatePorts(ports []Port, hostPorts []int) []int {

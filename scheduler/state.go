@@ -35,6 +35,7 @@ type State struct {
 	tally       tally           // of all instances
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[timer]     // by subject
+	unsent      tree[TaskID]    // by instance: launches that the engine has not sent yet
 	losses      tree[time.Time] // by agent: since when it is not heard of
 	braked      bool            // replacement waits
 	round       round           // in which offers are used

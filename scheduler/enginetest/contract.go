@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -26,6 +27,7 @@ func Test(t *testing.T, cluster func(t *testing.T) Subject) {
 		"an offer is used up by one answer":              offersAreUsedOnce,
 		"what a task leaves of an offer comes back":      restComesBack,
 		"what does not fit is answered, the rest runs":   tooLarge,
+		"each launch is told of":                         tellsOfLaunches,
 		"a declined agent is not offered before Revive":  declines,
 		"Revive ends Suppress":                           suppresses,
 		"a kill gives the grace that the task has":       killsWithGrace,
@@ -158,6 +160,19 @@ func tooLarge(t *testing.T, s Subject) {
 		}
 	}
 	d.status("small", is(scheduler.TaskRunning))
+}
+
+// Of a launch a status tells, or that it was sent: schedulers wait for one of the two before they decide on more.
+func tellsOfLaunches(t *testing.T, s Subject) {
+	d := open(t, s, s.FrameworkID)
+	offer := d.offer(nil)
+	d.accept(offer, scheduler.TaskInfo{ID: "a", Shell: "sleep 1000"},
+		scheduler.TaskInfo{ID: "too-large", Shell: "sleep 1000", Resources: scheduler.Resources{CPUs: offer.Resources.CPUs + 1}})
+	for _, id := range []scheduler.TaskID{"a", "too-large"} {
+		for !slices.Contains(d.sent, id) && len(d.seen[id]) == 0 {
+			d.take()
+		}
+	}
 }
 
 func declines(t *testing.T, s Subject) {

@@ -24,6 +24,7 @@ type driver struct {
 	offers     []scheduler.Offer // not answered
 	seen       map[scheduler.TaskID][]scheduler.TaskStatus
 	told       map[scheduler.TaskID]int // how many of seen a test has taken
+	sent       []scheduler.TaskID       // that the engine says it has launched
 }
 
 func open(t *testing.T, s Subject, framework string) *driver {
@@ -94,6 +95,8 @@ func (d *driver) take() {
 		if before := d.seen[s.TaskID]; s.Ack == "" || d.mute || !slices.ContainsFunc(before, func(b scheduler.TaskStatus) bool { return b.Ack == s.Ack }) {
 			d.seen[s.TaskID] = append(before, s)
 		}
+	case scheduler.LaunchesSent:
+		d.sent = append(d.sent, e.Tasks...)
 	case scheduler.Disconnected:
 		d.t.Fatal("the engine has lost its cluster")
 	}

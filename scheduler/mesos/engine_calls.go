@@ -15,8 +15,9 @@ import (
 	"rollcall/scheduler"
 )
 
-// makeCalls makes the calls of a queue, in an order that their effect does not tell from that of the queue, until ctx ends or one of them is lost: then nobody knows
-// what the master knows, and only a new session, with its reconciliation, puts that right.
+// makeCalls makes the calls of a queue, in an order that their effect does not tell from that of the queue, until ctx
+// ends or one of them is lost: then nobody knows what the master knows, and only a new session, with its reconciliation,
+// puts that right.
 func (s *session) makeCalls(ctx context.Context, queue *queue[v1Call]) error {
 	for {
 		calls, err := queue.take(ctx)
@@ -145,6 +146,9 @@ func (s *session) makeCall(ctx context.Context, c v1Call) error {
 	c.FrameworkID = valueOf(s.id)
 	err := s.post(ctx, c)
 	if !errors.Is(err, errRefused) {
+		if tasks := c.launches(); err == nil && len(tasks) > 0 {
+			s.own.put(scheduler.LaunchesSent{Tasks: tasks})
+		}
 		return err
 	}
 	s.options.Logger.Error("the Mesos master refuses a call", "call", c.Type, "error", err)
@@ -152,6 +156,20 @@ func (s *session) makeCall(ctx context.Context, c v1Call) error {
 		s.refuseLaunch(c.Accept, err)
 	}
 	return nil
+}
+
+// launches are the tasks that a call launches.
+func (c *v1Call) launches() []scheduler.TaskID {
+	if c.Type != callAccept {
+		return nil
+	}
+	var out []scheduler.TaskID
+	for _, operation := range c.Accept.Operations {
+		for _, t := range operation.Launch.TaskInfos {
+			out = append(out, scheduler.TaskID(t.TaskID.Value))
+		}
+	}
+	return out
 }
 
 // refuseLaunch answers for tasks that the master did not even look at.

@@ -44,7 +44,7 @@ type session struct {
 	calls      *queue[v1Call] // in their order: a launch must not be overtaken by the question for its task
 	acks       []*queue[v1Call]
 	seed       maphash.Seed
-	own        *queue[scheduler.TaskStatus] // what the engine itself has to say of tasks
+	own        *queue[scheduler.Event] // what the engine itself has to say
 
 	unsentMu sync.Mutex
 	unsent   []v1Call // that nobody will send any more
@@ -108,7 +108,7 @@ func (s *session) subscribe(ctx context.Context) error {
 	s.id, s.began = id, true
 	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)
 	s.region = first.Subscribed.Master.Domain.region()
-	s.calls, s.own, s.seed = newQueue[v1Call](), newQueue[scheduler.TaskStatus](), maphash.MakeSeed()
+	s.calls, s.own, s.seed = newQueue[v1Call](), newQueue[scheduler.Event](), maphash.MakeSeed()
 	for range acknowledgers {
 		s.acks = append(s.acks, newQueue[v1Call]())
 	}
@@ -159,13 +159,13 @@ func (s *session) tell(ctx context.Context, e scheduler.Event) bool {
 // tellOwn hands what the engine itself has to say to the core.
 func (s *session) tellOwn(ctx context.Context) error {
 	for {
-		statuses, err := s.own.take(ctx)
+		events, err := s.own.take(ctx)
 		if err != nil {
 			return err
 		}
-		for _, status := range statuses {
+		for _, e := range events {
 			select {
-			case s.events <- scheduler.StatusReceived{Status: status}:
+			case s.events <- e:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -328,8 +328,8 @@ func (s *session) notLaunched() []scheduler.TaskStatus {
 // say tells statuses that no master tells. Callers may be the one who receives them, so it does not wait.
 func (s *session) say(tasks []scheduler.TaskInfo, state scheduler.TaskState, reason, message string) {
 	for _, t := range tasks {
-		s.own.put(scheduler.TaskStatus{TaskID: t.ID, AgentID: t.AgentID, State: state, Timestamp: time.Now(), Reason: reason,
-			Message: message})
+		s.own.put(scheduler.StatusReceived{Status: scheduler.TaskStatus{TaskID: t.ID, AgentID: t.AgentID, State: state,
+			Timestamp: time.Now(), Reason: reason, Message: message}})
 	}
 }
 
