@@ -122,6 +122,8 @@ type Port struct {
 	HostPort      int  // the fixed host port, 0 for any
 	Published     bool // has a host port; false only for mappings of a container network without hostPort
 	Mapped        bool // is a port mapping, i.e. off the host network
+	// NetworkNames are the networks that a mapping is for; none: all that the app is on.
+	NetworkNames []string
 }
 
 // HostNetwork says whether the app's tasks share the agent's network.
@@ -148,7 +150,7 @@ func (a *App) Ports() []Port {
 	ports := make([]Port, 0, len(a.Container.PortMappings))
 	for _, m := range a.Container.PortMappings {
 		p := Port{Name: m.Name, Protocol: m.Protocol, Labels: m.Labels, ServicePort: m.ServicePort,
-			ContainerPort: m.ContainerPort, Mapped: true}
+			ContainerPort: m.ContainerPort, Mapped: true, NetworkNames: m.NetworkNames}
 		if m.HostPort != nil {
 			p.Published, p.HostPort = true, *m.HostPort
 		}

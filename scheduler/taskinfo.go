@@ -65,25 +65,49 @@ func portSet(ports []int) PortRange {
 func discovery(i *Instance, app *App) []DiscoveryPort {
 	var out []DiscoveryPort
 	for n, p := range app.Ports() {
-		d := DiscoveryPort{Number: i.EffectivePort(n), Name: p.Name, Labels: p.Labels}
-		if p.Mapped {
-			d.Labels = maps.Clone(p.Labels)
-			if d.Labels == nil {
-				d.Labels = map[string]string{}
-			}
-			d.Labels["network-scope"] = "host"
-			if n >= len(i.HostPorts) || i.HostPorts[n] == 0 {
-				d.Labels["network-scope"], d.Container = "container", true
-				if len(app.Networks) > 0 {
-					d.Labels["network-name"] = app.Networks[0].Name
+		onAgent := n < len(i.HostPorts) && i.HostPorts[n] != 0
+		for protocol := range strings.SplitSeq(p.Protocol, ",") {
+			d := DiscoveryPort{Number: i.EffectivePort(n), Name: p.Name, Protocol: protocol, Labels: p.Labels}
+			switch {
+			case !p.Mapped:
+				out = append(out, d)
+			case onAgent:
+				d.Labels = labelled(p.Labels, "network-scope", "host")
+				out = append(out, d)
+			default:
+				d.Container = true
+				for _, network := range app.networksOf(p) {
+					d.Labels = labelled(p.Labels, "network-scope", "container")
+					if network != "" {
+						d.Labels["network-name"] = network
+					}
+					out = append(out, d)
 				}
 			}
 		}
-		for protocol := range strings.SplitSeq(p.Protocol, ",") {
-			d.Protocol = protocol
-			out = append(out, d)
-		}
 	}
+	return out
+}
+
+// networksOf are the names of the networks on which a port mapping is open in the container; a bridge has none.
+func (a *App) networksOf(p Port) []string {
+	if len(p.NetworkNames) > 0 {
+		return p.NetworkNames
+	}
+	var out []string
+	for _, n := range a.Networks {
+		out = append(out, n.Name)
+	}
+	return out
+}
+
+// labelled returns labels with one more.
+func labelled(labels map[string]string, key, value string) map[string]string {
+	out := maps.Clone(labels)
+	if out == nil {
+		out = map[string]string{}
+	}
+	out[key] = value
 	return out
 }
 

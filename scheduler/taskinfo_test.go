@@ -1,7 +1,10 @@
 package scheduler
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -102,6 +105,23 @@ func TestPortsOfEachNetworkMode(t *testing.T) {
 	}
 	if d := i.DiscoveryPorts()[0]; !d.Container || d.Number != 4300 || d.Labels["network-name"] != "weave" {
 		t.Errorf("discovery: %+v", d)
+	}
+
+	// Of a port in the container there is one for each network that it is open on.
+	several := mapped(NetworkContainer, "weave", PortMapping{ContainerPort: 80, Protocol: "udp,tcp", Labels: map[string]string{"l": "v"}},
+		PortMapping{ContainerPort: 81, Protocol: "tcp", NetworkNames: []string{"calico"}},
+		PortMapping{ContainerPort: 82, HostPort: &fixed, Protocol: "tcp", NetworkNames: []string{"weave"}})
+	i, _ = launched(t, app("/several", 1, several, func(a *App) { a.Networks = append(a.Networks, Network{Mode: NetworkContainer, Name: "calico"}) }))
+	var got []string
+	for _, d := range i.DiscoveryPorts() {
+		got = append(got, fmt.Sprintf("%d %s %v %v", d.Number, d.Protocol, d.Container, d.Labels))
+	}
+	if want := []string{
+		"80 udp true map[l:v network-name:weave network-scope:container]", "80 udp true map[l:v network-name:calico network-scope:container]",
+		"80 tcp true map[l:v network-name:weave network-scope:container]", "80 tcp true map[l:v network-name:calico network-scope:container]",
+		"81 tcp true map[network-name:calico network-scope:container]", "9005 tcp false map[network-scope:host]",
+	}; !slices.Equal(got, want) {
+		t.Errorf("discovery on two networks:\n%s", strings.Join(got, "\n"))
 	}
 
 	i, _ = launched(t, app("/none", 1, func(a *App) { a.PortDefinitions = []PortDefinition{} }))
