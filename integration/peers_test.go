@@ -319,7 +319,7 @@ func TestPeers(t *testing.T) {
 			watchers = append(watchers, watch(t, d.dns, "a.marathon.mesos", 3))
 		}
 		z.kill()
-		leader.eventually("the leader has given up", func() bool { return strings.Contains(leader.output(), "leads no longer") })
+		leader.eventually("the leader has given up", func() bool { return strings.Contains(leader.output(), "this rollcall has stepped down") })
 		status, _, body := leader.request(http.MethodPut, "/v2/apps/a", `{"instances": 5}`)
 		if status != http.StatusBadGateway {
 			t.Errorf("a change without ZooKeeper: %d %s", status, body)

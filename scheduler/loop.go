@@ -256,6 +256,8 @@ func (l *Loop) commit(ctx context.Context, records []Record) error {
 	}
 	err := l.o.Store.Commit(ctx, records)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return err // the loop is ending: whoever ends it says why
 	case err != nil && !l.failing:
 		l.o.Logger.Error("the state cannot be stored: tasks and names go on, changes are refused until it can",
 			"error", err, "retry", commitRetry)

@@ -53,27 +53,29 @@ var _ store.Election = (*peers)(nil)
 // newPeers prepares the election. ZooKeeper is not asked before run.
 func (s *server) newPeers() (*peers, error) {
 	c := s.config.Scheduler
-	at, err := s.config.Mesos.ZKTLS.url("scheduler.zk", string(c.ZK))
+	at, err := s.config.Mesos.ZKTLS.url("scheduler.zk", string(c.ZK), component(s.log, logElection))
 	if err != nil {
 		return nil, err
 	}
 	s.zone.Share(sourceScheduler)
 	s.zone.Expect(sourceScheduler)
-	toPeers, err := c.API.TLS.toPeers()
-	if err != nil {
-		return nil, err
+	connect := http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}
+	if files := c.API.TLS; files.on() {
+		secure, err := newTLSClient("scheduler.tls", files.toPeers, component(s.log, logElection), files.CertFile, files.KeyFile, files.ClientCAFile)
+		if err != nil {
+			return nil, err
+		}
+		connect.DialTLSContext = secure.dial
 	}
-	connect := (&net.Dialer{Timeout: connectWithin}).DialContext
-	transport := &http.Transport{DialContext: connect, TLSClientConfig: toPeers}
 	p := &peers{
 		server:    s,
 		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: transport, Logger: component(s.log, logElection)}),
+		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: connect.Clone(), Logger: component(s.log, logElection)}),
 		abdicated: make(chan struct{}, 1),
 	}
 	p.follower = replica.NewFollower(replica.FollowerOptions{
 		Zone: s.zone, Logger: component(s.log, logElection),
-		Client: &http.Client{Transport: &http.Transport{DialContext: connect, TLSClientConfig: toPeers}},
+		Client: &http.Client{Transport: connect.Clone()},
 	})
 	p.election = store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: c.ZKSessionTimeout, Self: p.self, Logger: component(s.log, logElection)})
 	return p, nil
@@ -158,13 +160,14 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	go func() {
 		select {
 		case <-p.abdicated:
+			component(s.log, logElection).Info("this rollcall has stepped down", "cause", "it was asked to (DELETE /v2/leader)")
 			stepDown()
 		case <-leading.Done():
 		}
 	}()
 	err = scheduling.loop.Run(leading)
 	if errors.Is(err, mesos.ErrFailedOver) {
-		component(s.log, logElection).Warn("another rollcall has taken over at the Mesos masters: stepping down", "error", err)
+		component(s.log, logElection).Info("this rollcall has stepped down", "cause", err)
 		return nil
 	}
 	return err

@@ -79,7 +79,7 @@ type Election interface {
 	Follow(leader Member, ok bool)
 	// Lead is called when this rollcall has been elected. It may use term until ctx ends, which it does when the term
 	// is lost, and has to return soon then. When it returns this rollcall goes to the end of the queue, unless ctx
-	// has ended; an error from it ends Run.
+	// has ended, and Lead is to have said why; an error from it ends Run.
 	Lead(ctx context.Context, term *Term) error
 }
 

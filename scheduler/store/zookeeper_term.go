@@ -80,11 +80,11 @@ func (c *candidacy) lead(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil
 	case cause != nil:
-		c.o.Logger.Warn("this rollcall leads no longer", "cause", cause)
+		c.o.Logger.Info("this rollcall has stepped down", "cause", cause)
 		c.election.Follow(Member{}, false)
 		return nil
 	}
-	c.o.Logger.Info("this rollcall gives up leading")
+	c.o.Logger.Debug("this rollcall gives up leading") // it has said why
 	c.election.Follow(Member{}, false)
 	if err := c.conn.Delete(c.path(nodeCandidates, c.node), -1); err != nil && !errors.Is(err, zk.ErrNoNode) {
 		return fmt.Errorf("giving up leading: %w", err)
