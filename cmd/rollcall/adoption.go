@@ -123,7 +123,8 @@ func commitFirst(ctx context.Context, st scheduler.Store, records []scheduler.Re
 
 // beginShared does it in ZooKeeper, as the leader for as long as it takes.
 func (s *schedulerConfig) beginShared(ctx context.Context, zkTLS zkTLSConfig, records []scheduler.Record, stderr io.Writer) error {
-	at, err := zkTLS.url("scheduler.zk", string(s.ZK))
+	log := newLogging(0).logger(stderr)
+	at, err := zkTLS.url("scheduler.zk", string(s.ZK), log)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func (s *schedulerConfig) beginShared(ctx context.Context, zkTLS zkTLSConfig, re
 	defer end(nil)
 	first := &firstTerm{self: store.Member{ID: rand.Text()}, records: records, end: end}
 	election := store.NewZooKeeper(store.ZooKeeperOptions{URL: at, SessionTimeout: s.ZKSessionTimeout, Self: first.self,
-		Logger: newLogging(0).logger(stderr)})
+		Logger: log})
 	if err := election.Run(ctx, first); err != nil {
 		return err
 	}

@@ -52,11 +52,8 @@ func (t tlsConfig) load(log *slog.Logger) (*tls.Config, error) {
 }
 
 // toPeers is how other rollcalls are connected to, which are set up as this one: their certificates come from this one's
-// authority, or are the same; nil when there is no TLS. What the files say at the start counts.
+// authority, or are the same.
 func (t tlsConfig) toPeers() (*tls.Config, error) {
-	if !t.on() {
-		return nil, nil
-	}
 	pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("loading the certificate to show other rollcalls: %w", err)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 
 	"rollcall/scheduler/zookeeper"
 )
@@ -45,7 +46,7 @@ func (z *zkTLSConfig) checkFiles(r *report) {
 	}
 }
 
-// load is nil when there is no TLS.
+// load reads the files; it is nil when there is no TLS.
 func (z *zkTLSConfig) load() (*tls.Config, error) {
 	if !z.On {
 		return nil, nil
@@ -70,13 +71,18 @@ func (z *zkTLSConfig) load() (*tls.Config, error) {
 }
 
 // url reads the URL of an ensemble, which is connected to in this way. The key is the URL's own.
-func (z *zkTLSConfig) url(key, text string) (zookeeper.URL, error) {
+func (z *zkTLSConfig) url(key, text string, log *slog.Logger) (zookeeper.URL, error) {
 	u, err := zookeeper.ParseURL(text)
 	if err != nil {
 		return u, fmt.Errorf("%s: %w", key, err)
 	}
-	if u.TLS, err = z.load(); err != nil {
+	if !z.On {
+		return u, nil
+	}
+	client, err := newTLSClient("zkTLS", z.load, log, z.CAFile, z.CertFile, z.KeyFile)
+	if err != nil {
 		return u, fmt.Errorf("zkTLS: %w", err)
 	}
+	u.TLS = client.config
 	return u, nil
 }

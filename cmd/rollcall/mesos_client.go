@@ -23,7 +23,7 @@ func newDetector(m mesosConfig, log *slog.Logger) (_ mesos.Detector, fallback []
 		master, _ := parseHostPort(where) // was checked
 		return mesos.Static{master}, nil, nil
 	}
-	url, err := m.ZKTLS.url("zk", where)
+	url, err := m.ZKTLS.url("zk", where, log)
 	if err != nil {
 		return nil, nil, err
 	}

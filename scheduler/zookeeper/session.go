@@ -42,7 +42,7 @@ func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logg
 			if url.TLS == nil {
 				return dialer.DialContext(ctx, network, address)
 			}
-			conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS}).DialContext(ctx, network, address)
+			conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS()}).DialContext(ctx, network, address)
 			secure.tell(address, err)
 			return conn, err
 		}),

@@ -19,9 +19,9 @@ type URL struct {
 	// Credentials are "user:password" for ZooKeeper's digest scheme; "" logs in as nobody, who may read what a Mesos
 	// master with credentials writes.
 	Credentials string
-	// TLS is how the servers are connected to, the name of each being that of its address; nil: in the clear. Not part
-	// of the text.
-	TLS *tls.Config
+	// TLS returns how a server is to be connected to, its name being that of its address; it is asked before each
+	// connection, from any goroutine. nil: in the clear. Not part of the text.
+	TLS func() *tls.Config
 }
 
 // ParseURL reads a URL as Mesos and Marathon take it. Ports default to 2181. Errors do not show the credentials.
