@@ -39,8 +39,10 @@ type Agent struct {
 	// sandboxes are the frameworks of all tasks that ever ran, by task id.
 	sandboxes map[string]string
 	cut       bool // from the masters
-	gone      bool // for good
-	away      *window
+	// unreachable is what the registry says, which the masters share: one that is elected anew knows of it.
+	unreachable bool
+	gone        bool // for good
+	away        *window
 }
 
 // window is a planned maintenance.

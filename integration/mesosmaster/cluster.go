@@ -155,7 +155,11 @@ func (c *Cluster) Elect(m *Master) {
 	m.begin()
 	agents := append([]*Agent(nil), c.agents...)
 	for _, a := range agents {
-		if !a.cut && !a.gone {
+		switch {
+		case a.gone, a.id == "":
+		case a.unreachable:
+			m.unreached[a.id] = a
+		default:
 			m.recovered[a.id] = true
 		}
 	}

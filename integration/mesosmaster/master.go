@@ -176,7 +176,7 @@ func (m *Master) register(a *Agent) {
 	}
 	delete(m.recovered, a.id)
 	delete(m.unreached, a.id)
-	m.agents[a.id] = a
+	m.agents[a.id], a.unreachable = a, false
 	for _, t := range a.tasks {
 		m.framework(t.framework)
 		m.toOperators(object{"type": "TASK_ADDED", "task_added": object{"task": t.v1()}})
@@ -193,7 +193,7 @@ func (m *Master) unreachable(a *Agent) {
 		return
 	}
 	delete(m.agents, a.id)
-	m.unreached[a.id] = a
+	m.unreached[a.id], a.unreachable = a, true
 	m.rescind(a)
 	now := time.Now()
 	for _, t := range a.tasks {

@@ -119,3 +119,27 @@ func TestNewLeader(t *testing.T) {
 		t.Errorf("the update that nobody acknowledged is %v", s)
 	}
 }
+
+// That an agent cannot be reached is in the registry, which a new leader reads.
+func TestNewLeaderKnowsUnreachableAgents(t *testing.T) {
+	cluster, old := newTestCluster(t, Options{}, AgentOptions{IP: "127.0.0.1"})
+	c := subscribe(t, old, "", "*")
+	offer, agent := c.offer()
+	c.call(http.StatusAccepted, launch(offer, agent, "t", nil))
+	cluster.agents[0].Cut()
+	c.status("TASK_UNREACHABLE")
+	next, err := cluster.StartMaster("127.0.0.12")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Kill()
+	cluster.Elect(next)
+	again := subscribe(t, next, c.id, "*")
+	again.until("SUBSCRIBED", nil)
+	again.call(http.StatusAccepted, object{"type": "RECONCILE", "reconcile": object{"tasks": []object{{"task_id": value("t"), "agent_id": value(agent)}}}})
+	again.status("TASK_UNREACHABLE")
+	cluster.agents[0].Return()
+	if s := again.status("TASK_STARTING"); s["uuid"] == nil {
+		t.Errorf("when the agent is back: %v", s)
+	}
+}
