@@ -72,7 +72,7 @@ func (s *server) newMesosEngine(frameworkID string, mayAct func() bool) (*mesos.
 		Client: client, Logger: component(s.log, logEngine), MayAct: mayAct, Reregister: c.Mesos.Removed == removedReregister, Registered: s.mesos.others.Leave,
 		Framework: mesos.FrameworkInfo{
 			Name: c.Framework, User: who, Roles: c.Mesos.Roles, FailoverTimeout: c.Mesos.FailoverTimeout,
-			Checkpoint: c.Mesos.Checkpoint, Hostname: c.Hostname, Principal: s.config.Mesos.Credentials.Principal,
+			Checkpoint: c.Mesos.Checkpoint, Hostname: c.Hostname, Principal: s.config.Mesos.principal(),
 			WebUIURL: "http://" + s.apiAddress(), GPUs: c.Mesos.GPUs,
 		},
 	})

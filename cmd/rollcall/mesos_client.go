@@ -54,6 +54,17 @@ func newMesosClient(m mesosConfig, metered func(http.RoundTripper) http.RoundTri
 	return mesos.NewClient(o), nil
 }
 
+// principal is who rollcall is to the masters, which want the FrameworkInfo to say the same; "" for nobody.
+func (m mesosConfig) principal() string {
+	if m.Authentication == "iam" {
+		var account iamConfig
+		if json.Unmarshal([]byte(m.Files.IAM), &account) == nil { // was checked
+			return account.UID
+		}
+	}
+	return m.Credentials.Principal
+}
+
 // mesosTLS is how https to the masters is done. As for Mesos-DNS, without caCertFile it is not known who answers.
 func mesosTLS(m mesosConfig) (*tls.Config, error) {
 	c := &tls.Config{InsecureSkipVerify: m.CACertFile == ""} //nolint:gosec // see above

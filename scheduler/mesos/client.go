@@ -207,8 +207,12 @@ func hostPort(u *url.URL) string {
 
 func statusError(r *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(r.Body, maxErrorText))
-	if len(text) == 0 {
-		return fmt.Errorf("status %s", r.Status)
+	hint := ""
+	if r.StatusCode == http.StatusUnauthorized {
+		hint = "; \"mesosAuthentication\" and what belongs to it say who rollcall is to the masters"
 	}
-	return fmt.Errorf("status %s: %q", r.Status, text)
+	if len(text) == 0 {
+		return fmt.Errorf("status %s%s", r.Status, hint)
+	}
+	return fmt.Errorf("status %s: %q%s", r.Status, text, hint)
 }

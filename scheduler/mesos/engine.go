@@ -100,7 +100,8 @@ func (e *Engine) send(ctx context.Context, masters Masters, at string, body []by
 
 // Run implements scheduler.Engine.
 func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- scheduler.Event) error {
-	pause, warned := firstPause, false
+	pause := firstPause
+	var outage outage
 	var open []time.Time // when SUBSCRIBEs were given up that a master may still get to
 	for attempt := 0; ; attempt++ {
 		asked := e.getMasters()
@@ -143,10 +144,10 @@ func (e *Engine) Run(ctx context.Context, frameworkID string, events chan<- sche
 			attempt, pause = -1, firstPause
 			continue
 		case s.began:
-			attempt, pause, warned = -1, firstPause, false
+			attempt, pause = -1, firstPause
+			outage.over()
 		}
-		if !warned {
-			warned = true
+		if outage.news(err) {
 			e.options.Logger.Warn("not connected to the Mesos masters; tasks run on", "error", err)
 		} else {
 			e.options.Logger.Debug("still not connected to the Mesos masters", "error", err)

@@ -214,5 +214,10 @@ func (s *session) post(ctx context.Context, c v1Call) error {
 // isOfSession reports whether a refusal means the session rather than the call; the texts are those of Mesos's
 // master/http.cpp.
 func isOfSession(text string) bool {
-	return strings.Contains(text, "stream ID") || strings.Contains(text, "Stream-Id") || strings.Contains(text, "Framework cannot be found")
+	for _, of := range []string{"stream ID", "Stream-Id", "Framework cannot be found", "does not match principal"} {
+		if strings.Contains(text, of) {
+			return true
+		}
+	}
+	return false
 }

@@ -106,6 +106,13 @@ func (r *v1Resource) usable() bool {
 	if isSet(r.Reservations) && json.Unmarshal(r.Reservations, &reservations) != nil {
 		return false
 	}
+	if isSet(r.Reservation) {
+		var one v1Reservation
+		if json.Unmarshal(r.Reservation, &one) != nil {
+			return false
+		}
+		reservations = append(reservations, one)
+	}
 	return !slices.ContainsFunc(reservations, func(r v1Reservation) bool { return r.Labels != nil && len(r.Labels.Labels) > 0 })
 }
 

@@ -2,6 +2,7 @@ package mesos
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -85,12 +86,58 @@ func TestOffersOfOneAgentAreOne(t *testing.T) {
 	}
 }
 
+// Resources may be reserved for a role above the one that they are offered for, and masters before 1.4 say in another form
+// whom they are reserved for. A task names them as they came.
+func TestReservationsInTheirForms(t *testing.T) {
+	for name, c := range map[string]struct{ members, role string }{
+		"of a role above":        {`"allocation_info":{"role":"eng/web"},"reservations":[{"type":"STATIC","role":"eng"}]`, "eng/web"},
+		"refined":                {`"allocation_info":{"role":"eng/web"},"reservations":[{"type":"STATIC","role":"eng"},{"type":"DYNAMIC","role":"eng/web","principal":"ops"}]`, "eng/web"},
+		"of 1.3, static":         {`"allocation_info":{"role":"dev"},"role":"dev"`, "dev"},
+		"of 1.3, dynamic":        {`"allocation_info":{"role":"dev"},"role":"dev","reservation":{"principal":"ops"}`, "dev"},
+		"of 1.1, without a role": {`"role":"dev"`, ""},
+	} {
+		var p offerPool
+		resource := `{"name":"cpus","type":"SCALAR","scalar":{"value":1},` + c.members + `}`
+		offers := p.add(offersEvent(t, offerJSON("O", "S", c.role, resource)), "")
+		if offers[0].Reserved.CPUs != 1 || offers[0].Role != c.role {
+			t.Errorf("%s: offered %+v", name, offers[0])
+			continue
+		}
+		taken, err := p.remove("O").take(&scheduler.TaskInfo{Reserved: scheduler.Resources{CPUs: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got, want any
+		if err := errors.Join(json.Unmarshal([]byte(resourcesJSON(t, taken)), &got), json.Unmarshal([]byte("["+resource+"]"), &want)); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: taken (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// What is of no use is passed over, whatever type it has.
+func TestUnknownResources(t *testing.T) {
+	var p offerPool
+	got := p.add(offersEvent(t, offerJSON("O", "S", "dev", cpu2+`,{"name":"rack","type":"SET","set":{"item":["a","b"]}},`+
+		`{"name":"bandwidth","type":"SCALAR","scalar":{"value":10}},{"name":"later","type":"LATER","later":{"x":[1]}},`+
+		`{"name":"ports","type":"SET","set":{"item":["80"]}},{"name":"mem","type":"RANGES","ranges":{"range":[{"begin":1,"end":2}]}}`)), "")
+	if got[0].Resources.CPUs != 2 || got[0].Resources.Mem != 0 || got[0].Resources.Ports.Len() != 0 {
+		t.Errorf("offered %+v", got[0])
+	}
+	if taken, err := p.remove("O").take(&scheduler.TaskInfo{Resources: scheduler.Resources{CPUs: 1}}); err != nil || len(taken) != 1 {
+		t.Errorf("taken %v, %v", taken, err)
+	}
+}
+
 // What a task may not simply have is not counted.
 func TestSpecialResourcesAreLeftAlone(t *testing.T) {
 	for name, member := range map[string]string{
 		"a volume": `"disk":{"persistence":{"id":"x"}}`, "a mount": `"disk":{"source":{"type":"MOUNT"}}`, "revocable": `"revocable":{}`,
 		"shared": `"shared":{}`, "of a provider": `"provider_id":{"value":"p"}`,
 		"another framework's": `"reservations":[{"type":"DYNAMIC","role":"dev","labels":{"labels":[{"key":"framework","value":"x"}]}}]`,
+		"another's, of 1.3":   `"role":"dev","reservation":{"labels":{"labels":[{"key":"framework","value":"x"}]}}`,
 		"unheard of":          `"reservations":7`,
 	} {
 		var p offerPool

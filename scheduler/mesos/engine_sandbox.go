@@ -3,6 +3,7 @@ package mesos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -40,13 +41,25 @@ func (e *Engine) ReadSandbox(ctx context.Context, task scheduler.TaskRef, file s
 	return data, size, nil
 }
 
-// agentEndpoint asks the leading master where an agent is.
+// agentEndpoint asks the leading master, or the masters one after the other, where an agent is.
 func (c *Client) agentEndpoint(ctx context.Context, m Masters, id string) (Endpoint, error) {
 	candidates := m.candidates()
 	if len(candidates) == 0 {
 		return Endpoint{}, fmt.Errorf("%w: no master is known", fs.ErrNotExist)
 	}
-	at := c.at(candidates[0], "/master/slaves")
+	var errs []error
+	for _, master := range candidates {
+		endpoint, err := c.agentAt(ctx, m, master, id)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			return endpoint, err
+		}
+		errs = append(errs, fmt.Errorf("asking master %s: %w", master, err))
+	}
+	return Endpoint{}, errors.Join(errs...)
+}
+
+func (c *Client) agentAt(ctx context.Context, m Masters, master, id string) (Endpoint, error) {
+	at := c.at(master, "/master/slaves")
 	at.RawQuery = url.Values{"slave_id": {id}}.Encode()
 	response, err := c.get(ctx, m, at)
 	if err != nil {

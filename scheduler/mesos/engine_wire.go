@@ -67,7 +67,8 @@ type v1Resource struct {
 	Ranges       *v1Ranges       `json:"ranges,omitempty"`
 	Set          json.RawMessage `json:"set,omitempty"`
 	Allocation   *v1Allocation   `json:"allocation_info,omitempty"`
-	Role         string          `json:"role,omitempty"`         // reservation before RESERVATION_REFINEMENT: "*" or ""
+	Role         string          `json:"role,omitempty"`         // whom it is reserved for, from a Mesos before 1.4; "*" or "": nobody
+	Reservation  json.RawMessage `json:"reservation,omitempty"`  // v1Reservation, with Role: who reserved it
 	Reservations json.RawMessage `json:"reservations,omitempty"` // []v1Reservation
 	Disk         json.RawMessage `json:"disk,omitempty"`
 	Revocable    json.RawMessage `json:"revocable,omitempty"`
