@@ -8,6 +8,10 @@ func (w *work) carryOver(before, after *App) {
 	if before.VersionInfo.LastConfigChangeAt == after.VersionInfo.LastConfigChangeAt {
 		return
 	}
+	earlier := func(a *App) bool { return onlyScaled(a, after) }
+	if !slices.ContainsFunc(w.versions.under(versionPrefix(after.ID)), earlier) {
+		return // the definitions of all instances are kept: none can run this one
+	}
 	same := map[*App]bool{}
 	runsIt := func(i *Instance) bool {
 		if _, known := same[i.App]; !known {

@@ -1,7 +1,6 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -18,13 +17,20 @@ const (
 
 // records encodes what the step changed, each thing once, in a fixed order.
 func (w *work) records() []Record {
-	out := make([]Record, 0, len(w.unsaved))
-	for id := range w.unsaved {
-		out = append(out, Record{id.kind, id.key, w.encode(id)})
+	if len(w.unsaved) == 0 {
+		return nil
 	}
-	slices.SortFunc(out, func(a, b Record) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key))
-	})
+	keys := map[Kind][]string{}
+	for id := range w.unsaved {
+		keys[id.kind] = append(keys[id.kind], id.key)
+	}
+	out := make([]Record, 0, len(w.unsaved))
+	for _, kind := range sortedKeys(keys) {
+		slices.Sort(keys[kind])
+		for _, key := range keys[kind] {
+			out = append(out, Record{kind, key, w.encode(recordID{kind, key})})
+		}
+	}
 	return out
 }
 

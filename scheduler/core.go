@@ -129,6 +129,7 @@ type work struct {
 	braked      bool
 	round       round
 	undriven    []PathID
+	adopted     int // apps that updates of this step changed
 
 	unknown       map[TaskID]TaskStatus // of tasks that the cluster says it does not know
 	agentsCounted int

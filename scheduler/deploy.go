@@ -44,7 +44,7 @@ func (w *work) driveTouched() {
 	for _, app := range queue {
 		queued[app] = true
 	}
-	for left := w.limits.Changes; ; {
+	for left := w.limits.Changes - w.adopted; ; { // a step that takes in a large update has done enough
 		touched := slices.DeleteFunc(sortedKeys(w.dirty), func(app PathID) bool { return queued[app] })
 		clear(w.dirty)
 		queue = slices.Concat(queue, touched)

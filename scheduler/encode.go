@@ -1,8 +1,8 @@
 package scheduler
 
 import (
+	"bytes"
 	"net/netip"
-	"slices"
 	"strconv"
 )
 
@@ -112,7 +112,10 @@ func encodeInstance(i *Instance) []byte {
 }
 
 // encoder encodes what holds apps. A definition is in several records of a step: it is encoded once.
-type encoder struct{ apps map[*App][]byte }
+type encoder struct {
+	apps    map[*App][]byte
+	scratch object
+}
 
 func (e *encoder) app(a *App) []byte {
 	if data, known := e.apps[a]; known {
@@ -121,23 +124,30 @@ func (e *encoder) app(a *App) []byte {
 	if e.apps == nil {
 		e.apps = map[*App][]byte{}
 	}
-	e.apps[a] = encode(a)
-	return e.apps[a]
+	e.scratch = e.scratch[:0].app(a)
+	data := bytes.Clone(e.scratch)
+	e.apps[a] = data
+	return data
 }
 
-func (e *encoder) addApps(o object, name string, apps map[PathID]*App) object {
-	if apps == nil {
-		return append(o.key(name), "null"...)
-	}
-	ids, size := sortedKeys(apps), 0
+// size is about how much addApps adds.
+func (e *encoder) size(apps map[PathID]*App) int {
+	size := 0
 	for id, a := range apps {
 		size += len(`"":null,`) + len(id)
 		if a != nil {
 			size += len(e.app(a))
 		}
 	}
-	o = append(slices.Grow(o.key(name), size+len("{}")), '{')
-	for _, id := range ids {
+	return size
+}
+
+func (e *encoder) addApps(o object, name string, apps map[PathID]*App) object {
+	if apps == nil {
+		return append(o.key(name), "null"...)
+	}
+	o = append(o.key(name), '{')
+	for _, id := range sortedKeys(apps) {
 		o = o.key(string(id)) // an id has no letter that is not to be in a key as it is
 		if a := apps[id]; a != nil {
 			o = append(o, e.app(a)...)
@@ -149,7 +159,7 @@ func (e *encoder) addApps(o object, name string, apps map[PathID]*App) object {
 }
 
 func (e *encoder) change(c *RootChange) []byte {
-	o := append(object{}, '{')
+	o := append(make(object, 0, 1024+e.size(c.Apps)), '{')
 	o = o.key("version").time(c.Version)
 	o = o.key("previous").time(c.Previous)
 	o = e.addApps(o, "apps", c.Apps)
@@ -159,11 +169,11 @@ func (e *encoder) change(c *RootChange) []byte {
 
 func (e *encoder) deployment(d *Deployment) []byte {
 	p := d.Plan
-	o := append(object{}, '{')
+	o := append(make(object, 0, 1024+100*len(p.Before)+e.size(p.Before)+e.size(p.After)), '{')
 	o = append(o.key("plan"), '{')
 	o = o.key("id").text(string(p.ID))
 	o = o.key("version").time(p.Version)
-	o = o.optionalJSON("steps", true, p.Steps)
+	o = o.key("steps").steps(p.Steps)
 	o = e.addApps(o, "before", p.Before)
 	o = e.addApps(o, "after", p.After)
 	o = o.optionalJSON("groupsBefore", len(p.GroupsBefore) > 0, p.GroupsBefore)
@@ -174,4 +184,33 @@ func (e *encoder) deployment(d *Deployment) []byte {
 		o = append(o.key("rollback"), "true"...)
 	}
 	return append(o, '}')
+}
+
+func (o object) steps(steps []Step) object {
+	if steps == nil {
+		return append(o, "null"...)
+	}
+	o = append(o, '[')
+	for n, step := range steps {
+		if n > 0 {
+			o = append(o, ',')
+		}
+		o = append(o, `{"actions":`...)
+		if step.Actions == nil {
+			o = append(o, "null}"...)
+			continue
+		}
+		o = append(o, '[')
+		for m, a := range step.Actions {
+			if m > 0 {
+				o = append(o, ',')
+			}
+			o = append(o, '{')
+			o = o.key("action").text(string(a.Kind))
+			o = o.key("app").text(string(a.App))
+			o = append(o, '}')
+		}
+		o = append(o, "]}"...)
+	}
+	return append(o, ']')
 }

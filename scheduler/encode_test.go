@@ -3,6 +3,7 @@ package scheduler
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -12,10 +13,13 @@ import (
 // What is put together by hand is what encoding/json makes, whichever members are there.
 func TestEncode(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 300 {
+	for range 1000 {
 		var i Instance
 		fill(random, reflect.ValueOf(&i).Elem())
 		sameJSON(t, encodeInstance(&i), i)
+		var a App
+		fill(random, reflect.ValueOf(&a).Elem())
+		sameJSON(t, object{}.app(&a), a)
 
 		var e encoder
 		apps := func() map[PathID]*App {
@@ -64,37 +68,53 @@ func sameJSON(t *testing.T, got []byte, v any) {
 // fill gives each stored member of a struct a value, or leaves it out.
 func fill(random *rand.Rand, v reflect.Value) {
 	for n := range v.NumField() {
-		f := v.Field(n)
-		if v.Type().Field(n).Tag.Get("json") == "-" || random.IntN(3) == 0 {
-			continue
+		if v.Type().Field(n).Tag.Get("json") != "-" && random.IntN(3) != 0 {
+			fillMember(random, v.Field(n))
 		}
-		switch f.Interface().(type) {
-		case Timestamp:
-			f.SetInt(random.Int64N(4e12))
-			continue
-		case netip.Addr:
-			f.Set(reflect.ValueOf(randomAddress(random)))
-			continue
-		case []netip.Addr:
-			f.Set(reflect.ValueOf([]netip.Addr{randomAddress(random), randomAddress(random)}))
-			continue
-		case map[string]string:
-			f.Set(reflect.ValueOf(map[string]string{randomText(random): randomText(random), "rack": "r1"}))
-			continue
-		case []int:
-			f.Set(reflect.ValueOf([]int{random.IntN(65536), 0, 31000}))
-			continue
+	}
+}
+
+func fillMember(random *rand.Rand, f reflect.Value) {
+	switch f.Interface().(type) {
+	case Timestamp:
+		f.SetInt(random.Int64N(4e12))
+		return
+	case netip.Addr:
+		f.Set(reflect.ValueOf(randomAddress(random)))
+		return
+	case json.RawMessage:
+		f.Set(reflect.ValueOf(json.RawMessage(`{"a": [1, "<"]}`)))
+		return
+	}
+	switch f.Kind() {
+	case reflect.String:
+		f.SetString(randomText(random))
+	case reflect.Int:
+		f.SetInt(random.Int64N(1000))
+	case reflect.Bool:
+		f.SetBool(true)
+	case reflect.Float64:
+		f.SetFloat([]float64{0, 1, 0.1, 1.15, 300, 1e-7, 123456.789, 1e21, -2.5, math.Copysign(0, -1)}[random.IntN(10)])
+	case reflect.Struct:
+		fill(random, f)
+	case reflect.Pointer:
+		f.Set(reflect.New(f.Type().Elem()))
+		fillMember(random, f.Elem())
+	case reflect.Slice:
+		f.Set(reflect.MakeSlice(f.Type(), random.IntN(3), 3))
+		for n := range f.Len() {
+			fillMember(random, f.Index(n))
 		}
-		switch f.Kind() {
-		case reflect.String:
-			f.SetString(randomText(random))
-		case reflect.Int:
-			f.SetInt(random.Int64N(1000))
-		case reflect.Bool:
-			f.SetBool(true)
-		default:
-			panic("a member of an unknown type: " + v.Type().Field(n).Name)
+	case reflect.Map:
+		f.Set(reflect.MakeMap(f.Type()))
+		for range random.IntN(4) {
+			key, value := reflect.New(f.Type().Key()).Elem(), reflect.New(f.Type().Elem()).Elem()
+			fillMember(random, key)
+			fillMember(random, value)
+			f.SetMapIndex(key, value)
 		}
+	default:
+		panic("a member of an unknown type: " + f.Type().String())
 	}
 }
 

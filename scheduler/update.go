@@ -175,6 +175,7 @@ func (w *work) admit(p *Plan, force bool) error {
 // adopt makes the draft the root group.
 func (w *work) adopt(d *Draft, p *Plan) {
 	w.remember(p)
+	w.adopted += len(p.AffectedApps())
 	w.version = d.version
 	w.save(KindMeta, metaVersion)
 	w.apps, w.groups = d.apps.commit().draft(), d.groups.commit().draft()
@@ -185,24 +186,29 @@ func (w *work) adopt(d *Draft, p *Plan) {
 			w.followers.remove(string(id))
 		}
 	}
-	for id, after := range p.After {
-		w.versions.put(versionKey(id, after.Version), after)
-		w.save(KindVersion, versionKey(id, after.Version))
+	for _, id := range p.AffectedApps() { // in order: neighbours in a tree share what is copied
+		before, after := p.Before[id], p.After[id]
+		if after == nil {
+			continue
+		}
+		key := versionKey(id, after.Version)
+		if before != nil && !d.restart[id] {
+			w.carryOver(before, after)
+		}
+		w.versions.put(key, after)
+		w.save(KindVersion, key)
 		w.save(KindApp, string(id))
-		if before := p.Before[id]; before == nil || before.VersionInfo.LastConfigChangeAt != after.VersionInfo.LastConfigChangeAt {
+		if before == nil || before.VersionInfo.LastConfigChangeAt != after.VersionInfo.LastConfigChangeAt {
 			w.forgetDelay(id)
 			if w.queue.get(string(id)) != nil {
 				w.queue.put(string(id), newLaunchQueue(w.ts)) // what the old definition refused the new one may take
 			}
 		}
-		if before := p.Before[id]; before != nil && !d.restart[id] {
-			w.carryOver(before, after)
-		}
 		w.pruneVersions(id)
 	}
 	for id := range p.Before {
-		w.save(KindApp, string(id))
 		if p.After[id] == nil { // at once: another update may make an app of that id before the plan gets to it
+			w.save(KindApp, string(id))
 			for _, i := range w.instancesOf(id) {
 				w.decommission(i, "App was removed")
 			}
