@@ -62,6 +62,10 @@ func TestOddMessages(t *testing.T) {
 		{"a TSIG record without data", id + "0100" + "0001000000000001" + web + in + "00" + "00fa00ff" + "00000000" + "0000", dns.RcodeFormatError},
 		{"a TSIG record that is cut", id + "0100" + "0001000000000001" + web + in + "016b00" + "00fa00ff" + "00000000" + "000d" +
 			"0b686d61632d73686132353600", dns.RcodeFormatError},
+		{"a TSIG record whose other data are missing", id + "0100" + "0001000000000001" + web + in + "016b00" + "00fa00ff" + "00000000" + "001d" +
+			"0b686d61632d73686132353600" + "000000000000" + "012c" + "0000" + "1267" + "0000" + "0006", dns.RcodeFormatError},
+		{"a TSIG record with a MAC of one octet, of a key that is not known", id + "0100" + "0001000000000001" + web + in + "016b00" + "00fa00ff" +
+			"00000000" + "001e" + "0b686d61632d73686132353600" + "000000000000" + "012c" + "000100" + "1267" + "0000" + "0000", dns.RcodeNotAuth},
 		{"a TSIG record among the answers", id + "0100" + "0001000100000000" + web + in + tsig("00ff"), dns.RcodeFormatError},
 		{"a TSIG record before another", id + "0100" + "0001000000000002" + web + in + tsig("00ff") + opt, dns.RcodeFormatError},
 		{"an answer in the question", id + "0100" + "0001000100000000" + web + in + "c00c000100010000003c00040a000001", dns.RcodeSuccess},

@@ -109,7 +109,9 @@ func hasAllRecords(m *dns.Msg, packet []byte) bool {
 }
 
 // isWhole reports whether a TSIG record has all of its data. The library is content with less.
-func isWhole(t *dns.TSIG) bool { return int(t.Hdr.Rdlength) == dns.Len(t)-dns.Len(&t.Hdr) }
+func isWhole(t *dns.TSIG) bool {
+	return int(t.Hdr.Rdlength) == dns.Len(t)-dns.Len(&t.Hdr) && len(t.MAC) == 2*int(t.MACSize) && len(t.OtherData) == 2*int(t.OtherLen)
+}
 
 // offersCookie reports whether there is a COOKIE option.
 func (q *query) offersCookie() bool {

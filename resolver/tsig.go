@@ -153,7 +153,10 @@ func (s *signature) len() int {
 // one question; "" for the first. It returns the MAC of this one.
 func (s *signature) sign(m *dns.Msg, before string) (wire []byte, mac string, err error) {
 	m.Extra = append(m.Extra, s.record())
-	if before == "" {
+	switch {
+	case s.err == dns.RcodeBadKey || s.err == dns.RcodeBadSig:
+		return dns.TsigGenerateWithProvider(m, macs{s.key}, "", false) // which is not signed (RFC 8945, section 5.3.2)
+	case before == "":
 		return dns.TsigGenerateWithProvider(m, macs{s.key}, s.asked.MAC, false)
 	}
 	return dns.TsigGenerateWithProvider(m, macs{s.key}, before, true)
