@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -154,10 +155,15 @@ func (s *signature) len() int {
 func (s *signature) sign(m *dns.Msg, before string) (wire []byte, mac string, err error) {
 	m.Extra = append(m.Extra, s.record())
 	switch {
-	case s.err == dns.RcodeBadKey || s.err == dns.RcodeBadSig:
-		return dns.TsigGenerateWithProvider(m, macs{s.key}, "", false) // which is not signed (RFC 8945, section 5.3.2)
+	case s.err == dns.RcodeBadKey || s.err == dns.RcodeBadSig: // which is not signed (RFC 8945, section 5.3.2)
+		wire, mac, err = dns.TsigGenerateWithProvider(m, macs{s.key}, "", false)
 	case before == "":
-		return dns.TsigGenerateWithProvider(m, macs{s.key}, s.asked.MAC, false)
+		wire, mac, err = dns.TsigGenerateWithProvider(m, macs{s.key}, s.asked.MAC, false)
+	default:
+		wire, mac, err = dns.TsigGenerateWithProvider(m, macs{s.key}, before, true)
 	}
-	return dns.TsigGenerateWithProvider(m, macs{s.key}, before, true)
+	if err == nil {
+		binary.BigEndian.PutUint16(wire, m.Id) // the library leaves the original ID there, which goes into the MAC
+	}
+	return wire, mac, err
 }

@@ -123,3 +123,24 @@ func TestTruncatedSignatures(t *testing.T) {
 		}
 	}
 }
+
+// A question that was forwarded has another ID than the one that was signed; the answer is to the one that it came with
+// (RFC 8945, section 4.2).
+func TestSignatureOfAnotherID(t *testing.T) {
+	h := newTestHandler(t, newTestZone(t), func(o *Options) { o.Transfer.Keys = []Key{testKey} })
+	m := newQuestion(t, "mesos. SOA")
+	m.SetTsig(testKey.Name, testKey.Algorithm+".", fudge, int64(now()))
+	packet, mac, err := dns.TsigGenerate(m, testKey.secret(), "", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet[0] ^= 0xFF
+	wire, _ := h.handle(nil, append([]byte(nil), packet...), overUDP, 0)
+	got := unpack(t, wire)
+	if wire[0] != packet[0] || wire[1] != packet[1] || got.Rcode != dns.RcodeSuccess || got.IsTsig() == nil || got.IsTsig().OrigId != m.Id {
+		t.Errorf("%v", got)
+	}
+	if err := dns.TsigVerify(wire, testKey.secret(), mac, false); err != nil {
+		t.Errorf("the signature: %v", err)
+	}
+}
