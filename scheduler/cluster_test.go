@@ -26,6 +26,7 @@ type cluster struct {
 	records   map[recordID][]byte
 	published *State
 	discovery map[TaskID]bool // who is answered for
+	killing   map[TaskID]bool // tasks of instances that this process told the engine to kill
 
 	agents map[AgentID]*modelAgent
 	tasks  map[TaskID]*modelTask
@@ -89,7 +90,7 @@ func (c *cluster) boot(seed uint64) {
 	c.core = NewCore(c.limits, state, s)
 	c.pending, c.probes, c.wake = nil, nil, time.Time{}
 	c.withdrawOffers()
-	c.published, c.discovery = state, map[TaskID]bool{}
+	c.published, c.discovery, c.killing = state, map[TaskID]bool{}, map[TaskID]bool{}
 	for i := range state.AllInstances() {
 		c.publish(i)
 	}

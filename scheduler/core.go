@@ -14,6 +14,7 @@ type Limits struct {
 	VersionsKept      int           // of each app, and of the root group
 	LaunchTimeout     time.Duration // a task that is not running by then, since its launch was sent or it last said so, is killed
 	KillRetry         time.Duration // a kill that shows no effect is repeated
+	KillsInFlight     int           // kills at a time that have not shown effect yet; the others wait for their turn
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
 	FirstCheckWithin  time.Duration // a first health check is made no later than this after a task runs
 	ReconcileInterval time.Duration // all tasks are reconciled with the engine this often
@@ -35,6 +36,7 @@ func DefaultLimits() Limits {
 		VersionsKept:      50,
 		LaunchTimeout:     5 * time.Minute,
 		KillRetry:         30 * time.Second,
+		KillsInFlight:     100,
 		DeclineFor:        2 * time.Minute,
 		FirstCheckWithin:  5 * time.Second,
 		ReconcileInterval: 10 * time.Minute,
@@ -66,8 +68,8 @@ func NewState() *State {
 		changes:   newTree[*RootChange](),
 		instances: newTree[*Instance](), deployments: newTree[*Deployment](), failures: newTree[*TaskFailure](),
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
-		breakers: newTree[*Breaker](),
-		agents:   newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
+		breakers: newTree[*Breaker](), kills: newTree[kill](), turns: newTree[TaskID](),
+		agents: newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
 		losses: newTree[time.Time](), unsent: newTree[TaskID](),
 	}
 	groups := s.groups.draft()
@@ -122,6 +124,9 @@ type work struct {
 	offers      draftTree[*heldOffer]
 	breakers    draftTree[*Breaker]
 	tally       tally
+	kills       draftTree[kill]
+	turns       draftTree[TaskID]
+	lastTurn    uint64
 	timers      draftTree[timer]
 	deadlines   draftTree[timer]
 	unsent      draftTree[TaskID]
@@ -162,7 +167,8 @@ func (c *Core) begin(now time.Time) *work {
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
 		unsent: s.unsent.draft(), losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
-		breakers: s.breakers.draft(), tally: s.tally, reweighed: map[PathID]bool{},
+		breakers: s.breakers.draft(), tally: s.tally, kills: s.kills.draft(), turns: s.turns.draft(), lastTurn: s.lastTurn,
+		reweighed: map[PathID]bool{},
 	}
 }
 
@@ -188,7 +194,7 @@ func (w *work) commit() *State {
 		changes:   w.changes.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
-		breakers: w.breakers.commit(), tally: w.tally,
+		breakers: w.breakers.commit(), tally: w.tally, kills: w.kills.commit(), turns: w.turns.commit(), lastTurn: w.lastTurn,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
 		unsent: w.unsent.commit(), losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
@@ -350,6 +356,7 @@ func (w *work) settle() {
 		w.agentsChanged()
 	}
 	w.driveTouched()
+	w.nextKills()
 	w.match()
 	for _, app := range sortedKeys(w.reweighed) {
 		w.weighHealth(app)

@@ -250,3 +250,45 @@ func TestAnotherFrameworkIDIsRefused(t *testing.T) {
 		t.Errorf("refused %q, framework %s", s.Refused, s.FrameworkID)
 	}
 }
+
+// An app that is scaled down and up again, or down and replaced, while its tasks take their time to end, waits for them:
+// there are never more than there may be.
+func TestTasksThatEndCount(t *testing.T) {
+	tight := func(a *App) { a.UpgradeStrategy = UpgradeStrategy{MaximumOverCapacity: 0, MinimumHealthCapacity: 0.5} }
+	other := func(a *App) { a.Cmd = "other" }
+	for name, next := range map[string]*App{"up": app("/a", 4, tight), "replaced": app("/a", 4, tight, other)} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, 30, 3)
+			c.must(put(app("/a", 4, tight)))
+			c.settle()
+			c.stubborn = true
+			c.must(put(app("/a", 1, tight)))
+			c.settle()
+			u := put(next)
+			u.Force = true
+			c.must(u)
+			c.settle()
+			if len(c.tasks) != 4 || c.deployments() != 1 {
+				t.Fatalf("%d tasks while three end, %d deployments", len(c.tasks), c.deployments())
+			}
+			for n := 0; c.deployments() > 0; n++ {
+				if n > 10 {
+					t.Fatal("the deployment does not end")
+				}
+				for id := range c.tasks {
+					if c.core.State().Instance(InstanceIDOf(id)).Condition == Killing {
+						c.move(id, TaskKilled)
+						break
+					}
+				}
+				c.settle()
+				if len(c.tasks) > 4 {
+					t.Fatalf("%d tasks", len(c.tasks))
+				}
+			}
+			if len(c.running("/a")) != 4 {
+				t.Errorf("%d run in the end", len(c.running("/a")))
+			}
+		})
+	}
+}

@@ -20,7 +20,9 @@ func (w *work) putInstance(i *Instance) {
 }
 
 func (w *work) touchInstance(i *Instance) {
-	w.reweigh(w.instances.get(string(i.ID)), i)
+	before := w.instances.get(string(i.ID))
+	w.reweigh(before, i)
+	w.followKill(before, i)
 	w.instances.put(string(i.ID), i)
 	w.changed[i.ID] = true
 }
@@ -28,7 +30,9 @@ func (w *work) touchInstance(i *Instance) {
 func (w *work) removeInstance(i *Instance) {
 	w.unsent.remove(string(i.ID))
 	w.clearInstanceTimers(i)
-	w.reweigh(w.instances.get(string(i.ID)), nil)
+	before := w.instances.get(string(i.ID))
+	w.reweigh(before, nil)
+	w.followKill(before, nil)
 	w.instances.remove(string(i.ID))
 	w.changed[i.ID] = true
 	w.save(KindInstance, string(i.ID))
@@ -128,12 +132,6 @@ func (i *Instance) drained() time.Time {
 // waitsForEver says whether an instance is on a lost agent and not to be replaced, however long that lasts.
 func (i *Instance) waitsForEver() bool {
 	return i.Condition == Unreachable && i.App.UnreachableStrategy.Disabled
-}
-
-// callKill tells the engine to kill, now and again until the task's end shows.
-func (w *work) callKill(i *Instance) {
-	w.effects.Calls = append(w.effects.Calls, killCall{TaskRef{i.TaskID(), i.AgentID}})
-	w.setTimer(timerKill, string(i.ID), 0, w.now.Add(w.limits.KillRetry))
 }
 
 func (w *work) notifyInstance(i *Instance) {

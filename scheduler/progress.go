@@ -52,6 +52,9 @@ func (s *State) appProgress(action Action, now time.Time) ([]InstanceProgress, s
 	counts := map[string]int{}
 	for n, i := range instances {
 		p, summary := progressOf(i, app, offers, now)
+		if i.Condition == Killing && s.killWaits(i.TaskID()) {
+			p.Reason, summary = "to be killed when others have ended: there may be no more kills at a time", "waiting for the kills of others"
+		}
 		out[n] = p
 		if summary != "" {
 			counts[summary]++

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -23,6 +24,7 @@ const (
 	tasksEnd         = "every launched task ends in a terminal state or runs"
 	deploymentsEnd   = "a deployment ends or says why not"
 	nothingLost      = "nothing acknowledged is lost"
+	killsAreFew      = "never more kills in flight than there may be"
 	storeIsTrue      = "the state after a restart from the store equals the state before"
 )
 
@@ -46,6 +48,7 @@ func (c *cluster) checkStep(before *State, e Effects, batch []Event) {
 			}
 		}
 	}
+	c.checkKills(e)
 	serving := 0
 	for i := range e.State.AllInstances() {
 		if i.App == nil {
@@ -60,6 +63,22 @@ func (c *cluster) checkStep(before *State, e Effects, batch []Event) {
 	}
 	if serving != len(c.discovery) {
 		c.violated(publishedIsTrue, "%d serve, %d are published", serving, len(c.discovery))
+	}
+}
+
+// checkKills: of tasks that may still run, so many at most were told to end.
+func (c *cluster) checkKills(e Effects) {
+	for _, call := range e.Calls {
+		if kill, ok := call.(killCall); ok {
+			c.killing[kill.task.TaskID] = true
+		}
+	}
+	maps.DeleteFunc(c.killing, func(id TaskID, _ bool) bool {
+		i := e.State.Instance(InstanceIDOf(id))
+		return i == nil || i.TaskID() != id || !i.Condition.Active() || i.Condition == Unreachable || i.Condition == UnreachableInactive
+	})
+	if len(c.killing) > c.core.limits.KillsInFlight {
+		c.violated(killsAreFew, "%d of %d: %v", len(c.killing), c.core.limits.KillsInFlight, slices.Sorted(maps.Keys(c.killing)))
 	}
 }
 

@@ -216,6 +216,9 @@ func newSimulation(seed uint64) *simulation {
 	if seed%3 == 2 { // whatever is begun goes on over many steps
 		s.limits.Launches, s.limits.Looks, s.limits.Changes, s.limits.Timers = 1+int(seed%2), 3, 1+int(seed%4), 1
 	}
+	if seed%2 == 1 { // kills wait for each other
+		s.limits.KillsInFlight = 1 + int(seed/2%3)
+	}
 	if seed%5 == 4 { // it may lose sight of its agents
 		s.master = "master:5050"
 	}

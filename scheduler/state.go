@@ -31,8 +31,11 @@ type State struct {
 	followers   tree[PathID]       // apps with OnePerAgent
 	agents      tree[*Agent]
 	offers      tree[*heldOffer]
-	breakers    tree[*Breaker]  // by app, Root for all of them
-	tally       tally           // of all instances
+	breakers    tree[*Breaker] // by app, Root for all of them
+	tally       tally          // of all instances
+	kills       tree[kill]     // by task
+	turns       tree[TaskID]   // of kills that wait, in their order
+	lastTurn    uint64
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[timer]     // by subject
 	unsent      tree[TaskID]    // by instance: launches that the engine has not sent yet

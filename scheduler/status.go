@@ -45,19 +45,23 @@ func (w *work) follow(i *Instance, s TaskStatus, state TaskState) {
 	}
 }
 
-// strangeStatus deals with a task that nobody wants: one that runs is killed. Should that kill be lost, the next
-// reconciliation brings word of the task again.
+// strangeStatus deals with a task that nobody wants: one that runs is killed.
 func (w *work) strangeStatus(s TaskStatus) {
-	if s.State == TaskUnreachable || s.State == TaskKilling {
+	if s.State == TaskUnreachable {
+		w.killed(s.TaskID)
+		return
+	}
+	if s.State == TaskKilling {
 		return
 	}
 	if !s.State.Terminal() {
 		if was := w.state.Instance(InstanceIDOf(s.TaskID)); was != nil && was.TaskID() == s.TaskID {
 			w.effects.Withdrawn = append(w.effects.Withdrawn, was.ID) // it ended in this very step
 		}
-		w.effects.Calls = append(w.effects.Calls, killCall{TaskRef{s.TaskID, s.AgentID}})
+		w.killTask(TaskRef{s.TaskID, s.AgentID})
 		return
 	}
+	w.killed(s.TaskID)
 	if id := InstanceIDOf(s.TaskID); id != "" && s.State != TaskUnknown {
 		safe, _, _ := strings.Cut(string(id), ".instance-")
 		w.notify(NoticeUnknownTerminated, UnknownTerminated{InstanceID: id,

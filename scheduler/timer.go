@@ -10,7 +10,8 @@ type timerKind uint8
 
 const (
 	timerLaunch      timerKind = iota // key: instance; it should be running by now
-	timerKill                         // key: instance; its kill should have shown effect by now
+	timerKill                         // key: instance; it is drained, or to be told again to end although its agent is lost
+	timerKillRetry                    // key: task; its kill should have shown effect by now
 	timerCheck                        // key: instance, n: health check to make
 	timerReadiness                    // key: instance; readiness check to make
 	timerInactive                     // key: instance; unreachable for long enough to be replaced
@@ -96,6 +97,9 @@ func (w *work) fire(t timer) {
 		return
 	case timerStable:
 		w.delays.remove(t.key)
+		return
+	case timerKillRetry:
+		w.killTask(w.kills.get(t.key).task)
 		return
 	}
 	i := w.instances.get(t.key)

@@ -113,6 +113,7 @@ type schedulerConfig struct {
 	ZKSessionTimeout time.Duration // how long a leader may be out of ZooKeeper's sight
 	Hostname         string        // of this machine, as others are told it
 	ServicePorts     portRange
+	KillsInFlight    int    // tasks at a time that were told to end and have not ended
 	AllUnhealthy     string // answerAll or answerNone
 	API              apiConfig
 	Local            localConfig
@@ -196,6 +197,7 @@ func defaultScheduler() schedulerConfig {
 		DataDir:          "/var/lib/rollcall",
 		Hostname:         machineName(),
 		ServicePorts:     portRange{10_000, 20_000},
+		KillsInFlight:    100,
 		ZKSessionTimeout: 10 * time.Second,
 		AllUnhealthy:     answerAll,
 		API:              defaultAPI(),

@@ -39,6 +39,7 @@ func (s *schedulerConfig) fields() []field {
 		{name: "zkSessionTimeout", set: duration(&s.ZKSessionTimeout, time.Second)},
 		{name: "hostname", set: orDefault(textThat(&s.Hostname, host, isHost))},
 		{name: "servicePorts", set: s.ServicePorts.read},
+		{name: "killsInFlight", set: wholeNumber(&s.KillsInFlight, 1, 100_000)},
 		{name: "allUnhealthy", set: oneOf(&s.AllUnhealthy, answerAll, answerNone)},
 		{name: "local", set: s.Local.read},
 		{name: "mesos", set: s.Mesos.read},

@@ -112,7 +112,7 @@ func TestSchedulerDefaults(t *testing.T) {
 	}
 	want := schedulerConfig{
 		Engine: "local", Framework: "marathon", Listener: "127.0.0.1", Port: 8080, DataDir: "/var/lib/rollcall",
-		Hostname: host, ZKSessionTimeout: 10 * time.Second, ServicePorts: portRange{10000, 20000}, AllUnhealthy: "all",
+		Hostname: host, ZKSessionTimeout: 10 * time.Second, ServicePorts: portRange{10000, 20000}, KillsInFlight: 100, AllUnhealthy: "all",
 		API: apiConfig{
 			Auth:       authConfig{Realm: "Mesosphere"},
 			Limits:     apiLimitsConfig{RequestsPerSecond: 1000, MaxBodyBytes: 8 << 20, MaxHeaderBytes: 64 << 10, Connections: 4096, PerClient: 512},

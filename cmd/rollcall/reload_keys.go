@@ -134,6 +134,7 @@ func configKeys() []configKey {
 	scheduler("zkSessionTimeout", effectRestart, func(s *schedulerConfig) any { return &s.ZKSessionTimeout })
 	scheduler("hostname", effectRestart, func(s *schedulerConfig) any { return &s.Hostname })
 	scheduler("servicePorts", effectRestart, func(s *schedulerConfig) any { return &s.ServicePorts })
+	scheduler("killsInFlight", effectRestart, func(s *schedulerConfig) any { return &s.KillsInFlight })
 	scheduler("allUnhealthy", effectLive, func(s *schedulerConfig) any { return &s.AllUnhealthy })
 	scheduler("hosts", effectRestart, func(s *schedulerConfig) any { return &s.API.Hosts })
 	scheduler("accessControlAllowOrigin", effectRestart, func(s *schedulerConfig) any { return &s.API.AllowOrigin })

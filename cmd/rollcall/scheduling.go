@@ -32,7 +32,7 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if err != nil {
 		return nil, err
 	}
-	limits.ServicePorts = c.servicePorts()
+	limits.ServicePorts, limits.KillsInFlight = c.servicePorts(), c.KillsInFlight
 	var seed [32]byte
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
