@@ -20,6 +20,7 @@ type eventReader struct {
 	beats  atomic.Int64 // heartbeats
 	events atomic.Int64
 	last   atomic.Int64 // number of the newest event
+	id     atomic.Value // and its id, a string
 	gap    atomic.Value // what was wrong first, a string
 	done   chan struct{}
 }
@@ -27,7 +28,20 @@ type eventReader struct {
 // readEvents reads the event stream, and notes whether events are missing between those that come.
 func readEvents(t *testing.T, d *daemon, query string) *eventReader {
 	t.Helper()
-	answer, err := http.Get(d.api + "/v2/events" + query)
+	return readEventsAfter(t, d, query, "")
+}
+
+// readEventsAfter goes on after the event of an id.
+func readEventsAfter(t *testing.T, d *daemon, query, id string) *eventReader {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodGet, d.api+"/v2/events"+query, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id != "" {
+		request.Header.Set("Last-Event-ID", id)
+	}
+	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +69,7 @@ func (r *eventReader) read() {
 			if before := r.last.Swap(number); err != nil || before != 0 && number != before+1 {
 				r.gap.CompareAndSwap(nil, fmt.Sprintf("event %s came after %d", id, before))
 			}
+			r.id.Store(id)
 			r.events.Add(1)
 			inEvent = true
 		default:

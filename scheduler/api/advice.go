@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"rollcall/scheduler"
 )
@@ -15,6 +16,7 @@ import (
 func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) {
 	s, u := a.state(), userOf(r)
 	var advice []string
+	var made []scheduler.PathID
 	for _, id := range slices.Sorted(maps.Keys(p.After)) {
 		app := p.After[id]
 		if app == nil {
@@ -25,9 +27,15 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 				advice = append(advice, fmt.Sprintf("the dependency of %s on %s has no effect: there is no such app or group", id, d))
 			}
 		}
+		if p.Before[id] == nil {
+			made = append(made, id)
+		}
 		if before := p.Before[id]; before == nil || !slices.Equal(before.ServicePorts(), app.ServicePorts()) {
 			advice = append(advice, sharedServicePorts(visible(u, s.Apps()), app, p)...)
 		}
+	}
+	if len(made) > 0 {
+		advice = append(advice, sameNames(visible(u, s.Apps()), made)...)
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.GroupsAfter)) {
 		for _, d := range p.GroupsAfter[id].Dependencies {
@@ -37,6 +45,26 @@ func (a *API) advise(w http.ResponseWriter, r *http.Request, p *scheduler.Plan) 
 		}
 	}
 	a.warn(w, r, advice)
+}
+
+// sameNames tells of apps whose tasks DNS cannot tell from those of new ones: /y.x has the name of /x/y.
+func sameNames(all iter.Seq[*scheduler.App], made []scheduler.PathID) (out []string) {
+	byName, dots := map[string][]scheduler.PathID{}, false
+	for _, id := range made {
+		byName[id.Hostname()] = append(byName[id.Hostname()], id)
+		dots = dots || strings.Contains(string(id), ".")
+	}
+	for other := range all {
+		if !dots && !strings.Contains(string(other.ID), ".") {
+			continue // only a dot within an id makes its name that of another
+		}
+		for _, id := range byName[other.ID.Hostname()] {
+			if id != other.ID {
+				out = append(out, fmt.Sprintf("%s has the name of %s in DNS, which answers with the tasks of both", id, other.ID))
+			}
+		}
+	}
+	return out
 }
 
 // sharedServicePorts tells of service ports that another app has as well: load balancers mix the two up. Ports that an

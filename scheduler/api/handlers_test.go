@@ -200,3 +200,21 @@ func TestReadiness(t *testing.T) {
 		t.Errorf("deployments %s", body)
 	}
 }
+
+// TestSameName tells of apps that DNS cannot tell from each other, and of no others.
+func TestSameName(t *testing.T) {
+	c := newCluster(t)
+	for _, tt := range []struct{ method, target, body, want string }{
+		{"POST", "/v2/apps", `{"id": "/x/y", "cmd": "x"}`, ""},
+		{"POST", "/v2/apps", `{"id": "/y/x", "cmd": "x"}`, ""},
+		{"POST", "/v2/apps", `{"id": "/y.x", "cmd": "x"}`, "/y.x has the name of /x/y in DNS"},
+		{"PUT", "/v2/apps/y.x?force=true", `{"cmd": "y"}`, ""},
+		{"POST", "/v2/groups", `{"id": "/a/b", "apps": [{"id": "z.y", "cmd": "x"}]}`, ""},
+		{"POST", "/v2/apps", `{"id": "/a/b/y/z", "cmd": "x"}`, "/a/b/y/z has the name of /a/b/z.y in DNS"},
+	} {
+		answer := c.request(tt.method, tt.target, tt.body)
+		if got := strings.Join(answer.Header.Values("Warning"), " "); answer.StatusCode >= 300 || (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s = %d, warning %q, want %q", tt.method, tt.body, answer.StatusCode, got, tt.want)
+		}
+	}
+}
