@@ -38,6 +38,21 @@ func TestAppsOnMesos(t *testing.T) {
 	if srv := d.dig("+short", "_http._web.shop._tcp.marathon.mesos", "SRV"); len(srv) != 12 || !strings.Contains(strings.Join(srv, " "), fmt.Sprint(tasks[0].Ports[0])) {
 		t.Errorf("SRV records: %v", srv)
 	}
+	var has struct {
+		Agents []struct {
+			Hostname    string
+			Used, Total struct{ CPUs, Mem, Disk float64 }
+		}
+	}
+	d.get("/rollcall/agents", &has)
+	for _, a := range has.Agents {
+		if a.Total.CPUs != 4 || a.Total.Mem != 4096 || a.Total.Disk != 8192 || a.Used.CPUs != 0.1 {
+			t.Errorf("agent %s uses and has %+v", a.Hostname, a)
+		}
+	}
+	if len(has.Agents) != 3 {
+		t.Errorf("%d agents are known", len(has.Agents))
+	}
 	if got := d.addresses("leader.mesos"); !slices.Equal(got, []string{"127.0.0.11"}) {
 		t.Errorf("leader.mesos is %v, not the master", got)
 	}

@@ -17,6 +17,7 @@ type cluster struct {
 	zone  *records.Zone
 	hosts *mesos.Hosts
 	first chan struct{} // closed when the zone knows the cluster
+	has   capacities
 
 	mu         sync.Mutex // for what follows, and to update the zone
 	masters    mesos.Masters
@@ -44,6 +45,7 @@ func (c *cluster) setMasters(m mesos.Masters) {
 
 // Reset implements mesos.Sink.
 func (c *cluster) Reset(s mesos.State) {
+	c.has.reset(s.Agents)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leader == "" {
@@ -59,6 +61,7 @@ func (c *cluster) Reset(s mesos.State) {
 
 // Apply implements mesos.Sink.
 func (c *cluster) Apply(change mesos.Change) {
+	c.has.apply(change.Agents, change.AgentsGone)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.zone.Update(sourceMesos, c.update(change))

@@ -68,6 +68,8 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	}
 	if capacities, ok := engine.(api.Capacities); ok {
 		o.Capacities = capacities
+	} else if s.mesos != nil {
+		o.Capacities = &s.mesos.cluster.has
 	}
 	if s.config.DNS.On {
 		o.Resolver = ownResolver{s.dnsAddr, s.zone}

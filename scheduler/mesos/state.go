@@ -45,6 +45,14 @@ type Endpoint struct {
 type Agent struct {
 	ID       string
 	Endpoint Endpoint
+	Total    Total
+}
+
+// Total is what an agent has in all, whoever uses it. The zero value is for one of which it is not known.
+type Total struct {
+	CPUs float64
+	Mem  float64 // MiB
+	Disk float64 // MiB
 }
 
 // Framework is a scheduler. One that uses the HTTP API has no pid: its Endpoint then has the host name that it

@@ -29,7 +29,8 @@ func decode(t *testing.T, document string) State {
 func TestDecodeState(t *testing.T) {
 	got := decode(t, `{
 		"flags": {"a": [1, {"b": 2}]}, "version": "1.12.0", "nothing": null, "id": "m1", "leader": "master@10.0.0.1:5050",
-		"slaves": [{"id": "a-S0", "pid": "slave(1)@10.0.0.2:5051"}, {"id": "a-S1", "pid": "slave(1)@[fd01::1]:5051"}],
+		"slaves": [{"id": "a-S0", "pid": "slave(1)@10.0.0.2:5051", "resources": {"cpus": 4, "mem": 2048.0, "disk": 100, "gpus": 0, "ports": "[1-2]"}},
+			{"id": "a-S1", "pid": "slave(1)@[fd01::1]:5051", "resources": {"cpus": "four"}}],
 		"recovered_slaves": [{"id": "a-S2"}],
 		"completed_frameworks": [{"id": "f9", "completed_tasks": [{"id": "x"}]}],
 		"frameworks": [{
@@ -46,7 +47,7 @@ func TestDecodeState(t *testing.T) {
 			"name": "marathon", "id": "f1", "hostname": "h", "pid": "scheduler-1@10.0.0.9:4711"}, {"id": "f2", "name": "http", "hostname": "host.example"}]}`)
 	want := State{
 		Leader: "10.0.0.1:5050", MasterID: "m1",
-		Agents:     []Agent{{"a-S0", Endpoint{"10.0.0.2", 5051}}, {"a-S1", Endpoint{"fd01::1", 5051}}},
+		Agents:     []Agent{{"a-S0", Endpoint{"10.0.0.2", 5051}, Total{4, 2048, 100}}, {"a-S1", Endpoint{"fd01::1", 5051}, Total{}}},
 		Frameworks: []Framework{{"f1", "marathon", Endpoint{"10.0.0.9", 4711}}, {"f2", "http", Endpoint{Host: "host.example"}}},
 		Tasks: []Task{{
 			FrameworkID: "f1", ID: "web.1", Name: "web", AgentID: "a-S0", State: TaskRunning, Ports: []int{31000, 31001, 31005},

@@ -7,8 +7,9 @@ import (
 
 func (d *decoder) agent(where string) error {
 	var item struct {
-		ID  string
-		PID *string
+		ID        string
+		PID       *string
+		Resources json.RawMessage
 	}
 	before := d.result.Broken.Count
 	if err := d.value(where, &item); err != nil {
@@ -19,6 +20,10 @@ func (d *decoder) agent(where string) error {
 		return nil
 	}
 	agent := Agent{ID: d.intern(item.ID)}
+	// Names do not depend on it: what cannot be read is not known.
+	if json.Unmarshal(item.Resources, &agent.Total) != nil {
+		agent.Total = Total{}
+	}
 	switch {
 	case item.PID == nil:
 		d.result.Broken.addFirst(before, where, "agent "+item.ID+" has no pid")

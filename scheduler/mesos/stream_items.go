@@ -124,11 +124,33 @@ func (d *eventDecoder) v1Update(where string) error {
 	return nil
 }
 
+// wireScalar is a Resource of the v1 API, as far as it is an amount.
+type wireScalar struct {
+	Name   string
+	Scalar struct{ Value float64 }
+}
+
+// totalOf adds up resources, those that are reserved for a role among them.
+func totalOf(resources []wireScalar) (t Total) {
+	for _, r := range resources {
+		switch r.Name {
+		case "cpus":
+			t.CPUs += r.Scalar.Value
+		case "mem":
+			t.Mem += r.Scalar.Value
+		case "disk":
+			t.Disk += r.Scalar.Value
+		}
+	}
+	return t
+}
+
 // v1Agent returns nil for one that is broken beyond use.
 func (d *eventDecoder) v1Agent(where string) (*Agent, error) {
 	var item struct {
-		Info struct{ ID wireID } `json:"agent_info"`
-		PID  string
+		Info      struct{ ID wireID } `json:"agent_info"`
+		PID       string
+		Resources []wireScalar `json:"total_resources"`
 	}
 	if err := d.value(where, &item); err != nil {
 		return nil, err
@@ -137,7 +159,7 @@ func (d *eventDecoder) v1Agent(where string) (*Agent, error) {
 		d.result.Broken.add(where, "an agent without id")
 		return nil, nil
 	}
-	agent := &Agent{ID: d.intern(item.Info.ID.Value)}
+	agent := &Agent{ID: d.intern(item.Info.ID.Value), Total: totalOf(item.Resources)}
 	var ok bool
 	if agent.Endpoint, ok = parsePID(item.PID); !ok {
 		d.result.Broken.add(where, "agent "+agent.ID+" has no pid of the form id@host:port")

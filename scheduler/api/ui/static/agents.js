@@ -24,10 +24,10 @@ function card(agent) {
       ...kinds.map(([name, value]) => [name, value]))));
 }
 
-// meter shows what is used of something; of Mesos's agents it is not known how much they have.
+// meter shows what is used of something. How much an agent of Mesos has, its master tells; before that it is not known.
 function meter(name, used, total, worded) {
   const full = total > 0 ? used / total : 0;
-  const text = total > 0 ? `${worded(used)} of ${worded(total)}` : `${worded(used)} used`;
+  const text = total > 0 ? `${worded(used)} of ${worded(total)}` : `${worded(used)} of an amount that is not known`;
   return h('div', { class: 'meter' }, h('span', {}, name),
     total > 0 ? bar([[full > 0.9 ? 'late' : 'good', used]], total, `${name}: ${text}`) : h('span'), h('span', {}, text));
 }
