@@ -150,11 +150,38 @@ func appendOPT(reply []byte, dnssec byte) []byte {
 // reply has no other records.
 func (h *handler) appendSOA(reply []byte, s *records.Snapshot, name []byte, limit int) []byte {
 	soa := s.Apexes()[0].NegativeSOA()
+	at, apex := len(reply), len(name)-len(h.apex) // of the record, and of the domain in the name
+	for _, label := range &soa.Below {
+		if label != "" && apex >= len(label) && string(name[apex-len(label):apex]) == label {
+			return h.appendLikeSOA(reply, soa, name, limit)
+		}
+	}
+	if at+len(soa.Compressed) > limit {
+		return nil
+	}
+	reply = append(reply, soa.Compressed...)
+	binary.BigEndian.PutUint16(reply[at:], pointer|uint16(headerLen+apex))
+	for i := range &soa.Pointers {
+		p := &soa.Pointers[i]
+		into := headerLen + apex + p.Into
+		if p.Inner {
+			into = at + p.Into
+		}
+		if p.Place > 0 {
+			binary.BigEndian.PutUint16(reply[at+p.Place:], pointer|uint16(into))
+		}
+	}
+	setCounts(reply, 0, 1, 0)
+	return reply
+}
+
+// appendLikeSOA is appendSOA for a name that has more in common with those of the record than the domain.
+func (h *handler) appendLikeSOA(reply []byte, soa *records.NegativeSOA, name []byte, limit int) []byte {
 	at := len(reply)
-	reply = append(reply, soa[:records.HeaderLen]...)
+	reply = append(reply, soa.Record[:records.HeaderLen]...)
 	binary.BigEndian.PutUint16(reply[at:], pointer|uint16(headerLen+len(name)-len(h.apex)))
-	mname := firstName(soa[records.HeaderLen:])
-	rest := soa[records.HeaderLen+len(mname):]
+	mname := firstName(soa.Record[records.HeaderLen:])
+	rest := soa.Record[records.HeaderLen+len(mname):]
 	rname := firstName(rest)
 	data := len(reply)
 	reply = appendCompressed(reply, mname, name, "", 0)

@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	"pgregory.net/rapid"
+
+	"rollcall/records"
 )
 
 // Answers from the zone cost no allocation.
@@ -163,6 +165,50 @@ func TestPathsAgreeOnEverySize(t *testing.T) {
 				t.Fatal(err)
 			}
 			checkPaths(t, h, packet, overUDP, rotation(uint32(octets)*goldenRatio))
+		}
+	}
+}
+
+// The names of the SOA record are as short as they can be, whatever they are and whatever is asked for.
+func TestSOAIsCompressed(t *testing.T) {
+	for _, tt := range []struct {
+		domain, mname, rname string
+		octets               int // of an answer to none.DOMAIN
+	}{
+		{"mesos", "ns1.mesos.", "root.ns1.mesos.", 73},
+		{"mesos", "mesos.", "mesos.", 64},
+		{"mesos", ".", ".", 62},
+		{"mesos", "a.b.mesos.", "b.mesos.", 68},
+		{"mesos", "b.mesos.", "a.b.mesos.", 68},
+		{"mesos", "a.mesos.", "b.mesos.", 68},
+		{"mesos", "ns.example.org.", "root.ns.example.org.", 83},
+		{"mesos", "ns.example.org.", "root.other.org.", 89},
+		{"dc1.example.org", "ns.example.org.", "root.example.org.", 82},
+		{"dc1.example.org", "ns.org.", "root.ns.dc1.example.org.", 85},
+		{"dc1.example.org", "org.", "root.org.", 79},
+	} {
+		o := records.DefaultOptions(tt.domain)
+		o.SOA.MName, o.SOA.RName = tt.mname, tt.rname
+		zone, err := records.New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := newTestHandler(t, zone)
+		for _, name := range []string{"none.", "NONE.", "", "ns1.", "x.ns1.", "Root.ns1.", "b.", "c.b.", "a.b.", "z.a.b.", "ns.", "root.ns.", `x\003ns1.`, "x\\001b.", "deep.root.ns1."} {
+			for _, domain := range []string{tt.domain + ".", strings.ToUpper(tt.domain) + "."} {
+				m := newQuestion(t, name+domain+" SRV")
+				fast := h.quick(nil, packet(t, m), overUDP, 0)
+				if fast == nil {
+					t.Fatalf("%v is not answered by the fast path", m)
+				}
+				checkPaths(t, h, packet(t, m), overUDP, 0)
+				if got := unpack(t, fast).Ns[0].(*dns.SOA); !strings.EqualFold(got.Ns, tt.mname) || !strings.EqualFold(got.Mbox, tt.rname) {
+					t.Errorf("%s: %v", name, got)
+				}
+				if name == "none." && len(fast) != tt.octets {
+					t.Errorf("%+v: %d octets", tt, len(fast))
+				}
+			}
 		}
 	}
 }
