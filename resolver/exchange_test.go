@@ -276,6 +276,49 @@ func TestTruncatedUpstream(t *testing.T) {
 	})
 }
 
+// Over TCP a reply to something else, one that is cut, or garbage is no reply either; then the cut one from UDP has to do, or
+// another server.
+func TestLyingUpstreamOverTCP(t *testing.T) {
+	answer := answering(t, dns.RcodeSuccess, "example.com. 300 IN A 6.6.6.6")
+	for name, lie := range map[string]func(question *dns.Msg) []byte{
+		"wrong id": func(question *dns.Msg) []byte {
+			packet := answer(question, true)[0]
+			packet[0] ^= 0xFF
+			return packet
+		},
+		"a question": func(question *dns.Msg) []byte { return packet(t, question) },
+		"another name": func(question *dns.Msg) []byte {
+			other := question.Copy()
+			other.Question[0].Name = "example.net."
+			return answer(other, true)[0]
+		},
+		"cut within a record": func(question *dns.Msg) []byte {
+			packet := answer(question, true)[0]
+			return packet[:len(packet)-3]
+		},
+		"garbage": func(*dns.Msg) []byte { return []byte("HTTP/1.1 400 Bad Request") },
+		"empty":   func(*dns.Msg) []byte { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			liar := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
+				if tcp {
+					return [][]byte{lie(question)}
+				}
+				m := new(dns.Msg).SetReply(question)
+				m.Truncated = true
+				return [][]byte{packed(m)}
+			})
+			h, _ := newTestForwarder(t, nil, liar.addr)
+			if got := resolve(t, h, newQuestion(t, "example.com. A"), true); !got.Truncated || len(got.Answer) != 0 {
+				t.Errorf("%v, want what came over UDP", got)
+			}
+			good := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7"))
+			h, _ = newTestForwarder(t, nil, liar.addr, good.addr)
+			wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7")
+		})
+	}
+}
+
 // Where nobody listens for TCP, what came over UDP is all there is, and says that it was cut.
 func TestTruncatedUpstreamWithoutTCP(t *testing.T) {
 	udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
