@@ -147,3 +147,7 @@ func FormatScalar(f float64) string {
 	}
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
+
+// bounds says whether the operator is about how many instances are where. What was given up for lost is not of that
+// number, or the one in its place would find no room; where there is to be one at most, it may still come back.
+func (m *matcher) bounds() bool { return m.Operator == GroupBy || m.Operator == MaxPer }

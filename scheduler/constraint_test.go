@@ -1,6 +1,9 @@
 package scheduler
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // Fault domains are fields like any other; a place that lacks the field fails every operator but UNLIKE. What Marathon's
 // own tests say of the operators is in the vectors (TestConstraintVectors).
@@ -67,4 +70,40 @@ func TestGroupByStaysEven(t *testing.T) {
 	c.must(put(app("/a", 6, byZone, func(a *App) { a.Cmd = "v2" })))
 	c.settle()
 	even("upgraded", 6)
+}
+
+// An instance that was given up for lost takes no place in its zone: the one that is started for it may go there. UNIQUE
+// keeps its place for it, should it come back.
+func TestLostInstancesAndConstraints(t *testing.T) {
+	for _, test := range []struct {
+		constraint Constraint
+		instances  int
+		replaced   bool
+	}{
+		{Constraint{"@zone", GroupBy, "2"}, 4, true},
+		{Constraint{"@zone", MaxPer, "2"}, 4, true},
+		{Constraint{"@zone", Unique, ""}, 2, false},
+	} {
+		c := newCluster(t, 40, 5) // in two zones
+		c.must(put(app("/a", test.instances, func(a *App) {
+			a.Constraints = []Constraint{test.constraint}
+			a.UnreachableStrategy = UnreachableStrategy{InactiveAfterSeconds: 60, ExpungeAfterSeconds: 36000}
+		})))
+		c.settle()
+		if n := len(c.running("/a")); n != test.instances {
+			t.Fatalf("%v: %d run", test.constraint, n)
+		}
+		i := c.running("/a")[0]
+		c.leave(c.agents[i.AgentID])
+		c.settle()
+		lost := test.instances - len(c.running("/a"))
+		c.advance(59 * time.Second)
+		if n := len(c.running("/a")); n != test.instances-lost {
+			t.Errorf("%v: %d run before it is given up", test.constraint, n)
+		}
+		c.advance(5 * time.Minute)
+		if n := len(c.running("/a")); n == test.instances != test.replaced {
+			t.Errorf("%v: %d run when it is", test.constraint, n)
+		}
+	}
 }

@@ -35,7 +35,7 @@ func (w *work) place(app *App, t *table) {
 			waiting = append(waiting, i)
 		case (i.Condition.Active() || app.OnePerAgent && i.Condition.Over()) && !outdated(i, app):
 			for _, m := range matchers {
-				if m != nil {
+				if m != nil && (i.Condition != UnreachableInactive || !m.bounds()) {
 					m.add(i.place())
 				}
 			}
@@ -189,7 +189,8 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	n.AgentID, n.Hostname, n.Address = o.AgentID, o.Hostname, o.Address
 	n.Attributes, n.Region, n.Zone = o.Attributes, o.Region, o.Zone
 	n.HostPorts, n.Generated = hostPorts, w.generatePorts(ports, hostPorts)
-	n.Addresses, n.Health, n.Ready, n.ReadyReply = nil, nil, len(app.ReadinessChecks) == 0, nil
+	n.Addresses, n.Health, n.ReadyReply = nil, nil, nil
+	n.Ready = len(app.ReadinessChecks) == 0 || w.locks.get(string(app.ID)) == "" // checks of readiness are a deployment's
 	w.putInstance(&n)
 	w.unsent.put(string(n.ID), n.TaskID())
 
