@@ -52,7 +52,8 @@ func (a *API) gauges() map[string]gauge {
 	count("instances.running", instances[scheduler.Running])
 	count("instances.staged", instances[scheduler.Staging]+instances[scheduler.Starting])
 	count("instances.launch-overdue", overdue)
-	count("instances.inflight-kills", instances[scheduler.Killing])
+	inFlight, _ := s.Kills()
+	count("instances.inflight-kills", inFlight)
 	count("http.event-streams.active", a.o.Events.readers())
 	out["marathon.uptime.gauge.seconds"] = gauge{a.o.Now().Sub(a.began).Seconds()}
 	return out
