@@ -83,6 +83,7 @@ func TestIdleConnectionMakesRoomForFiles(t *testing.T) {
 	s := newUnstartedServer(t, secured(t, a, "127.0.0.1"))
 	full := &fullListener{Listener: s.https, used: make(chan struct{})}
 	s.https = full
+	s.idle = time.Hour // or it would be closed for that
 	runTestServer(t, s)
 	idle := dialTCP(t, s)
 	ask(t, idle)
