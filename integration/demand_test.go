@@ -21,6 +21,7 @@ func TestDemands(t *testing.T) {
 	dir := t.TempDir()
 	c := newConfig(dir)
 	c["negativeTTL"] = 3
+	c["scheduler"].(map[string]any)["defaultNetworkName"] = "overlay"
 	d := start(t, c)
 	for name, demand := range map[string]func(*testing.T, *daemon){
 		"only healthy tasks are found":        onlyHealthy,
@@ -36,6 +37,7 @@ func TestDemands(t *testing.T) {
 		"why an offer is refused":             refusedOffers,
 		"which of the instances it is":        index,
 		"no service port":                     noServicePort,
+		"the network of apps that name none":  defaultNetwork,
 	} {
 		t.Run(name, func(t *testing.T) {
 			whole := d.t
@@ -351,5 +353,19 @@ func noServicePort(t *testing.T, d *daemon) {
 	_, header, _ := d.request(http.MethodPost, "/v2/apps", `{"id": "/shares", "cmd": "sleep 1000", "instances": 0, "ports": [10000]}`)
 	if warning := header.Get("Warning"); !strings.Contains(warning, "10000") {
 		t.Errorf("a shared service port is told of by %q", warning)
+	}
+}
+
+func defaultNetwork(t *testing.T, d *daemon) {
+	d.submit("/networked", `"instances": 0, "container": {"docker": {"image": "i", "network": "USER"}}`)
+	var app struct {
+		App struct{ Networks []map[string]string }
+	}
+	d.get("/v2/apps/networked", &app)
+	if got := app.App.Networks; len(got) != 1 || got[0]["mode"] != "container" || got[0]["name"] != "overlay" {
+		t.Errorf("networks %v", got)
+	}
+	if info := string(d.must(http.StatusOK, http.MethodGet, "/v2/info", "")); !strings.Contains(info, `"default_network_name":"overlay"`) {
+		t.Errorf("info %s", info)
 	}
 }

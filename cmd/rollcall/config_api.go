@@ -22,6 +22,7 @@ type apiConfig struct {
 	TLS         tlsConfig
 	Limits      apiLimitsConfig
 	TaskPolicy  policyConfig
+	Network     string // of container networks that apps give no name; "": those are refused
 	SecretsDir  string // where the files are that secrets of apps name; "": apps cannot have secrets
 	Anyone      bool   // beyond loopback without credentials
 	Unencrypted bool   // beyond loopback without TLS
@@ -117,6 +118,7 @@ func (c *apiConfig) fields() []field {
 		{name: "tls", set: c.TLS.read},
 		{name: "limits", set: c.Limits.read},
 		{name: "taskPolicy", set: c.TaskPolicy.read},
+		{name: "defaultNetworkName", set: text(&c.Network)},
 		{name: "secretsDir", set: text(&c.SecretsDir)},
 		{name: anyoneKey, set: boolean(&c.Anyone)},
 		{name: unencryptedKey, set: boolean(&c.Unencrypted)},

@@ -142,6 +142,7 @@ func configKeys() []configKey {
 	scheduler("tls", effectRestart, func(s *schedulerConfig) any { return &s.API.TLS })
 	scheduler("limits", effectRestart, func(s *schedulerConfig) any { return &s.API.Limits })
 	scheduler("taskPolicy", effectRestart, func(s *schedulerConfig) any { return &s.API.TaskPolicy })
+	scheduler("defaultNetworkName", effectRestart, func(s *schedulerConfig) any { return &s.API.Network })
 	scheduler("secretsDir", effectRestart, func(s *schedulerConfig) any { return &s.API.SecretsDir })
 	scheduler(anyoneKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Anyone })
 	scheduler(unencryptedKey, effectRestart, func(s *schedulerConfig) any { return &s.API.Unencrypted })

@@ -52,7 +52,8 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 		FrameworkName: c.Framework, Config: marathonConfig(c, &s.config.Mesos, s.apiScheme()+"://"+s.apiAddress()+"/ui/"), ZooKeeper: zooKeeperConfig(c), Hosts: apiHosts(c), AllowOrigin: c.API.AllowOrigin, Abdicate: s.abdicate(),
 		Domain: s.config.Zone.Domain, Role: c.appRole(),
 		Monitor: http.HandlerFunc(s.serveMonitor), TLS: s.apiTLS != nil, Realm: c.API.Auth.Realm,
-		Policy: c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,
+		DefaultNetworkName: c.API.Network,
+		Policy:             c.API.TaskPolicy.policy(), Secrets: c.API.SecretsDir != "", MaxBody: c.API.Limits.MaxBodyBytes, RequestsPerSecond: c.API.Limits.RequestsPerSecond,
 	}
 	if o.RequestsPerSecond == 0 {
 		o.RequestsPerSecond = -1 // any number

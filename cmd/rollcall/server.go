@@ -197,6 +197,9 @@ func marathonConfig(c *schedulerConfig, m *mesosConfig, webUI string) map[string
 		"reconciliation_initial_delay": 0, "leader_proxy_connection_timeout_ms": connectWithin, "reconciliation_interval": limits.ReconcileInterval, "decline_offer_duration": limits.DeclineFor} {
 		out[name] = d.Milliseconds()
 	}
+	if c.API.Network != "" {
+		out["default_network_name"] = c.API.Network
+	}
 	if c.Engine == engineMesos {
 		out["mesos_role"], out["mesos_user"] = c.Mesos.Roles[0], c.Mesos.User
 		out["master"] = cmp.Or(m.ZK.String(), strings.Join(m.Masters, ","))
