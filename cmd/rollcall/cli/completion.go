@@ -19,9 +19,6 @@ var (
 	formFlags = []string{"-o"}
 )
 
-// withIDs are the nouns whose commands take ids that their lists print.
-var withIDs = []string{"app", "deployment", "group", "task"}
-
 // candidate is what a word can be completed to.
 type candidate struct{ word, about string }
 
