@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -69,4 +70,71 @@ func TestRollingRestartBounds(t *testing.T) {
 			t.Fatalf("in the end %d serve and %d tasks run", serving(), len(c.tasks))
 		}
 	})
+}
+
+// Another leader goes on with an upgrade where it was: what runs the new definition already counts, and is not started again.
+func TestUpgradeOverAChangeOfTheLeader(t *testing.T) {
+	c := newCluster(t, 1, 3)
+	version := func(cmd string) *App {
+		return app("/a", 4, func(a *App) {
+			a.Cmd, a.UpgradeStrategy = cmd, UpgradeStrategy{MinimumHealthCapacity: 0.5, MaximumOverCapacity: 0}
+		})
+	}
+	c.must(put(version("old")))
+	c.settle()
+	c.stall = true // two have made room, and two of the new definition are about to come up
+	c.must(put(version("new")))
+	c.settle()
+	c.move(c.started[4], TaskRunning)
+	c.boot(2)
+	c.settle()
+	old, fresh := 0, 0
+	for _, i := range c.running("/a") {
+		if i.App.Cmd == "old" {
+			old++
+		} else {
+			fresh++
+		}
+	}
+	if c.deployments() != 1 || old < 1 || fresh != 1 || len(c.tasks) > 4 {
+		t.Fatalf("%d deployments, %d and %d serve, %d tasks", c.deployments(), old, fresh, len(c.tasks))
+	}
+	c.stall = false
+	for id, task := range c.tasks {
+		if task.state == TaskStaging {
+			c.move(id, TaskRunning)
+		}
+	}
+	c.settle()
+	if len(c.started) != 8 || len(c.running("/a")) != 4 || c.deployments() != 0 {
+		t.Errorf("%d started, %d run, %d deployments", len(c.started), len(c.running("/a")), c.deployments())
+	}
+}
+
+// A new instance that fails is replaced by another, and no more of the old go for that.
+func TestUpgradeWhoseNewInstancesFail(t *testing.T) {
+	c := newCluster(t, 2, 3)
+	c.must(put(app("/a", 2)))
+	c.settle()
+	c.stall = true
+	c.must(put(app("/a", 2, func(a *App) { a.Cmd = "new" })))
+	c.settle()
+	for range 3 {
+		for id, task := range c.tasks {
+			if task.state == TaskStaging {
+				c.move(id, TaskFailed)
+			}
+		}
+		c.settle()
+		c.advance(3 * time.Second)
+		staging := 0
+		for _, task := range c.tasks {
+			if task.state == TaskStaging {
+				staging++
+			}
+		}
+		if len(c.running("/a")) != 2 || staging != 2 || c.deployments() != 1 {
+			t.Fatalf("%d serve, %d come up, %d deployments", len(c.running("/a")), staging, c.deployments())
+		}
+	}
 }
