@@ -192,7 +192,7 @@ func (c *cluster) checkHealthy(before *State, e Effects, a *App, batch []Event) 
 			continue
 		}
 		i := before.Instance(InstanceIDOf(kill.task.TaskID))
-		if i != nil && i.AppID == a.ID && i.Goal == GoalRunning && i.done() && !excused[i.ID] {
+		if i != nil && i.AppID == a.ID && i.Condition.Active() && i.Goal == GoalRunning && i.done() && !excused[i.ID] {
 			ended++
 		}
 	}
