@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"rollcall/scheduler/api/ui"
 )
 
 const (
@@ -40,6 +42,7 @@ type Front struct {
 	o     FrontOptions
 	proxy *httputil.ReverseProxy
 	long  *httputil.ReverseProxy // for what goes on for as long as its client wants
+	page  http.Handler
 
 	mu      sync.Mutex
 	own     http.Handler // while this rollcall leads
@@ -50,7 +53,7 @@ type Front struct {
 
 // NewFront returns a front that knows of no leader. It sets limits on Client's connections.
 func NewFront(o FrontOptions) *Front {
-	f := &Front{o: o, changed: make(chan struct{})}
+	f := &Front{o: o, page: ui.Handler(), changed: make(chan struct{})}
 	o.Client.MaxConnsPerHost = leaderConnections
 	o.Client.ResponseHeaderTimeout = leaderAnswer
 	f.proxy = f.proxyOver(o.Client)
@@ -129,6 +132,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.answer(w, r, http.StatusMisdirectedRequest, err.Error())
 		return
 	}
+	if isPage(r) && f.leaderless() {
+		f.page.ServeHTTP(w, r)
+		return
+	}
 	own, leader := f.answerer(r.Context())
 	switch {
 	case own != nil:
@@ -146,6 +153,18 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	}
+}
+
+// isPage says whether a request is for the web page's files. They are the same everywhere and tell nothing of apps: while
+// nobody leads they come from here at once, so that the page can say so.
+func isPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.HasPrefix(r.URL.Path, "/ui/")
+}
+
+func (f *Front) leaderless() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.leader == nil && (f.own == nil || !f.mayAct())
 }
 
 // passedHere says whether this rollcall passed the request on before.

@@ -54,6 +54,28 @@ func ask(t *testing.T, method, url, body string, header http.Header) (*http.Resp
 	return response, string(data)
 }
 
+// The files of the web page come from the leader; while nobody leads from here, at once, so that the page can say so.
+func TestFrontShowsThePage(t *testing.T) {
+	f, s := frontServer(t, "self:1")
+	for path, status := range map[string]int{"/ui/": http.StatusOK, "/ui/main.js": http.StatusOK, "/ui/absent.js": http.StatusNotFound} {
+		if response, body := ask(t, http.MethodGet, s.URL+path, "", nil); response.StatusCode != status || response.Header.Get(via) != "" {
+			t.Errorf("%s: %s %s", path, response.Status, body)
+		}
+	}
+	leader := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "by the leader") //nolint:errcheck // a test's server
+	}))
+	defer leader.Close()
+	f.Follow(at(t, leader.URL))
+	if _, body := ask(t, http.MethodGet, s.URL+"/ui/", "", nil); body != "by the leader" {
+		t.Errorf("while somebody leads: %s", body)
+	}
+	f.Lead(http.NotFoundHandler(), func() bool { return false }) // it led, and may not any more
+	if response, _ := ask(t, http.MethodGet, s.URL+"/ui/", "", nil); response.StatusCode != http.StatusOK {
+		t.Errorf("of one that may not act: %s", response.Status)
+	}
+}
+
 func TestFrontPassesOn(t *testing.T) {
 	var got *http.Request
 	var body []byte

@@ -3,6 +3,7 @@
 import { get, put, del, appPath, appLink } from './api.js';
 import { h, table, row, state, bar, broken, emptiness, none, round, size, plural } from './dom.js';
 import { attempt, ask } from './dialog.js';
+import { reasons } from './debug.js';
 
 // Conditions that an app may be in, worst last to be seen first. Those of Marathon's page.
 const conditions = [['Running', 'good'], ['Suspended', ''], ['Deploying', 'busy'], ['Waiting', 'late'], ['Delayed', 'late'], ['Unhealthy', 'bad']];
@@ -14,6 +15,15 @@ export function condition(app, waiting) {
   if (app.deployments?.length > 0) return 'Deploying';
   if (app.instances === 0) return 'Suspended';
   return app.tasksRunning < app.instances ? 'Waiting' : 'Running';
+}
+
+// why says in a few words what is in the way of an app that is not as it should be.
+function why(app, waiting) {
+  if (app.condition === 'Unhealthy') return `${app.tasksUnhealthy} of ${app.tasksRunning} fail their health checks`;
+  const failure = app.lastTaskFailure;
+  if (app.condition === 'Delayed' && failure) return `${failure.message || failure.state}, on ${failure.host}`;
+  const declined = waiting?.processedOffersSummary.rejectSummaryLastOffers.filter((r) => r.declined > 0) ?? [];
+  return declined.map((r) => `${reasons[r.reason] ?? r.reason}: ${r.declined} of ${plural(r.processed, 'offer')}`).join(', ');
 }
 
 export const badge = (word) => state(conditions.find(([name]) => name === word)[1], word);
@@ -42,7 +52,8 @@ export function appsPage(_, query, __, again) {
   }
 
   function line(app) {
-    return row(columns, app.id, h('a', { href: appLink(app.id), class: 'name' }, broken(app.id.slice(app.id.lastIndexOf('/') + 1))),
+    return row(columns, app.id, [h('a', { href: appLink(app.id), class: 'name' }, broken(app.id.slice(app.id.lastIndexOf('/') + 1))),
+      app.why && h('p', { class: 'hint' }, app.why)],
       badge(app.condition),
       h('span', { class: 'instances' }, `${app.tasksRunning} of ${app.instances}`, instancesBar(app)),
       app.healthChecks?.length > 0 ? `${app.tasksHealthy} of ${app.tasksRunning}` : none(),
@@ -70,9 +81,12 @@ export function appsPage(_, query, __, again) {
     live: true,
     async draw() {
       const [{ apps }, { queue }, root] = await Promise.all([
-        get('/v2/apps?embed=apps.counts&embed=apps.deployments'), get('/v2/queue'), get('/v2/groups?embed=group.groups')]);
+        get('/v2/apps?embed=apps.counts&embed=apps.deployments&embed=apps.lastTaskFailure'), get('/v2/queue'), get('/v2/groups?embed=group.groups')]);
       const waiting = new Map(queue.map((entry) => [entry.app.id, entry]));
-      for (const app of apps) app.condition = condition(app, waiting.get(app.id));
+      for (const app of apps) {
+        app.condition = condition(app, waiting.get(app.id));
+        app.why = why(app, waiting.get(app.id));
+      }
       const named = apps.filter((app) => app.id.toLowerCase().includes(wanted.toLowerCase()));
       const shown = named.filter((app) => !only || app.condition === only);
       const groups = new Map(shown.length === apps.length ? groupsIn(root).map((id) => [id, []]) : []);

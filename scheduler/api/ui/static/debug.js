@@ -4,7 +4,7 @@ import { del } from './api.js';
 import { h, table, row, state, emptiness, plural, round, since, size } from './dom.js';
 import { attempt } from './dialog.js';
 
-const reasons = {
+export const reasons = {
   UnfulfilledRole: 'offered to another role', UnfulfilledConstraint: 'the constraints are not met', NoCorrespondingReservationFound: 'no reservation fits',
   AgentMaintenance: 'the agent is going into maintenance', InsufficientCpus: 'too few CPUs', InsufficientMemory: 'too little memory',
   InsufficientDisk: 'too little disk', InsufficientGpus: 'too few GPUs', InsufficientPorts: 'the ports are taken',

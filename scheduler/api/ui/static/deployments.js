@@ -19,9 +19,13 @@ export function deploymentsPage() {
   };
 }
 
+const inTitle = 5; // apps that a deployment is named by
+const titled = (d) => d.affectedApps.slice(0, inTitle);
+
 function card(d) {
-  return h('section', { class: 'card stack', key: d.id, 'aria-label': `Deployment of ${d.affectedApps.join(', ')}` },
-    h('div', { class: 'head' }, h('h2', { class: 'grow' }, d.affectedApps.map((id, n) => [n > 0 && ', ', h('a', { href: appLink(id), class: 'name', key: id }, broken(id))])),
+  return h('section', { class: 'card stack', key: d.id, 'aria-label': `Deployment of ${titled(d).join(', ')}` },
+    h('div', { class: 'head' }, h('h2', { class: 'grow' }, titled(d).map((id, n) => [n > 0 && ', ', h('a', { href: appLink(id), class: 'name', key: id }, broken(id))]),
+      d.affectedApps.length > inTitle && ` and ${d.affectedApps.length - inTitle} more`),
       deploymentButtons(d)),
     progress(d),
     h('ol', { class: 'steps' }, d.steps.map((step, n) => stepLine(d, step, n + 1))),
@@ -37,16 +41,20 @@ export function progress(d) {
     bar([['busy', d.currentStep - 1 + part]], d.totalSteps, text));
 }
 
+// stepLine lists the actions of a step: first those that wait for something, at last those that are done.
 function stepLine(d, step, number) {
   const place = number < d.currentStep ? 'done' : number === d.currentStep ? 'now' : '';
-  const actions = place === 'now' ? d.currentActions : step.actions;
-  return h('li', { class: place, key: `step ${number}`, 'aria-current': place === 'now' && 'step' }, h('div', {}, actions.map((action) =>
-    h('div', { key: `${action.action} ${action.app}` }, h('span', {}, `${doing[action.action] ?? action.action} ${action.app}`),
-      action.done && [' ', state('good', 'done')],
-      action.reason && h('p', { class: 'quiet' }, action.reason), instanceLines(action.instances ?? [])))));
+  const rank = (action) => (action.done ? 2 : action.reason ? 0 : 1);
+  const lines = (place === 'now' ? d.currentActions.toSorted((a, b) => rank(a) - rank(b)) : step.actions).map(actionLine);
+  return h('li', { class: place, key: `step ${number}`, 'aria-current': place === 'now' && 'step' },
+    h('div', {}, lines.slice(0, most), lines.length > most && h('details', { key: 'more' }, h('summary', {}, `${lines.length - most} more`), lines.slice(most))));
 }
 
-const most = 20; // instances that are listed
+const actionLine = (action) => h('div', { key: `${action.action} ${action.app}` }, h('span', {}, `${doing[action.action] ?? action.action} ${action.app}`),
+  action.done && [' ', state('good', 'done')],
+  action.reason && h('p', { class: 'quiet' }, action.reason), instanceLines(action.instances ?? []));
+
+const most = 20; // actions and instances that are listed
 
 // instanceLines lists the instances that are not done, with what each waits for.
 export function instanceLines(instances) {
