@@ -77,7 +77,6 @@ func aboutNoun(word string) string {
 // it asks the API for. The shell is one of Shells.
 func Completion(shell string, all []Usage) string {
 	c := newCompletions(all)
-	pattern := func(words []string, between string) string { return strings.Join(words, between) }
 	switch shell {
 	case "fish":
 		return fishScript(c)
@@ -90,7 +89,7 @@ func Completion(shell string, all []Usage) string {
 			}
 			cases.WriteString("\t\t)\n\t\t;;\n")
 		}
-		return strings.NewReplacer("VALUED", pattern(c.valued, " | "), "FILES", pattern(fileFlags, " | "), "FORMS", pattern(formFlags, " | "),
+		return strings.NewReplacer("VALUED", strings.Join(c.valued, " | "), "FILES", strings.Join(fileFlags, " | "), "FORMS", strings.Join(formFlags, " | "),
 			"\tCASES\n", cases.String()).Replace(zshScript)
 	}
 	var cases strings.Builder
@@ -101,7 +100,7 @@ func Completion(shell string, all []Usage) string {
 		}
 		fmt.Fprintf(&cases, "\t%q) words=\"%s\" ;;\n", key, strings.Join(words, " "))
 	}
-	return strings.NewReplacer("VALUED", pattern(c.valued, " | "), "FILES", pattern(fileFlags, " | "), "FORMS", pattern(formFlags, " | "),
+	return strings.NewReplacer("VALUED", strings.Join(c.valued, " | "), "FILES", strings.Join(fileFlags, " | "), "FORMS", strings.Join(formFlags, " | "),
 		"\tCASES\n", cases.String()).Replace(bashScript)
 }
 
