@@ -45,7 +45,10 @@ func TestLaunchesThatTakeTooLong(t *testing.T) {
 		c.stall, c.hold = true, state == ""
 		c.must(put(app("/a", 1)))
 		c.settle()
-		if state == TaskStarting {
+		switch state {
+		case "":
+			c.send(LaunchesSent{[]TaskID{c.started[0]}}) // which the time begins with, until there is word of it
+		case TaskStarting:
 			c.advance(4 * time.Minute)
 			c.move(c.started[0], TaskStarting)
 		}
