@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,45 +32,18 @@ func size(b *testing.B, name string, usual int) int {
 // took since its start, and what it holds in memory. The stand-in master works in the same machine, so that all times are
 // upper bounds.
 func BenchmarkCluster(b *testing.B) {
-	agents, tasks := size(b, "CLUSTER_AGENTS", 5000), size(b, "CLUSTER_TASKS", 100_000)
-	c := mesosmaster.NewCluster(mesosmaster.Options{Allocation: time.Second})
-	b.Cleanup(c.Close)
-	master := func(ip string) *mesosmaster.Master {
-		m, err := c.StartMaster(ip)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return m
-	}
-	first, second := master("127.0.0.11"), master("127.0.0.12")
-	c.Elect(first)
-	for n := range agents {
-		c.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255), CPUs: 8, Mem: 16384, Disk: 16384,
-			Ports: [2]int{31000, 32000}})
-	}
-	const perApp = 100
+	c, first, second := newBenchCluster(b)
+	apps := benchApps(b)
 	d := start(b, newMesosConfig(b.TempDir(), first.Address(), second.Address()))
-	var apps []string
-	for n := range tasks / perApp {
-		apps = append(apps, fmt.Sprintf(`{"id": "/load/app-%d", "cmd": "serve", "cpus": 0.01, "mem": 1, "instances": %d}`, n, perApp))
-	}
 	for b.Loop() {
-		began := time.Now()
-		running := 0
-		// In portions: on a machine that has little time for them, launches would otherwise wait so long that they count as lost.
-		for some := range slices.Chunk(apps, 50) {
-			d.must(http.StatusOK, http.MethodPut, "/v2/apps", "["+strings.Join(some, ",")+"]")
-			running += len(some) * perApp
-			waitFor(b, fmt.Sprintf("%d tasks run", running), func() bool { return c.Count() >= running && d.deployments() == 0 })
-		}
-		deployed := time.Since(began)
+		deployed := deploy(b, c, d, apps)
 		b.ReportMetric(deployed.Seconds(), "s/deploy")
-		b.ReportMetric(float64(tasks)/deployed.Seconds(), "tasks/s")
+		b.ReportMetric(float64(len(apps)*perApp)/deployed.Seconds(), "tasks/s")
 		b.ReportMetric(d.memory(b), "MiB/deployed")
 		b.ReportMetric(d.cpu(b), "cpu-s/deploy")
 
 		d.kill()
-		began = time.Now()
+		began := time.Now()
 		d.run()
 		b.ReportMetric(time.Since(began).Seconds(), "s/start")
 		b.ReportMetric(place(b, c, d, "/after-restart", began).Seconds(), "s/restart-to-placement")
@@ -90,6 +62,48 @@ func BenchmarkCluster(b *testing.B) {
 			b.Errorf("%d tasks run", n)
 		}
 	}
+}
+
+// newBenchCluster is a cluster of simulated agents, and the master that leads it and one that does not.
+func newBenchCluster(b *testing.B) (c *mesosmaster.Cluster, leads, waits *mesosmaster.Master) {
+	b.Helper()
+	c = mesosmaster.NewCluster(mesosmaster.Options{Allocation: time.Second})
+	b.Cleanup(c.Close)
+	master := func(ip string) *mesosmaster.Master {
+		m, err := c.StartMaster(ip)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return m
+	}
+	leads, waits = master("127.0.0.11"), master("127.0.0.12")
+	c.Elect(leads)
+	for n := range size(b, "CLUSTER_AGENTS", 5000) {
+		c.AddAgent(mesosmaster.AgentOptions{IP: fmt.Sprintf("10.%d.%d.%d", n>>16&255, n>>8&255, n&255), CPUs: 8, Mem: 16384, Disk: 16384,
+			Ports: [2]int{31000, 32000}})
+	}
+	return c, leads, waits
+}
+
+// perApp is how many tasks an app of the benchmarks has.
+const perApp = 100
+
+func benchApps(b *testing.B) []string {
+	b.Helper()
+	var apps []string
+	for n := range size(b, "CLUSTER_TASKS", 100_000) / perApp {
+		apps = append(apps, fmt.Sprintf(`{"id": "/load/app-%d", "cmd": "serve", "cpus": 0.01, "mem": 1, "instances": %d}`, n, perApp))
+	}
+	return apps
+}
+
+// deploy starts apps, all at once, and says how long it took until all of their tasks ran.
+func deploy(b *testing.B, c *mesosmaster.Cluster, d *daemon, apps []string) time.Duration {
+	b.Helper()
+	began, want := time.Now(), c.Count()+len(apps)*perApp
+	d.must(http.StatusOK, http.MethodPut, "/v2/apps", "["+strings.Join(apps, ",")+"]")
+	waitFor(b, fmt.Sprintf("%d tasks run", want), func() bool { return c.Count() >= want && d.deployments() == 0 })
+	return time.Since(began)
 }
 
 // place starts an app and says how long after began its task runs.

@@ -29,7 +29,7 @@ type zooKeeperEnsemble struct {
 }
 
 // requireZooKeeper is require for Debian's package.
-func requireZooKeeper(t *testing.T) {
+func requireZooKeeper(t testing.TB) {
 	t.Helper()
 	require(t, "java")
 	if _, err := os.Stat(zooKeeperJar); err != nil {
@@ -83,7 +83,7 @@ func startZooKeeperAt(t *testing.T, at [3][3]string, wrap [][]string) *zooKeeper
 }
 
 // freePorts are ports of 127.0.0.1 that nobody has at the moment.
-func freePorts(t *testing.T, n int) []string {
+func freePorts(t testing.TB, n int) []string {
 	t.Helper()
 	var out []string
 	for range n {
