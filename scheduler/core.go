@@ -13,6 +13,7 @@ type Limits struct {
 	MaxDeployments    int           // running at the same time
 	VersionsKept      int           // of each app, and of the root group
 	LaunchTimeout     time.Duration // a task that is not running by then, since its launch was sent or it last said so, is killed
+	FirstStatusWithin time.Duration // for so long after it was sent a launch counts as under way, should nothing be heard of it
 	KillRetry         time.Duration // a kill that shows no effect is repeated
 	KillsInFlight     int           // kills at a time that have not shown effect yet; the others wait for their turn
 	DeclineFor        time.Duration // how long an offer that fits nothing is refused
@@ -22,7 +23,7 @@ type Limits struct {
 	// What one step does at most, so that statuses and requests never wait for long; the rest is for the next steps.
 
 	Launches int // tasks launched
-	Unsent   int // launches that the engine has not sent: no more are decided while there are as many
+	Underway int // launches that nothing was heard of yet: no more are decided while there are as many
 	Looks    int // offers and instances looked at to place tasks, but for what the last app takes
 	Changes  int // apps brought nearer to what is wanted of them and instances changed by it, but for the last app's
 	Timers   int // timers that fire
@@ -41,7 +42,8 @@ func DefaultLimits() Limits {
 		FirstCheckWithin:  5 * time.Second,
 		ReconcileInterval: 10 * time.Minute,
 		Launches:          512,
-		Unsent:            1024,
+		Underway:          1024,
+		FirstStatusWithin: 30 * time.Second,
 		Looks:             100_000,
 		Changes:           2048,
 		Timers:            512,
@@ -70,7 +72,7 @@ func NewState() *State {
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](), kills: newTree[kill](), turns: newTree[TaskID](),
 		agents: newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
-		losses: newTree[time.Time](), unsent: newTree[TaskID](),
+		losses: newTree[time.Time](), underway: newTree[TaskID](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -129,7 +131,7 @@ type work struct {
 	lastTurn    uint64
 	timers      draftTree[timer]
 	deadlines   draftTree[timer]
-	unsent      draftTree[TaskID]
+	underway    draftTree[TaskID]
 	losses      draftTree[time.Time]
 	braked      bool
 	round       round
@@ -165,7 +167,7 @@ func (c *Core) begin(now time.Time) *work {
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
-		unsent: s.unsent.draft(), losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
+		underway: s.underway.draft(), losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, kills: s.kills.draft(), turns: s.turns.draft(), lastTurn: s.lastTurn,
 		reweighed: map[PathID]bool{},
@@ -196,7 +198,7 @@ func (w *work) commit() *State {
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally, kills: w.kills.commit(), turns: w.turns.commit(), lastTurn: w.lastTurn,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
-		unsent: w.unsent.commit(), losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
+		underway: w.underway.commit(), losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
 }
 
@@ -279,7 +281,7 @@ func (w *work) registered(e Registered) {
 	if e.Anew {
 		w.endAll()
 	}
-	w.unsent = newTree[TaskID]().draft()
+	w.underway = newTree[TaskID]().draft()
 	w.reconcile()
 	if restarted {
 		w.recallLosses()
@@ -343,7 +345,7 @@ func (w *work) reconcile() {
 
 func (w *work) disconnected() {
 	w.connected = false
-	w.unsent = newTree[TaskID]().draft() // whether they were launched shows when the engine is connected again
+	w.underway = newTree[TaskID]().draft() // whether they were launched shows when the engine is connected again
 	for _, o := range w.offers.under("") {
 		w.offers.remove(string(o.ID))
 	}

@@ -28,7 +28,7 @@ func (w *work) touchInstance(i *Instance) {
 }
 
 func (w *work) removeInstance(i *Instance) {
-	w.unsent.remove(string(i.ID))
+	w.underway.remove(string(i.ID))
 	w.clearInstanceTimers(i)
 	before := w.instances.get(string(i.ID))
 	w.reweigh(before, nil)

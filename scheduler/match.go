@@ -192,7 +192,7 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 	n.Addresses, n.Health, n.ReadyReply = nil, nil, nil
 	n.Ready = len(app.ReadinessChecks) == 0 || w.locks.get(string(app.ID)) == "" // checks of readiness are a deployment's
 	w.putInstance(&n)
-	w.unsent.put(string(n.ID), n.TaskID())
+	w.underway.put(string(n.ID), n.TaskID())
 
 	task := w.taskInfo(&n, app)
 	task.Resources, task.Reserved = o.take(app, task.Resources)
@@ -203,19 +203,19 @@ func (w *work) launch(i *Instance, app *App, ports []Port, hostPorts []int, b *b
 func (w *work) launchesSent(tasks []TaskID) {
 	for _, id := range tasks {
 		i := w.instances.get(string(InstanceIDOf(id)))
-		if i == nil || w.unsent.get(string(i.ID)) != id {
+		if i == nil || w.underway.get(string(i.ID)) != id {
 			continue // its first status was quicker, or it is over
 		}
-		w.unsent.remove(string(i.ID))
+		w.setTimer(timerFirstStatus, string(i.ID), 0, w.now.Add(w.limits.FirstStatusWithin))
 		if i.Condition == Provisioned {
 			w.setTimer(timerLaunch, string(i.ID), 0, w.now.Add(w.limits.LaunchTimeout))
 		}
 	}
 }
 
-// full says whether what waits has to wait until the engine has sent launches: on a cluster that takes them slowly,
-// decisions would otherwise run far ahead, and hold resources and instances that more urgent ones could have.
-func (w *work) full() bool { return w.queue.len() > 0 && w.unsent.len() >= w.limits.Unsent }
+// full says whether what waits has to wait until more is heard of what was launched: decisions would otherwise run far
+// ahead of a cluster that takes launches slowly, and of the statuses that are still to be handled.
+func (w *work) full() bool { return w.queue.len() > 0 && w.underway.len() >= w.limits.Underway }
 
 // generatePorts makes up container ports for mappings that have neither a container port nor a host port.
 func (w *work) generatePorts(ports []Port, hostPorts []int) []int {

@@ -38,7 +38,7 @@ type State struct {
 	lastTurn    uint64
 	timers      tree[timer]     // by deadline and subject
 	deadlines   tree[timer]     // by subject
-	unsent      tree[TaskID]    // by instance: launches that the engine has not sent yet
+	underway    tree[TaskID]    // by instance: launches that nothing was heard of yet
 	losses      tree[time.Time] // by agent: since when it is not heard of
 	braked      bool            // replacement waits
 	round       round           // in which offers are used

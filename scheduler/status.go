@@ -17,7 +17,7 @@ func (w *work) status(s TaskStatus) {
 		w.strangeStatus(s)
 		return
 	}
-	w.unsent.remove(string(i.ID))
+	w.underway.remove(string(i.ID))
 	if state := mapLost(s); !w.forgotten(i, s, state) {
 		w.follow(i, s, state)
 	}

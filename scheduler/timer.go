@@ -20,6 +20,7 @@ const (
 	timerStable                       // key: app; it ran for so long that its backoff is forgotten
 	timerReconcile                    // all tasks
 	timerDeployment                   // key: deployment; it should be done by now
+	timerFirstStatus                  // key: instance; its launch does not count as under way any more
 	timerReplacement                  // key: condemned instance; another should have taken its place
 )
 
@@ -94,6 +95,9 @@ func (w *work) fire(t timer) {
 		return
 	case timerDeployment:
 		w.timeOut(DeploymentID(t.key))
+		return
+	case timerFirstStatus:
+		w.underway.remove(t.key)
 		return
 	case timerStable:
 		w.delays.remove(t.key)

@@ -306,8 +306,12 @@ func (m *Master) reconcile(f *framework, task, agent string) {
 	a := m.agents[agent]
 	found := m.task(f, task)
 	switch {
-	case found != nil && !terminal(found.state):
-		status := m.say(found, found.state, "REASON_RECONCILIATION", "Reconciliation: Latest task state")
+	case found != nil: // also one that has ended, until its last update is acknowledged
+		state := found.state
+		if len(found.pending) > 0 {
+			state = found.pending[0]["state"].(string)
+		}
+		status := m.say(found, state, "REASON_RECONCILIATION", "Reconciliation: Latest task state")
 		f.send(update(status))
 	case m.recovered[agent], agent == "" && len(m.recovered) > 0: // it may be one of those that have not come back
 	case m.unreached[agent] != nil:

@@ -143,3 +143,30 @@ func TestNewLeaderKnowsUnreachableAgents(t *testing.T) {
 		t.Errorf("when the agent is back: %v", s)
 	}
 }
+
+// Of a task that has ended the master tells what the framework has not acknowledged, not that it does not know it.
+func TestReconcileBeforeAcknowledgement(t *testing.T) {
+	cluster, m := newTestCluster(t, Options{}, AgentOptions{IP: "127.0.0.1"})
+	c := subscribe(t, m, "", "*")
+	offer, agent := c.offer()
+	c.call(http.StatusAccepted, launch(offer, agent, "t", nil))
+	c.acknowledge(c.status("TASK_STARTING"))
+	running := c.status("TASK_RUNNING")
+	if err := cluster.Fail("t", "of itself"); err != nil {
+		t.Fatal(err)
+	}
+	reconcile := object{"type": "RECONCILE", "reconcile": object{"tasks": []object{{"task_id": value("t")}}}}
+	c.call(http.StatusAccepted, reconcile)
+	if s := c.status("TASK_RUNNING"); s["reason"] != "REASON_RECONCILIATION" {
+		t.Errorf("reconciled as %v", s)
+	}
+	c.acknowledge(running)
+	failed := c.status("TASK_FAILED")
+	c.call(http.StatusAccepted, reconcile)
+	if s := c.status("TASK_FAILED"); s["reason"] != "REASON_RECONCILIATION" {
+		t.Errorf("reconciled as %v", s)
+	}
+	c.acknowledge(failed)
+	c.call(http.StatusAccepted, reconcile)
+	c.status("TASK_UNKNOWN")
+}

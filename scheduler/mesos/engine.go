@@ -245,7 +245,11 @@ func (e *Engine) Kill(task scheduler.TaskRef) {
 
 // Acknowledge implements scheduler.Engine.
 func (e *Engine) Acknowledge(status scheduler.TaskStatus) {
-	e.in(func(s *session) { s.acknowledgements(status.TaskID).put(acknowledgeCall(status)) })
+	e.in(func(s *session) {
+		if s.backlog.begin(status.Ack) {
+			s.acknowledgements(status.TaskID).put(acknowledgeCall(status))
+		}
+	})
 }
 
 // Reconcile implements scheduler.Engine. Besides those tasks it asks for all that the master knows: those that run and

@@ -144,7 +144,16 @@ var errRefused = errors.New("the master refuses the call")
 // makeCall makes one call. An error is one of the session's.
 func (s *session) makeCall(ctx context.Context, c v1Call) error {
 	c.FrameworkID = valueOf(s.id)
+	if len(c.launches()) > 0 {
+		if err := s.backlog.wait(ctx); err != nil {
+			s.notMade(c)
+			return err
+		}
+	}
 	err := s.post(ctx, c)
+	if c.Type == callAcknowledge {
+		s.backlog.end(c.Acknowledge.UUID)
+	}
 	if !errors.Is(err, errRefused) {
 		if tasks := c.launches(); err == nil && len(tasks) > 0 {
 			s.own.put(scheduler.LaunchesSent{Tasks: tasks})

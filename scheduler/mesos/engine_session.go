@@ -43,6 +43,7 @@ type session struct {
 	quiet      *silence
 	calls      *queue[v1Call] // in their order: a launch must not be overtaken by the question for its task
 	acks       []*queue[v1Call]
+	backlog    *backlog // of acks
 	seed       maphash.Seed
 	own        *queue[scheduler.Event] // what the engine itself has to say
 
@@ -109,6 +110,7 @@ func (s *session) subscribe(ctx context.Context) error {
 	s.at, s.stream = hostPort(response.Request.URL), response.Header.Get(streamHeader)
 	s.region = first.Subscribed.Master.Domain.region()
 	s.calls, s.own, s.seed = newQueue[v1Call](), newQueue[scheduler.Event](), maphash.MakeSeed()
+	s.backlog = newBacklog()
 	for range acknowledgers {
 		s.acks = append(s.acks, newQueue[v1Call]())
 	}

@@ -1,6 +1,7 @@
 package mesos
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -205,5 +206,45 @@ func TestEngineTellsOfLaunchesNotSent(t *testing.T) {
 		if c := <-m.calls; c.Type == callAccept {
 			t.Error("it was launched all the same")
 		}
+	}
+}
+
+// An update that comes again while its acknowledgement waits is acknowledged once, and while many wait nothing is launched:
+// what has to be acknowledged would only get more.
+func TestEngineCatchesUpBeforeItLaunches(t *testing.T) {
+	m := newSchedulerMaster(t)
+	held := make(chan struct{})
+	m.answer = func(c v1Call) (int, string) {
+		if c.Type == callAcknowledge {
+			<-held
+		}
+		return http.StatusAccepted, ""
+	}
+	m.calls = make(chan v1Call, 3*acksAhead)
+	r := runEngine(t, "", EngineOptions{}, Masters{Leader: m.address()})
+	expect[scheduler.Registered](r)
+	m.last() <- offerOfOne
+	expect[scheduler.OffersReceived](r)
+	updates := 2 * acksAhead
+	for range 3 { // the master repeats itself
+		for n := range updates {
+			r.Acknowledge(scheduler.TaskStatus{TaskID: scheduler.TaskID(fmt.Sprint("t", n)), AgentID: "S1", Ack: fmt.Sprint(n)})
+		}
+	}
+	r.Accept("O1", []scheduler.TaskInfo{{ID: "new", AgentID: "S1", Resources: scheduler.Resources{CPUs: 1}}})
+	close(held)
+	seen, launched := map[string]bool{}, -1
+	for len(seen) < updates || launched < 0 {
+		switch c := m.call(t, ""); {
+		case c.Type == callAccept:
+			launched = len(seen)
+		case seen[c.Acknowledge.UUID]:
+			t.Fatalf("%s was acknowledged twice", c.Acknowledge.UUID)
+		default:
+			seen[c.Acknowledge.UUID] = true
+		}
+	}
+	if launched < updates-acksAhead-2*acknowledgers { // as many may be under way
+		t.Errorf("launched after %d of %d acknowledgements", launched, updates)
 	}
 }

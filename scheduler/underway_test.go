@@ -19,7 +19,7 @@ type slowCluster struct {
 
 func newSlowCluster(t *testing.T, agents int, a *App) *slowCluster {
 	c := &slowCluster{t: t, limits: DefaultLimits(), now: time.Unix(1e9, 0)}
-	c.limits.Launches, c.limits.Unsent = 2, 3
+	c.limits.Launches, c.limits.Underway = 2, 3
 	c.core = NewCore(c.limits, NewState(), [32]byte{1})
 	c.step(Registered{FrameworkID: "f", Master: "m"}, put(a))
 	c.others = 0
@@ -76,7 +76,7 @@ func (c *slowCluster) later(d time.Duration) {
 	}
 }
 
-// Decisions do not run ahead of what the engine gets sent: the rest waits, and so do the offers.
+// Decisions do not run ahead of what is heard of them: the rest waits, and so do the offers.
 func TestLaunchesWaitForTheEngine(t *testing.T) {
 	c := newSlowCluster(t, 20, app("/a", 10))
 	// With two a step, the third step of three is not made.
@@ -86,18 +86,26 @@ func TestLaunchesWaitForTheEngine(t *testing.T) {
 	if c.others > 0 {
 		t.Errorf("%d offers given back", c.others)
 	}
-	c.step(LaunchesSent{c.sent[:1]})
-	if len(c.sent) != 4 {
-		t.Errorf("%d launches while 3 are not sent", len(c.sent))
+	running := func(task TaskID) StatusReceived {
+		return StatusReceived{TaskStatus{TaskID: task, AgentID: "a", State: TaskRunning}}
 	}
-	// A status is as good as the engine's word.
-	c.step(StatusReceived{TaskStatus{TaskID: c.sent[1], AgentID: "a", State: TaskRunning}})
+	c.step(running(c.sent[0]))
+	if len(c.sent) != 4 {
+		t.Errorf("%d launches while nothing is heard of 3", len(c.sent))
+	}
+	c.step(running(c.sent[1]))
 	if len(c.sent) != 6 {
 		t.Errorf("%d launches are decided, not 6", len(c.sent))
 	}
-	for n := 0; n < 10 && len(c.sent) < 10; n++ {
-		c.step(LaunchesSent{c.sent})
+	// Tasks that take long to start do not keep others from being launched for ever.
+	c.step(LaunchesSent{c.sent})
+	c.later(c.limits.FirstStatusWithin - time.Second)
+	if len(c.sent) != 6 {
+		t.Errorf("%d launches while nothing is heard of 4", len(c.sent))
 	}
+	c.later(2 * time.Second)
+	c.step(LaunchesSent{c.sent})
+	c.later(c.limits.FirstStatusWithin + time.Second)
 	if len(c.sent) != 10 {
 		t.Errorf("%d launches are decided, not 10", len(c.sent))
 	}
