@@ -314,6 +314,7 @@ func (n *nemesis) calm(when string) *node {
 	n.t.Helper()
 	began := time.Now()
 	n.mendMasters()
+	mended := time.Now()
 	ctx, cancel := context.WithTimeout(n.t.Context(), calmWithin)
 	defer cancel()
 	until := func(what string, holds func() bool) {
@@ -321,6 +322,10 @@ func (n *nemesis) calm(when string) *node {
 		for !holds() {
 			if pause(ctx, 100*time.Millisecond); ctx.Err() != nil {
 				n.t.Fatalf("%s: it never happened that %s\n%s", when, what, strings.Join(n.log, "\n"))
+			}
+			if time.Since(mended) > time.Second { // a session may expire when the worst is over
+				n.mendMasters()
+				mended = time.Now()
 			}
 		}
 	}
