@@ -21,10 +21,38 @@ var _ scheduler.Store = (*Term)(nil)
 const readsAtOnce = 128
 
 // Load is scheduler.Store's Load. A commit that the leader before did not see through is seen through first.
+//
+// Records are read one after the other. Should another rollcall have begun to lead meanwhile, and changed some of them,
+// they do not go together, and what is wrong with them is no damage: the error wraps ErrDeposed then, whatever else
+// there was.
 func (t *Term) Load(ctx context.Context, yield func(scheduler.Record) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	err := t.loadAll(ctx, yield)
+	if other := t.unchanged(); errors.Is(other, ErrDeposed) || err == nil {
+		return other
+	}
+	return err
+}
+
+// unchanged returns an error unless ZooKeeper says that nobody has stored anything since this term last did.
+func (t *Term) unchanged() error {
+	node := t.c.path(nodeTerm)
+	if _, err := t.c.conn.Sync(node); err != nil { // else a server that lags behind could answer
+		return fmt.Errorf("reading the term: %w", err)
+	}
+	_, stat, err := t.c.conn.Get(node)
+	if err != nil {
+		return fmt.Errorf("reading the term: %w", err)
+	}
+	if stat.Version != t.version {
+		return t.deposed(errors.New("another term has begun"))
+	}
+	return nil
+}
+
+func (t *Term) loadAll(ctx context.Context, yield func(scheduler.Record) error) error {
 	if err := t.takeStock(ctx); err != nil {
 		return err
 	}
