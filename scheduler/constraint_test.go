@@ -107,3 +107,27 @@ func TestLostInstancesAndConstraints(t *testing.T) {
 		}
 	}
 }
+
+// Scaling makes another version of an app, and UNIQUE is of all of its instances; another config's do not count.
+func TestUniqueAcrossVersions(t *testing.T) {
+	c := newCluster(t, 41, 3)
+	for instances, want := range []int{0, 1, 2, 3, 3} {
+		c.must(Update{Force: true, Change: func(d *Draft) error { d.PutApp(app("/a", instances, unique)); return nil }})
+		c.settle()
+		hosts := map[string]bool{}
+		for _, i := range c.running("/a") {
+			hosts[i.Hostname] = true
+		}
+		if len(c.running("/a")) != want || len(hosts) != want {
+			t.Errorf("%d of %d run on %d hosts", len(c.running("/a")), instances, len(hosts))
+		}
+	}
+	c.must(Update{Force: true, Change: func(d *Draft) error {
+		d.PutApp(app("/a", 3, unique, func(a *App) { a.Cmd = "other" }))
+		return nil
+	}})
+	c.settle()
+	if len(c.running("/a")) != 3 || c.deployments() != 0 {
+		t.Errorf("%d run of the other config, %d deployments", len(c.running("/a")), c.deployments())
+	}
+}

@@ -48,7 +48,7 @@ func (c *cluster) checkStep(before *State, e Effects, batch []Event) {
 			}
 		}
 	}
-	c.checkKills(e)
+	c.checkKills(e, batch)
 	serving := 0
 	for i := range e.State.AllInstances() {
 		if i.App == nil {
@@ -66,16 +66,23 @@ func (c *cluster) checkStep(before *State, e Effects, batch []Event) {
 	}
 }
 
-// checkKills: of tasks that may still run, so many at most were told to end.
-func (c *cluster) checkKills(e Effects) {
+// checkKills: of tasks that may still run, so many at most were told to end. One that was not
+// reachable in between has given its place up, and is told again when it is its turn.
+func (c *cluster) checkKills(e Effects, batch []Event) {
 	for _, call := range e.Calls {
 		if kill, ok := call.(killCall); ok {
 			c.killing[kill.task.TaskID] = true
 		}
 	}
+	for _, event := range batch {
+		if s, ok := event.(StatusReceived); ok && mapLost(s.Status) == TaskUnreachable {
+			delete(c.killing, s.Status.TaskID)
+		}
+	}
 	maps.DeleteFunc(c.killing, func(id TaskID, _ bool) bool {
 		i := e.State.Instance(InstanceIDOf(id))
-		return i == nil || i.TaskID() != id || !i.Condition.Active() || i.Condition == Unreachable || i.Condition == UnreachableInactive
+		return i == nil || i.TaskID() != id || !i.Condition.Active() || i.Condition == Unreachable || i.Condition == UnreachableInactive ||
+			e.State.killWaits(id)
 	})
 	if len(c.killing) > c.core.limits.KillsInFlight {
 		c.violated(killsAreFew, "%d of %d: %v", len(c.killing), c.core.limits.KillsInFlight, slices.Sorted(maps.Keys(c.killing)))
