@@ -73,7 +73,7 @@ func tellsEnds(t *testing.T, s Subject) {
 				t.Errorf("%s: ended more than once: %+v", c.command, d.seen[id])
 			}
 		}
-		if !running && c.want == scheduler.TaskFinished {
+		if !running {
 			t.Errorf("%s: never ran: %+v", c.command, d.seen[id])
 		}
 	}
@@ -83,15 +83,24 @@ func repeats(t *testing.T, s Subject) {
 	d := open(t, s, s.FrameworkID)
 	d.mute = true
 	d.launch(scheduler.TaskInfo{ID: "a", Shell: "sleep 1000"})
-	first := d.status("a", nil)
-	again := d.status("a", func(state scheduler.TaskState) bool { return state == first.State })
-	if first.Ack == "" || again.Ack != first.Ack {
+	// Which of them is repeated depends on whether the engine waits with the next one, or lets it take its place.
+	heard := map[string]scheduler.TaskStatus{}
+	again := d.status("a", nil)
+	for ; heard[again.Ack].Ack == ""; again = d.status("a", nil) {
+		if again.Ack == "" {
+			t.Fatalf("%+v cannot be acknowledged", again)
+		}
+		heard[again.Ack] = again
+	}
+	if first := heard[again.Ack]; again.State != first.State {
 		t.Errorf("%+v, then %+v", first, again)
 	}
 	// Once it is acknowledged, it is not said again; what comes after it is.
 	d.mute = false
 	d.engine.Acknowledge(again)
-	d.status("a", is(scheduler.TaskRunning))
+	if again.State != scheduler.TaskRunning {
+		d.status("a", is(scheduler.TaskRunning))
+	}
 	d.engine.Kill(scheduler.TaskRef{TaskID: "a"})
 	d.status("a", scheduler.TaskState.Terminal)
 }

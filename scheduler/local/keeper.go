@@ -79,8 +79,13 @@ func (k *keeper) start(ctx context.Context, begin func(*keeper, context.Context)
 	})
 }
 
-// tell makes st the newest status and tells the engine.
+// tell makes st the newest status and tells the engine. Of a task that was so short that nobody saw it run it tells that
+// it did: so do executors on Mesos, and whoever follows events waits for it.
 func (k *keeper) tell(st status) {
+	if st.State.Terminal() && k.made && k.running.IsZero() && !st.Began.IsZero() && !k.killing {
+		k.running = st.Began
+		k.tell(status{State: scheduler.TaskRunning, Since: st.Began, Process: st.Process, Addresses: st.Addresses})
+	}
 	k.status = st
 	if st.State.Terminal() {
 		k.stopCheck()

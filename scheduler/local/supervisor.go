@@ -104,7 +104,10 @@ func (s *supervisor) prepare() error {
 
 // advance makes s the task's status and tells the engine.
 func (s *supervisor) advance(next status) {
-	next.Supervisor, next.Since = s.status.Supervisor, time.Now()
+	next.Supervisor, next.Since, next.Began = s.status.Supervisor, time.Now(), s.status.Began
+	if next.State == scheduler.TaskRunning {
+		next.Began = next.Since
+	}
 	if next.Process == (processID{}) {
 		next.Process = s.status.Process
 	}

@@ -74,6 +74,7 @@ type status struct {
 	Reason     string              `json:"reason,omitempty"`
 	Healthy    *bool               `json:"healthy,omitempty"`
 	Since      time.Time           `json:"since"`
+	Began      time.Time           `json:"began,omitzero"` // to run
 	Supervisor processID           `json:"supervisor"`
 	Process    processID           `json:"process,omitzero"` // the task's first process, once it runs
 	Addresses  []netip.Addr        `json:"addresses,omitempty"`
