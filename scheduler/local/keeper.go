@@ -34,6 +34,7 @@ type keeper struct {
 	removed    chan struct{} // its container is, after the supervisor's death; nil: that is not under way
 	clear      bool          // no container is left of it
 	made       bool          // the directory is this task's
+	fresh      bool          // launched by this run of the engine, and not told yet that it runs
 	running    time.Time     // since when the task runs
 	count      healthCount
 	results    chan error // of the health check; nil: none runs
@@ -82,11 +83,11 @@ func (k *keeper) start(ctx context.Context, begin func(*keeper, context.Context)
 // tell makes st the newest status and tells the engine. Of a task that was so short that nobody saw it run it tells that
 // it did: so do executors on Mesos, and whoever follows events waits for it.
 func (k *keeper) tell(st status) {
-	if st.State.Terminal() && k.made && k.running.IsZero() && !st.Began.IsZero() && !k.killing {
-		k.running = st.Began
+	if st.State.Terminal() && k.fresh && !st.Began.IsZero() && !k.killing {
 		k.tell(status{State: scheduler.TaskRunning, Since: st.Began, Process: st.Process, Addresses: st.Addresses})
 	}
 	k.status = st
+	k.fresh = k.fresh && st.State != scheduler.TaskRunning
 	if st.State.Terminal() {
 		k.stopCheck()
 		k.results, k.reattach = nil, nil
@@ -113,7 +114,7 @@ func (k *keeper) launch(ctx context.Context) {
 		err = os.Mkdir(string(k.dir), 0o711)
 	}
 	if err == nil {
-		k.made = true
+		k.made, k.fresh = true, true
 		err = k.dir.fill(k.spec)
 	}
 	if err == nil {
