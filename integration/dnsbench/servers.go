@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -303,18 +304,22 @@ forward-zone:
 `, s.port, b.dir, forwardedZone, upstream.port)
 }
 
-// freePorts finds ports that are free for both UDP and TCP.
+// freePorts finds ports that are free for UDP and TCP, below those that the kernel gives to connections: servers are
+// started one after the other, and connect meanwhile.
 func freePorts(ports []int) error {
-	for i := 0; i < len(ports); {
-		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	port := firstPort + rand.IntN(lastPort-firstPort)/2
+	for i := 0; i < len(ports); port++ {
+		if port > lastPort {
+			return fmt.Errorf("there are no %d free ports below %d", len(ports), lastPort)
+		}
+		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
-			return err
+			continue
 		}
 		defer tcp.Close()
-		port := tcp.Addr().(*net.TCPAddr).Port
 		udp, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
-			continue // taken for UDP; the listener keeps it from being found again
+			continue
 		}
 		defer udp.Close()
 		ports[i] = port
@@ -322,3 +327,5 @@ func freePorts(ports []int) error {
 	}
 	return nil
 }
+
+const firstPort, lastPort = 10_000, 32_000

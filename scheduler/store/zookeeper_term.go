@@ -80,8 +80,8 @@ func (c *candidacy) lead(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return nil
 	case cause != nil:
-		c.o.Logger.Info("this rollcall has stepped down", "cause", cause)
 		c.election.Follow(Member{}, false)
+		c.o.Logger.Info("this rollcall has stepped down", "cause", cause)
 		return nil
 	}
 	c.o.Logger.Debug("this rollcall gives up leading") // it has said why
