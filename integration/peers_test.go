@@ -318,8 +318,10 @@ func TestPeers(t *testing.T) {
 		for _, d := range p.all {
 			watchers = append(watchers, watch(t, d.dns, "a.marathon.mesos", 3))
 		}
+		steppedDown := func() int { return strings.Count(leader.output(), "this rollcall has stepped down") }
+		before := steppedDown()
 		z.kill()
-		leader.eventually("the leader has given up", func() bool { return strings.Contains(leader.output(), "this rollcall has stepped down") })
+		leader.eventually("the leader has given up", func() bool { return steppedDown() > before })
 		status, _, body := leader.request(http.MethodPut, "/v2/apps/a", `{"instances": 5}`)
 		if status != http.StatusBadGateway {
 			t.Errorf("a change without ZooKeeper: %d %s", status, body)
