@@ -177,6 +177,9 @@ func (t *Term) transact(ctx context.Context, ops ...any) error {
 			return nil
 		case errors.Is(err, zk.ErrBadVersion):
 			return t.deposed(err)
+		case errors.Is(err, zk.ErrNoNode), errors.Is(err, zk.ErrNodeExists):
+			// It would be so with all that comes. Whoever leads next reads them anew.
+			return t.deposed(fmt.Errorf("ZooKeeper has other nodes than those that were read: %w", err))
 		case !ambiguous(err):
 			return err
 		}

@@ -191,6 +191,30 @@ func TestDeposedLeaderLoadsNothing(t *testing.T) {
 	}
 }
 
+// Nodes that are not those that were read make every commit fail. The leader gives up, and what it does next it does with
+// those that are there.
+func TestLeaderGivesUpOverOtherNodes(t *testing.T) {
+	url := zooKeeperURL(t)
+	a := startRollcall(t, url, "a")
+	term := a.term(t)
+	commit(t, term, put(scheduler.KindApp, "/a", "1"))
+	conn, _, err := zookeeper.Connect(t.Context(), url, testSession, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.Delete(term.c.path(nodeState, recordPath(scheduler.KindApp, "/a")), -1); err != nil {
+		t.Fatal(err)
+	}
+	if err := term.Commit(t.Context(), []scheduler.Record{put(scheduler.KindApp, "/a", "2")}); !errors.Is(err, ErrDeposed) {
+		t.Errorf("a commit on a node that is gone: %v", err)
+	}
+	if term.Valid() {
+		t.Error("the leader goes on")
+	}
+	commit(t, a.term(t), put(scheduler.KindApp, "/a", "3"))
+}
+
 // Connections are lost while commits are on the way, some before ZooKeeper has heard of them and some after. Each
 // commit is made once, or refused and not made.
 func TestCommitsOverBadLink(t *testing.T) {
