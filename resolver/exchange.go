@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -279,4 +280,18 @@ func withoutOPT(m *dns.Msg) *dns.Msg {
 // isGone reports whether an error says that nobody listens there, so that there is nothing to wait for.
 func isGone(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
+}
+
+// isAnswer reports whether an rcode says something about the name. Others speak of the server, or of what it makes of the
+// question, which another server may see otherwise.
+func isAnswer(rcode int) bool {
+	return rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError || rcode == dns.RcodeYXDomain // of DNAME: RFC 6672, section 2.2
+}
+
+// isReferral reports whether a reply says who knows the answer instead of giving it (RFC 1034, section 4.3.1), as servers
+// do that do no recursion. That there is no such record would come with an SOA record, or with nothing.
+func isReferral(m *dns.Msg) bool {
+	return m.Rcode == dns.RcodeSuccess && !m.Authoritative && len(m.Answer) == 0 &&
+		slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS }) &&
+		!slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 }

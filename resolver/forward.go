@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -432,20 +431,6 @@ func (f *forwarder) judge(a *attempt, q question) outcome {
 			a.server.addr.String() + " knows only whom else to ask"}}
 	}
 	return outcome{answer: a.reply, good: true}
-}
-
-// isAnswer reports whether an rcode says something about the name. Others speak of the server, or of what it makes of the
-// question, which another server may see otherwise.
-func isAnswer(rcode int) bool {
-	return rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError || rcode == dns.RcodeYXDomain // of DNAME: RFC 6672, section 2.2
-}
-
-// isReferral reports whether a reply says who knows the answer instead of giving it (RFC 1034, section 4.3.1), as servers
-// do that do no recursion. That there is no such record would come with an SOA record, or with nothing.
-func isReferral(m *dns.Msg) bool {
-	return m.Rcode == dns.RcodeSuccess && !m.Authoritative && len(m.Answer) == 0 &&
-		slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS }) &&
-		!slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 }
 
 // late notes which servers were overtaken by another that was asked after them.
