@@ -81,8 +81,8 @@ func (w *work) setTable() *table {
 	return t
 }
 
-// match goes on with the round, unless the engine has enough to do, and takes part of the offers at hand to their end: those that are used, and after the
-// round those that no app wanted.
+// match goes on with the round, unless the engine has enough to do, and takes part of the offers at hand to their end:
+// those that are used, and after the round those that no app wanted.
 func (w *work) match() {
 	if _, _, any := w.offers.first(); !any {
 		w.endRound()

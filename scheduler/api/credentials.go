@@ -32,7 +32,7 @@ type CredentialFiles struct {
 // again when they change; while they cannot be read those known before stay. It may be used from any goroutine.
 type Credentials struct {
 	files   CredentialFiles
-	watch   *watch
+	watch   *Watch
 	current atomic.Pointer[knownUsers]
 }
 
@@ -59,7 +59,7 @@ func LoadCredentials(files CredentialFiles) (*Credentials, error) {
 	if files.Now == nil {
 		files.Now = time.Now
 	}
-	c := &Credentials{files: files, watch: newWatch(files.Now(), files.HTTP, files.Users)}
+	c := &Credentials{files: files, watch: NewWatch(files.Now(), files.HTTP, files.Users)}
 	known, err := files.load()
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func LoadCredentials(files CredentialFiles) (*Credentials, error) {
 
 // Authenticate implements Authenticator.
 func (c *Credentials) Authenticate(r *http.Request) *User {
-	if c.watch.changed(c.files.Now()) {
+	if c.watch.Changed(c.files.Now()) {
 		known, err := c.files.load()
 		if err != nil {
 			c.files.Logger.Error("the credentials of the API changed and cannot be used; those before stay", "error", err)

@@ -27,7 +27,7 @@ func NewTLS(files TLSFiles) (*tls.Config, error) {
 	if files.Now == nil {
 		files.Now = time.Now
 	}
-	watch := newWatch(files.Now(), files.Cert, files.Key, files.ClientCA)
+	watch := NewWatch(files.Now(), files.Cert, files.Key, files.ClientCA)
 	loaded, err := files.load()
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func NewTLS(files TLSFiles) (*tls.Config, error) {
 	current.Store(loaded)
 	config := loaded.Clone()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
-		if watch.changed(files.Now()) {
+		if watch.Changed(files.Now()) {
 			if loaded, err := files.load(); err != nil {
 				files.Logger.Error("the certificate of the API changed and cannot be used; the one before stays", "error", err)
 			} else {

@@ -10,9 +10,9 @@ import (
 // watchEvery is how often files are looked at that may change while rollcall runs.
 const watchEvery = time.Second
 
-// watch notices changes of files. It asks the file system when it is asked itself: nothing runs in between. It may be
+// Watch notices changes of files. It asks the file system when it is asked itself: nothing runs in between. It may be
 // used from any goroutine.
-type watch struct {
+type Watch struct {
 	paths []string
 
 	mu     sync.Mutex
@@ -27,14 +27,15 @@ type stamp struct {
 	file     os.FileInfo
 }
 
-func newWatch(now time.Time, paths ...string) *watch {
+// NewWatch returns a watch of files as they are now. Those named "" are none.
+func NewWatch(now time.Time, paths ...string) *Watch {
 	paths = slices.DeleteFunc(paths, func(p string) bool { return p == "" })
-	return &watch{paths: paths, asked: now, stamps: stampsOf(paths)}
+	return &Watch{paths: paths, asked: now, stamps: stampsOf(paths)}
 }
 
-// changed says whether a file has changed since it was last asked, at most once in watchEvery. Of several callers at the
+// Changed says whether a file has changed since it was last asked, at most once in watchEvery. Of several callers at the
 // same time one is told.
-func (w *watch) changed(now time.Time) bool {
+func (w *Watch) Changed(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if now.Sub(w.asked) < watchEvery {
