@@ -484,7 +484,9 @@ func (f *forwarder) tryOut(g *group, order []*upstream, q question) {
 			probe := question{name: f.loops.name(u), qtype: dns.TypeTXT, rd: true}
 			ctx, cancel := context.WithTimeout(f.background.ctx, f.timeout)
 			defer cancel()
-			u.exchange(ctx, probe, f.now) //nolint:errcheck // what matters is whether it comes back
+			if _, err := u.exchange(ctx, probe, f.now); err != nil {
+				u.lostProbe(f.now())
+			}
 		})
 	}
 }

@@ -20,6 +20,9 @@ const (
 	loopZone = ".loop.rollcall.test."
 	// loopFor is how long a server whose questions come back is left out, and how often one is probed that is used.
 	loopFor = 10 * time.Minute
+	// probeAgainAfter is how long after a probe that got no reply the next one may go: packets get lost, most of all where
+	// questions go round.
+	probeAgainAfter = time.Second
 )
 
 // loopProbes knows the names that were asked for.
@@ -76,6 +79,13 @@ func (u *upstream) takesProbe(now time.Time) bool {
 	}
 	u.probed = now
 	return true
+}
+
+// lostProbe notes that a probe got no reply, so that nothing is known.
+func (u *upstream) lostProbe(now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.probed = now.Add(probeAgainAfter - loopFor)
 }
 
 // loopsBack notes that a question to the server came back, and reports whether that is new.

@@ -11,21 +11,22 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Two servers that forward to each other find out, and do not go on.
+// Two servers that forward to each other find out, and do not go on. One of them is enough: it sends nothing round any
+// more, so that the other need not notice.
 func TestLoopBetweenTwo(t *testing.T) {
 	var log bytes.Buffer // read when all that writes has ended
+	logger := slog.New(slog.NewTextHandler(&log, nil))
 	first, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Recursion: true, Upstreams: addrPorts("192.0.2.1:53")})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The second is between the first and itself; the first gets its upstream now that there is an address.
 	second, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Recursion: true, Upstreams: []netip.AddrPort{first.Addr()},
-		Timeout: 100 * time.Millisecond})
+		Timeout: 100 * time.Millisecond, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Timeout: 100 * time.Millisecond,
-		Logger: slog.New(slog.NewTextHandler(&log, nil))}.withDefaults()
+	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Timeout: 100 * time.Millisecond, Logger: logger}.withDefaults()
 	first.handler.close()
 	if first.handler, err = newHandler(newTestZone(t), o, first.Addrs()); err != nil {
 		t.Fatal(err)
@@ -33,21 +34,56 @@ func TestLoopBetweenTwo(t *testing.T) {
 	t.Run("", func(t *testing.T) {
 		runTestServer(t, second)
 		runTestServer(t, first)
-		u := first.handler.settings.Load().forward.general.servers[0]
-		for i := 0; !u.loops(time.Now()); i++ {
+		// finder is the server that knows, nil as long as none does.
+		finder := func() *Server {
+			for _, s := range []*Server{first, second} {
+				if s.handler.settings.Load().forward.general.servers[0].loops(time.Now()) {
+					return s
+				}
+			}
+			return nil
+		}
+		for i := 0; finder() == nil; i++ {
+			if i == 300 { // half a minute, if no probe gets through
+				t.Fatal("the loop is not found")
+			}
 			m := newQuestion(t, "example.com. A")
 			if got := exchange(t, "udp", first.Addr(), m); got.Rcode != dns.RcodeServerFailure {
 				t.Errorf("%v, want SERVFAIL: nobody knows", got)
 			}
 		}
 		// Now it is known, and said at once.
-		got := first.handler.settings.Load().forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
+		got := finder().handler.settings.Load().forward.ask(t.Context(), question{name: "example.com.", qtype: dns.TypeA})
 		if got.answer != nil || got.reason.code != dns.ExtendedErrorCodeNotReady {
 			t.Errorf("%+v", got)
 		}
 	})
-	if n := strings.Count(log.String(), "sends its questions to this server"); n != 1 {
-		t.Errorf("%d lines about the loop in the log, want one:\n%s", n, &log)
+	for _, s := range []*Server{first, second} {
+		text := "sends its questions to this server; not forwarding to it\" upstream=" + s.Addr().String()
+		if n := strings.Count(log.String(), text); n > 1 {
+			t.Errorf("%d lines about the loop over %s in the log, want one:\n%s", n, s.Addr(), &log)
+		}
+	}
+	if !strings.Contains(log.String(), "sends its questions to this server") {
+		t.Errorf("the loop is not in the log:\n%s", &log)
+	}
+}
+
+// A probe that gets no reply says nothing, and is followed by another one; a reply holds for a while.
+func TestLostLoopProbe(t *testing.T) {
+	u := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7"))
+	u.lostFirst.Store(true)
+	h, clock := newTestForwarder(t, func(o *Options) { o.Timeout = 200 * time.Millisecond }, u.addr)
+	for i, step := range []struct {
+		after time.Duration
+		want  int32 // probes so far
+	}{{0, 1}, {probeAgainAfter - 1, 1}, {1, 2}, {loopFor - 1, 2}, {1, 3}} {
+		clock.advance(step.after)
+		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7")
+		h.settings.Load().forward.background.Wait()
+		if got := u.probes.Load(); got != step.want {
+			t.Errorf("step %d: %d probes, want %d", i, got, step.want)
+		}
 	}
 }
 
