@@ -60,8 +60,8 @@ func New(zone Zone, o Options) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 		s.listeners = append(s.listeners, l)
-		// A reader for each processor that Go uses does all the work of a plain question.
-		if err := l.spread(runtime.GOMAXPROCS(0)); err != nil {
+		// A reader for each processor does all the work of a plain question.
+		if err := l.spread(processors()); err != nil {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
@@ -75,6 +75,10 @@ func New(zone Zone, o Options) (*Server, error) {
 	s.strangers = newStrangers(o.Strangers, s.handler.metrics)
 	return s, nil
 }
+
+// processors is how many processors there are for readers of packets. Go may run more threads than that; another reader on
+// the same processor would only find fewer packets with each call.
+func processors() int { return min(runtime.NumCPU(), runtime.GOMAXPROCS(0)) }
 
 // Addr is the first address that the server listens on, with the real port.
 func (s *Server) Addr() netip.AddrPort { return s.listeners[0].addr }
