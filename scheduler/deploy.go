@@ -287,31 +287,6 @@ func (w *work) cancelDeployment(c CancelDeployment) (any, error) {
 	}})
 }
 
-// undo takes a plan's changes back, and nothing that came after them elsewhere.
-func undo(d *Draft, p *Plan) {
-	for _, id := range p.AffectedApps() {
-		before, after := p.Before[id], p.After[id]
-		if before == nil {
-			d.RemoveApp(id)
-			continue
-		}
-		d.PutApp(before.Clone())
-		if after != nil && sameDefinition(before, after) {
-			d.renew(id) // it was a restart: those that are not replaced yet stay
-		}
-	}
-	for _, before := range p.GroupsBefore {
-		d.PutGroup(before)
-	}
-	created := sortedKeys(p.GroupsAfter)
-	slices.Reverse(created)
-	for _, id := range created {
-		if p.GroupsBefore[id] == nil && len(d.AppsWithin(id)) == 0 && len(d.GroupsWithin(id)) == 0 {
-			d.RemoveGroup(id)
-		}
-	}
-}
-
 // killTasks ends tasks at somebody's request.
 func (w *work) killTasks(k KillTasks) (any, error) {
 	killed := &Killed{}

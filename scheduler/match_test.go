@@ -6,11 +6,17 @@ import (
 	"time"
 )
 
-// Which offers an app may use, and what of them: roles, reservations, regions and maintenance.
+// Which offers an app may use, and what of them, and why it refuses others, in the order of Marathon reference 12.4.
 func TestOffersThatAppsMayUse(t *testing.T) {
 	role := func(name string, accepted ...string) func(*App) {
 		return func(a *App) { a.Role, a.AcceptedResourceRoles = name, accepted }
 	}
+	port := func(number int) func(*App) {
+		return func(a *App) {
+			a.RequirePorts, a.PortDefinitions = true, []PortDefinition{{Port: number, Protocol: "tcp"}}
+		}
+	}
+	nowhere := func(a *App) { a.Constraints = []Constraint{{"rack", Is, "none"}} }
 	small := Resources{CPUs: 0.05, Mem: 8, Ports: PortRange{{1000, 1001}}}
 	large := Resources{CPUs: 1, Mem: 64, Ports: PortRange{{2000, 2001}}}
 	now := time.Unix(1_700_000_000, 0)
@@ -39,6 +45,17 @@ func TestOffersThatAppsMayUse(t *testing.T) {
 		{"another region", nil, Offer{Resources: large, Region: "us", Remote: true}, []Reason{UnfulfilledConstraint}, Resources{}},
 		{"another region that is asked for", func(a *App) { a.Constraints = []Constraint{{"@region", Is, "us"}} },
 			Offer{Resources: large, Region: "us", Remote: true}, nil, Resources{}},
+		{"less disk", func(a *App) { a.Disk = 65 }, Offer{Resources: Resources{CPUs: 1, Mem: 64, Disk: 64}}, []Reason{InsufficientDisk}, Resources{}},
+		{"fewer gpus", func(a *App) { a.GPUs = 2 }, Offer{Resources: Resources{CPUs: 1, Mem: 64, GPUs: 1}}, []Reason{InsufficientGpus}, Resources{}},
+		{"its port is taken", port(2000), Offer{Resources: Resources{CPUs: 1, Mem: 64, Ports: PortRange{{2001, 2002}}}}, []Reason{InsufficientPorts}, Resources{}},
+		{"no container engine", func(a *App) { a.Container = &Container{Docker: &Docker{Image: "web"}} },
+			Offer{Resources: large, NoContainers: "down"}, []Reason{ContainerEngineUnavailable}, Resources{}},
+		{"all that there may be, in this order", func(a *App) { role("dev")(a); port(1)(a); nowhere(a); a.CPUs, a.Mem, a.Disk, a.GPUs = 9, 9, 9, 9 },
+			Offer{Maintenance: &Period{Start: now}, NoContainers: "down"},
+			[]Reason{UnfulfilledConstraint, AgentMaintenance, InsufficientCpus, InsufficientMemory, InsufficientDisk, InsufficientGpus}, Resources{}},
+		{"a role before all else", func(a *App) { nowhere(a); a.CPUs = 9 }, Offer{Role: "dev"}, []Reason{UnfulfilledRole}, Resources{}},
+		{"ports when all else does", func(a *App) { port(1)(a); a.Container = &Container{Docker: &Docker{Image: "web"}} },
+			Offer{Resources: large, NoContainers: "down"}, []Reason{InsufficientPorts}, Resources{}},
 		{"under maintenance", nil, Offer{Resources: large, Maintenance: &Period{now, now.Add(time.Second)}}, []Reason{AgentMaintenance}, Resources{}},
 		{"under maintenance for ever", nil, Offer{Resources: large, Maintenance: &Period{Start: now}}, []Reason{AgentMaintenance}, Resources{}},
 		{"maintenance later", nil, Offer{Resources: large, Maintenance: &Period{Start: now.Add(time.Second)}}, nil, Resources{}},

@@ -59,12 +59,13 @@ func (w *work) replace(app *App) bool {
 	}
 	bounds := restartCapacity(size, app.UpgradeStrategy, healthy)
 	// Old instances go as far as enough healthy ones stay, and as new ones have taken their place.
-	kill := max(0, healthy-bounds.minHealthy, len(old)-(size-satisfied))
-	for _, i := range unhealthyFirst(old, min(kill, len(old))) {
+	kill := min(len(old), max(0, healthy-bounds.minHealthy, len(old)-(size-satisfied)))
+	slices.SortStableFunc(old, unhealthyFirst)
+	for _, i := range old[:kill] {
 		w.decommission(i, "Replaced by a newer version")
 	}
 	if len(fresh) < size && len(all) >= bounds.most {
-		w.makeRoom(old, size-len(fresh))
+		w.makeRoom(old[kill:], size-len(fresh)-kill)
 	}
 	present := 0
 	for _, i := range w.instancesOf(app.ID) {
@@ -89,14 +90,8 @@ func (w *work) makeRoom(old []*Instance, count int) {
 	}
 }
 
-// unhealthyFirst chooses which old instances make room: those that serve nobody first.
-func unhealthyFirst(old []*Instance, count int) []*Instance {
-	pool := slices.Clone(old)
-	slices.SortStableFunc(pool, func(a, b *Instance) int {
-		return boolRank(a.done()) - boolRank(b.done())
-	})
-	return pool[:count]
-}
+// unhealthyFirst orders instances by who makes room: those that serve nobody first.
+func unhealthyFirst(a, b *Instance) int { return boolRank(a.done()) - boolRank(b.done()) }
 
 func boolRank(b bool) int {
 	if b {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,81 @@ func TestRollingRestartBounds(t *testing.T) {
 			t.Fatalf("in the end %d serve and %d tasks run", serving(), len(c.tasks))
 		}
 	})
+}
+
+// How far an upgrade goes at once, and with each new instance that comes up (Marathon reference, section 11).
+func TestHowUpgradesGo(t *testing.T) {
+	for _, test := range []struct {
+		instances     int
+		healthy, over float64
+		want          string // old ones and new ones that there are, each time
+	}{
+		{2, 1, 1, "2+2 1+2 0+2"},
+		{2, 0, 0, "0+2 0+2 0+2"},
+		{2, 0.5, 0, "1+1 0+2 0+2"},
+		{2, 1, 0, "2+1 1+2 0+2"}, // one more than there may be, or it could not begin
+		{4, 0.5, 0.5, "2+4 1+4 0+4 0+4 0+4"},
+		{4, 1, 0.5, "4+2 3+3 2+4 1+4 0+4"},
+		{3, 0.5, 0, "2+1 1+2 0+3 0+3"}, // half of three is two
+	} {
+		c := newCluster(t, 4, 3)
+		version := func(cmd string) *App {
+			return app("/a", test.instances, func(a *App) {
+				a.Cmd, a.UpgradeStrategy = cmd, UpgradeStrategy{MinimumHealthCapacity: test.healthy, MaximumOverCapacity: test.over}
+			})
+		}
+		c.must(put(version("old")))
+		c.settle()
+		c.stall = true
+		c.must(put(version("new")))
+		c.settle()
+		var got []string
+		for n := 0; ; n++ {
+			of := map[string]int{}
+			for i := range c.core.State().Instances("/a") {
+				of[i.App.Cmd]++
+			}
+			got = append(got, fmt.Sprintf("%d+%d", of["old"], of["new"]))
+			if n == test.instances {
+				break
+			}
+			c.move(c.started[test.instances+n], TaskRunning)
+			c.settle()
+		}
+		if strings.Join(got, " ") != test.want || c.deployments() != 0 {
+			t.Errorf("%d with %v and %v: %v, want %s; %d deployments", test.instances, test.healthy, test.over, got, test.want, c.deployments())
+		}
+	}
+}
+
+// Old instances that are not healthy make room before those that are, and each is told to end once.
+func TestUpgradesEndTheUnhealthyFirst(t *testing.T) {
+	for _, over := range []float64{0, 0.5} {
+		c := newCluster(t, 5, 3)
+		version := func(cmd string) *App {
+			return app("/a", 4, checked(func(h *HealthCheck) { h.MaxConsecutiveFailures = 0 }), func(a *App) {
+				a.Cmd, a.UpgradeStrategy = cmd, UpgradeStrategy{MinimumHealthCapacity: 0.5, MaximumOverCapacity: over}
+			})
+		}
+		c.must(put(version("old")))
+		c.settle()
+		c.advance(6 * time.Second)
+		ill := c.running("/a")[3]
+		c.ailing[ill.TaskID()] = true
+		c.advance(11 * time.Second)
+		c.stall, c.stubborn, c.notices = true, true, nil
+		c.must(put(version("new")))
+		c.settle()
+		ending := map[InstanceID]int{}
+		for _, n := range c.notices {
+			if body, ok := n.Body.(InstanceChanged); ok && body.Condition == Killing {
+				ending[body.InstanceID]++
+			}
+		}
+		if len(c.running("/a")) != 2 || len(ending) != 2 || ending[ill.ID] != 1 {
+			t.Errorf("over %v: %d serve; told to end: %v, %s is the one that is not healthy", over, len(c.running("/a")), ending, ill.ID)
+		}
+	}
 }
 
 // Another leader goes on with an upgrade where it was: what runs the new definition already counts, and is not started again.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -156,6 +157,81 @@ func TestRemovalIsUndone(t *testing.T) {
 	}
 }
 
+// What a deployment made of groups is undone, and what came after it there stays too.
+func TestGroupsAreUndone(t *testing.T) {
+	group := func(id PathID, on ...PathID) Update {
+		return Update{Change: func(d *Draft) error { d.PutGroup(&Group{ID: id, Version: d.Version(), Dependencies: on}); return nil }}
+	}
+	removal := Update{Force: true, Change: func(d *Draft) error { d.RemoveGroup("/g"); return nil }}
+	change := Update{Change: func(d *Draft) error {
+		d.PutApp(app("/g/a", 1, func(a *App) { a.Cmd = "other" }))
+		d.PutApp(app("/made/b", 0))
+		d.PutApp(app("/beside/made/b", 0))
+		d.PutGroup(&Group{ID: "/g", Version: d.Version(), Dependencies: []PathID{"/kept", "/added"}})
+		return nil
+	}}
+	for name, test := range map[string]struct {
+		change Update
+		then   []Event
+		groups string // with their dependencies
+	}{
+		"changed":                   {change, nil, "/g [/kept /gone]"},
+		"removed":                   {removal, nil, "/g [/kept /gone]"},
+		"changed, and changed more": {change, []Event{group("/g", "/more", "/added", "/kept")}, "/g [/more /kept /gone]"},
+		"removed, and made again":   {removal, []Event{group("/g", "/more")}, "/g [/more]"},
+		"made, and used":            {change, []Event{put(app("/made/c", 0)), group("/beside/made/too")}, "/beside [] /beside/made [] /beside/made/too [] /g [/kept /gone] /made []"},
+	} {
+		c := newCluster(t, 8, 1)
+		c.must(put(app("/g/a", 1)))
+		c.settle()
+		c.must(group("/g", "/kept", "/gone"))
+		c.stall, c.stubborn = true, true
+		d := c.must(test.change).(*Deployed)
+		c.settle()
+		for _, e := range test.then {
+			c.must(e)
+			c.settle()
+		}
+		newest := c.core.State().Version
+		c.must(CancelDeployment{ID: d.Deployment})
+		var got []string
+		for g := range c.core.State().GroupsWithin(Root) {
+			got = append(got, fmt.Sprint(g.ID, " ", g.Dependencies))
+		}
+		if a := c.core.State().App("/g/a"); a == nil || a.Cmd != "sleep 1000" || strings.Join(got, " ") != test.groups {
+			t.Errorf("%s: app %v, groups %v; want %s", name, a, got, test.groups)
+		}
+		if v := c.core.State().GroupVersion("/g"); v <= newest {
+			t.Errorf("%s: the group has version %s, after %s", name, v, newest)
+		}
+	}
+}
+
+// A step of a deployment begins when every action of the one before is done, also where another leader goes on with it:
+// what is done already is not done again.
+func TestStepsWaitForEachOther(t *testing.T) {
+	for name, between := range map[string]func(*cluster){
+		"one leader":     func(*cluster) {},
+		"another leader": func(c *cluster) { c.boot(2); c.settle() },
+	} {
+		c := newCluster(t, 9, 1)
+		c.stall = true
+		c.must(put(app("/db", 1), app("/queue", 1), app("/web", 1, func(a *App) { a.Dependencies = []PathID{"/db", "/queue"} })))
+		c.settle()
+		for n, want := range []int{2, 2, 3} { // tasks when so many of them run
+			between(c)
+			if len(c.started) != want || c.deployments() != 1 {
+				t.Fatalf("%s: %d started while %d run; %d deployments", name, len(c.started), n, c.deployments())
+			}
+			c.move(c.started[n], TaskRunning)
+			c.settle()
+		}
+		if between(c); len(c.started) != 3 || c.deployments() != 0 {
+			t.Errorf("%s: %d started in the end, %d deployments", name, len(c.started), c.deployments())
+		}
+	}
+}
+
 // The order in which a new app, and one that depends on it, are told of (Marathon reference 10.5).
 func TestOrderOfDeploymentEvents(t *testing.T) {
 	c := newCluster(t, 6, 1)
@@ -198,32 +274,39 @@ func TestOrderOfDeploymentEvents(t *testing.T) {
 	}
 }
 
-// Apps of a group wait for those of the groups that it depends on, and cycles over groups are refused.
+// Apps wait for those of the groups that they, or a group around them, depend on, and cycles over groups are refused.
 func TestDependenciesOfGroups(t *testing.T) {
-	c := newCluster(t, 7, 1)
-	c.stall = true
-	both := func(dbNeeds ...PathID) Update {
-		return Update{Force: true, Change: func(d *Draft) error {
-			d.PutApp(app("/p/db/one", 1))
-			d.PutApp(app("/p/web/two", 1))
-			d.PutGroup(&Group{ID: "/p/web", Dependencies: []PathID{"/p/db", "/not/there"}})
-			d.PutGroup(&Group{ID: "/p/db", Dependencies: dbNeeds})
-			return nil
-		}}
-	}
-	c.must(both())
-	c.settle()
-	if len(c.started) != 1 || InstanceIDOf(c.started[0])[:8] != "p_db_one" {
-		t.Fatalf("started first: %v", c.started)
-	}
-	c.stall = false
-	c.move(c.started[0], TaskRunning)
-	c.settle()
-	if len(c.running("/p/web/two")) != 1 || c.deployments() != 0 {
-		t.Errorf("%d run, %d deployments", len(c.running("/p/web/two")), c.deployments())
-	}
-	var invalid *InvalidError
-	if r := c.request(both("/p/web")); !errors.As(r.Err, &invalid) {
-		t.Errorf("a cycle is accepted: %+v", r)
+	needs := []PathID{"/p/db", "/not/there"}
+	for name, of := range map[string]func(*Draft){
+		"the group's":         func(d *Draft) { d.PutGroup(&Group{ID: "/p/web", Dependencies: needs}) },
+		"the app's":           func(d *Draft) { d.PutApp(app("/p/web/front/two", 1, func(a *App) { a.Dependencies = needs })) },
+		"the nearest group's": func(d *Draft) { d.PutGroup(&Group{ID: "/p/web/front", Dependencies: needs}) },
+	} {
+		c := newCluster(t, 7, 1)
+		c.stall = true
+		both := func(dbNeeds ...PathID) Update {
+			return Update{Force: true, Change: func(d *Draft) error {
+				d.PutApp(app("/p/db/deep/one", 1))
+				d.PutApp(app("/p/web/front/two", 1))
+				of(d)
+				d.PutGroup(&Group{ID: "/p/db", Dependencies: dbNeeds})
+				return nil
+			}}
+		}
+		c.must(both())
+		c.settle()
+		if len(c.started) != 1 || !strings.HasPrefix(string(c.started[0]), "p_db_deep_one.") {
+			t.Fatalf("%s: started first: %v", name, c.started)
+		}
+		c.stall = false
+		c.move(c.started[0], TaskRunning)
+		c.settle()
+		if len(c.running("/p/web/front/two")) != 1 || c.deployments() != 0 {
+			t.Errorf("%s: %d run, %d deployments", name, len(c.running("/p/web/front/two")), c.deployments())
+		}
+		var invalid *InvalidError
+		if r := c.request(both("/p/web")); !errors.As(r.Err, &invalid) {
+			t.Errorf("%s: a cycle is accepted: %+v", name, r)
+		}
 	}
 }
