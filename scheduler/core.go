@@ -126,6 +126,7 @@ type work struct {
 	offers      draftTree[*heldOffer]
 	breakers    draftTree[*Breaker]
 	tally       tally
+	totals      Totals
 	kills       draftTree[kill]
 	turns       draftTree[TaskID]
 	lastTurn    uint64
@@ -169,7 +170,7 @@ func (c *Core) begin(now time.Time) *work {
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
 		underway: s.underway.draft(), losses: s.losses.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
-		breakers: s.breakers.draft(), tally: s.tally, kills: s.kills.draft(), turns: s.turns.draft(), lastTurn: s.lastTurn,
+		breakers: s.breakers.draft(), tally: s.tally, totals: s.totals, kills: s.kills.draft(), turns: s.turns.draft(), lastTurn: s.lastTurn,
 		reweighed: map[PathID]bool{},
 	}
 }
@@ -196,7 +197,7 @@ func (w *work) commit() *State {
 		changes:   w.changes.commit(),
 		instances: w.instances.commit(), deployments: w.deployments.commit(), failures: w.failures.commit(),
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
-		breakers: w.breakers.commit(), tally: w.tally, kills: w.kills.commit(), turns: w.turns.commit(), lastTurn: w.lastTurn,
+		breakers: w.breakers.commit(), tally: w.tally, totals: w.totals, kills: w.kills.commit(), turns: w.turns.commit(), lastTurn: w.lastTurn,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
 		underway: w.underway.commit(), losses: w.losses.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
@@ -212,12 +213,14 @@ func (w *work) handle(e Event) {
 	case Disconnected:
 		w.disconnected()
 	case OffersReceived:
+		w.totals.OffersReceived += len(e.Offers)
 		for _, o := range e.Offers {
 			w.offered(o)
 		}
 	case OfferRescinded:
 		w.offers.remove(string(e.Offer))
 	case StatusReceived:
+		w.totals.status(e.Status.State)
 		w.status(e.Status)
 	case LaunchesSent:
 		w.launchesSent(e.Tasks)

@@ -12,6 +12,7 @@ func (w *work) startDeployment(p *Plan, rollback bool) {
 		w.notify(NoticeDeploymentSuccess, DeploymentEnd{ID: p.ID, Plan: p.summary()})
 		return
 	}
+	w.totals.Deployments++
 	for _, app := range p.AffectedApps() {
 		w.locks.put(string(app), p.ID)
 		w.dirty[app] = true

@@ -113,8 +113,11 @@ func (w *work) match() {
 		switch b := t.bids[n]; {
 		case b != nil && b.used:
 			w.effects.Calls = append(w.effects.Calls, acceptCall{o.ID, b.tasks})
+			w.totals.OffersUsed++
+			w.totals.Launched += len(b.tasks)
 		case over && (o.round <= w.round.number || !waiting):
 			w.effects.Calls = append(w.effects.Calls, declineCall{o.ID, w.limits.DeclineFor})
+			w.totals.OffersDeclined++
 		default:
 			continue
 		}

@@ -33,6 +33,7 @@ type State struct {
 	offers      tree[*heldOffer]
 	breakers    tree[*Breaker] // by app, Root for all of them
 	tally       tally          // of all instances
+	totals      Totals         // of what was done
 	kills       tree[kill]     // by task
 	turns       tree[TaskID]   // of kills that wait, in their order
 	lastTurn    uint64

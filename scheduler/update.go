@@ -164,6 +164,7 @@ func (w *work) admit(p *Plan, force bool) error {
 	}
 	running := w.deployments.under("")
 	if len(p.Steps) > 0 && len(running)-len(ids) >= w.limits.MaxDeployments {
+		w.totals.Dismissed++
 		return ErrTooManyDeployments
 	}
 	for _, id := range ids {

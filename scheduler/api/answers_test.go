@@ -172,7 +172,7 @@ func TestEventTypes(t *testing.T) {
 		}
 	}
 	absent := []string{"subscribe_event", "unsubscribe_event", "framework_message_event", "pod_created_event", "pod_updated_event",
-		"pod_deleted_event", "event_stream_attached", "unhealthy_task_kill_event", "event_stream_attached", "event_stream_detached", "scheduler_registered_event"} // the last three: other tests
+		"pod_deleted_event", "unhealthy_task_kill_event", "event_stream_attached", "event_stream_detached"} // the last two: TestReadersAreTold
 	for line := range strings.Lines(string(readShared(t, "events/event-bus-doc.jsonl"))) {
 		event := unmarshal[map[string]json.RawMessage](t, line)
 		kind := unmarshal[string](t, string(event["eventType"]))

@@ -116,6 +116,24 @@ func TestEventStream(t *testing.T) {
 	})
 }
 
+// TestReadersAreTold has readers of the stream come and go.
+func TestReadersAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := newCluster(t).api
+		first, stop := listen(api, "/v2/events?event_type=event_stream_attached&event_type=event_stream_detached")
+		defer stop()
+		next(t, first) // itself
+		_, stopSecond := listen(api, "/v2/events")
+		synctest.Wait()
+		stopSecond()
+		for _, want := range []string{NoticeStreamAttached, NoticeStreamDetached} {
+			if kind, _, data := next(t, first); kind != want || !strings.HasSuffix(data, `,"remoteAddress":"192.0.2.1"}`) {
+				t.Errorf("got %s %s, want %s", kind, data, want)
+			}
+		}
+	})
+}
+
 func TestEventStreamFilter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := newCluster(t).api

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -79,9 +80,32 @@ func TestCancelDeployment(t *testing.T) {
 			}
 			c.must(200, "GET", "/v2/apps/a", "")
 		} else {
-			c.must(200, "DELETE", "/v2/deployments/"+id, "")
+			undoing := unmarshal[deploymentResult](t, c.must(200, "DELETE", "/v2/deployments/"+id, ""))
+			if string(undoing.DeploymentID) == id || undoing.DeploymentID == "" || undoing.Version != c.State().Version {
+				t.Errorf("undone by %+v", undoing)
+			}
 			c.must(404, "GET", "/v2/apps/a", "")
 		}
+		c.must(404, "DELETE", "/v2/deployments/unknown", "")
+	}
+}
+
+// TestTooManyDeployments refuses the one after the hundredth, and what would start none of its own does not count.
+func TestTooManyDeployments(t *testing.T) {
+	c := newCluster(t)
+	for n := range 100 {
+		c.must(201, "POST", "/v2/apps", fmt.Sprintf(`{"id": "/a%d", "cmd": "x"}`, n))
+	}
+	if answer := c.must(403, "POST", "/v2/apps", `{"id": "/b", "cmd": "x"}`); !strings.Contains(answer, `"message":"`) {
+		t.Errorf("got %s", answer)
+	}
+	c.must(404, "GET", "/v2/apps/b", "")
+	c.must(200, "PUT", "/v2/apps/a0?force=true", `{"cmd": "y"}`)
+	c.must(201, "POST", "/v2/groups", `{"id": "/g"}`)
+	m := marathonMetrics(t, c)
+	if m["marathon.deployments.active.gauge"] != 100 || m["marathon.deployments.counter"] != 101 || m["marathon.deployments.dismissed.counter"] != 1 {
+		t.Errorf("%v under way of %v, %v dismissed", m["marathon.deployments.active.gauge"], m["marathon.deployments.counter"],
+			m["marathon.deployments.dismissed.counter"])
 	}
 }
 
@@ -137,6 +161,12 @@ func TestGroupReplaces(t *testing.T) {
 	c.must(409, "POST", "/v2/groups", `{}`)
 	c.must(422, "POST", "/v2/apps", `{"id": "/x/y", "cmd": "x"}`)
 	c.must(422, "PUT", "/v2/groups/x", `{"scaleBy": 1e9}`)
+	c.must(422, "PUT", "/v2/groups/x", `{"scaleBy": -1}`)
+	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 0}`)
+	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 2}`)
+	if app := c.State().App("/x/y/a"); app.Instances != 0 {
+		t.Errorf("twice nothing is %d", app.Instances)
+	}
 	c.must(422, "PUT", "/v2/groups/x", `{"pods": [{}]}`)
 	c.must(404, "PUT", "/v2/groups/unknown", `{"scaleBy": 2}`)
 	c.must(200, "DELETE", "/v2/groups?force=true", "")

@@ -2,12 +2,17 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"rollcall/scheduler"
 )
 
 type gauge struct {
 	Value float64 `json:"value"`
+}
+
+type counter struct {
+	Count int `json:"count"`
 }
 
 // metrics answers GET /metrics: Prometheus's format, or Marathon's JSON for clients that accept nothing else.
@@ -20,7 +25,7 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	return respond(w, r, http.StatusOK, map[string]any{"version": "4.0.0", "gauges": a.gauges(),
-		"counters": struct{}{}, "histograms": struct{}{}, "meters": struct{}{}, "timers": struct{}{}})
+		"counters": a.counters(), "histograms": struct{}{}, "meters": struct{}{}, "timers": struct{}{}})
 }
 
 // gauges are those of Marathon's metrics that dashboards watch (Marathon reference, section 22).
@@ -55,7 +60,25 @@ func (a *API) gauges() map[string]gauge {
 	inFlight, _ := s.Kills()
 	count("instances.inflight-kills", inFlight)
 	count("http.event-streams.active", a.o.Events.readers())
-	out["marathon.uptime.gauge.seconds"] = gauge{a.o.Now().Sub(a.began).Seconds()}
+	for _, name := range []string{"uptime", "leadership.duration"} { // there is an API for as long as this rollcall leads
+		out["marathon."+name+".gauge.seconds"] = gauge{a.o.Now().Sub(a.began).Seconds()}
+	}
+	return out
+}
+
+// counters are those of Marathon's metrics, since this rollcall leads.
+func (a *API) counters() map[string]counter {
+	t := a.state().Totals()
+	out := map[string]counter{}
+	for name, n := range map[string]int{"deployments": t.Deployments, "deployments.dismissed": t.Dismissed,
+		"tasks.launched": t.Launched, "mesos.offers.incoming": t.OffersReceived, "mesos.offers.used": t.OffersUsed,
+		"mesos.offers.declined": t.OffersDeclined} {
+		out["marathon."+name+".counter"] = counter{n}
+	}
+	for state, n := range t.Statuses() { // TASK_RUNNING is task-running
+		name := strings.ReplaceAll(strings.ToLower(string(state)), "_", "-")
+		out["marathon.mesos.task-updates."+name+".counter"] = counter{n}
+	}
 	return out
 }
 

@@ -51,7 +51,7 @@ func replay(t *testing.T, script string) string {
 	c := newCluster(t)
 	var out strings.Builder
 	lines := strings.Split(strings.TrimRight(script, "\n"), "\n")
-	seen := c.events.next
+	seen := c.events.oldest()
 	for i := 0; i < len(lines); {
 		line := lines[i]
 		i++
