@@ -27,7 +27,7 @@ func (j journal) Publish(_ *scheduler.State, _ []scheduler.InstanceID, notices [
 			if n.Type == scheduler.NoticeDeploymentFailed {
 				j.log.Warn("deployment was ended before it was done", "deployment", b.ID, "reason", b.Reason)
 			} else {
-				j.log.Info("deployment is done", "deployment", b.ID, "apps", apps(b.Plan))
+				j.log.Info("deployment is done", append([]any{"deployment", b.ID}, someApps(b.Plan)...)...)
 			}
 		case scheduler.DeploymentProgress:
 			j.log.Debug("deployment goes on", "deployment", b.Plan.ID, "event", n.Type, "actions", b.CurrentStep.Actions)
@@ -62,17 +62,24 @@ func (j journal) status(s scheduler.StatusUpdate) {
 	}
 }
 
-// apps lists the apps of a plan, each once.
-func apps(p scheduler.PlanSummary) []scheduler.PathID {
-	var out []scheduler.PathID
+// appsNamed is how many apps of a deployment the log names: one that changes thousands would fill it.
+const appsNamed = 20
+
+// someApps are attributes for the apps of a plan, each once, as far as the log names them, and for how many more there are.
+func someApps(p scheduler.PlanSummary) []any {
+	var named []scheduler.PathID
 	seen := map[scheduler.PathID]bool{}
 	for _, step := range p.Steps {
 		for _, a := range step.Actions {
-			if !seen[a.App] {
-				seen[a.App] = true
-				out = append(out, a.App)
+			if !seen[a.App] && len(named) < appsNamed {
+				named = append(named, a.App)
 			}
+			seen[a.App] = true
 		}
 	}
-	return out
+	attrs := []any{"apps", named}
+	if more := len(seen) - len(named); more > 0 {
+		attrs = append(attrs, "more", more)
+	}
+	return attrs
 }
