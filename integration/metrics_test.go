@@ -34,6 +34,7 @@ var elsewhere = map[string]string{
 	"rollcall_peers_leading":                "where the state is shared",
 	"rollcall_peers_following":              "where the state is shared",
 	"rollcall_peers_heard_age_seconds":      "where the state is shared",
+	"rollcall_peers_state_refused":          "where the state is shared",
 }
 
 // documentedMetrics are the names and types that docs/metrics.md lists.

@@ -41,6 +41,7 @@ type peers struct {
 	front     *api.Front
 	follower  *replica.Follower
 	abdicated chan struct{} // has an element when the leader is to step down
+	refusal   refusal
 
 	mu     sync.Mutex
 	leader store.Member // the zero Member when nobody leads
@@ -70,9 +71,10 @@ func (s *server) newPeers() (*peers, error) {
 	p := &peers{
 		server:    s,
 		self:      store.Member{ID: rand.Text(), URL: s.apiScheme() + "://" + s.apiAddress(), Token: rand.Text()},
-		front:     api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: connect.Clone(), Logger: component(s.log, logElection)}),
 		abdicated: make(chan struct{}, 1),
 	}
+	p.front = api.NewFront(api.FrontOptions{Self: s.apiAddress(), Hosts: apiHosts(c), Client: connect.Clone(), Leaderless: p.refused,
+		Logger: component(s.log, logElection)})
 	p.follower = replica.NewFollower(replica.FollowerOptions{
 		Zone: s.zone, Logger: component(s.log, logElection),
 		Client: &http.Client{Transport: connect.Clone()},
@@ -137,15 +139,17 @@ func (p *peers) Lead(ctx context.Context, term *store.Term) error {
 	defer s.zone.Detach()
 	scheduling, err := s.newScheduling(ctx, term, term.Valid)
 	switch {
-	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
-		return err
 	case ctx.Err() != nil:
 		return nil // it took longer than the term
+	case errors.Is(err, scheduler.ErrDamaged), errors.Is(err, scheduler.ErrNewer):
+		p.refusal.set(err, component(s.log, logElection))
+		return err
 	case err != nil:
 		// The next in the queue may have better luck.
 		component(s.log, logElection).Error("this rollcall cannot lead", "error", err)
 		return nil
 	}
+	p.refusal.set(nil, component(s.log, logElection))
 	leading, stepDown := context.WithCancel(ctx)
 	defer stepDown()
 	feed := replica.NewFeed(replica.FeedOptions{Zone: s.zone, Allow: p.isPeer})
@@ -214,6 +218,14 @@ func (p *peers) leads() (leader store.Member, own bool) {
 	return p.leader, p.leader.ID == p.self.ID
 }
 
+// refused says why this rollcall would not lead, "" for no reason, and once another one leads that could read the state.
+func (p *peers) refused() string {
+	if p.follower.Status().Following {
+		return ""
+	}
+	return p.refusal.reason()
+}
+
 // check says whether this rollcall leads or follows who does. One that has lost its leader stays ready: it answers
 // with the last names it heard of.
 func (p *peers) check() resolver.Check {
@@ -222,7 +234,10 @@ func (p *peers) check() resolver.Check {
 		Ready: func() error { return nil },
 		Detail: func() string {
 			leader, own := p.leads()
+			refused := p.refused()
 			switch status := p.follower.Status(); {
+			case refused != "":
+				return "this rollcall does not lead: " + refused + "; names of " + heard(status)
 			case own:
 				return "this rollcall leads"
 			case leader.ID == "":
@@ -250,7 +265,7 @@ func heard(s replica.Status) string {
 type peersCollector struct {
 	peers                 *peers
 	leads, following, age *prometheus.Desc
-	known, lease          *prometheus.Desc
+	known, lease, refused *prometheus.Desc
 }
 
 var _ prometheus.Collector = (*peersCollector)(nil)
@@ -265,13 +280,14 @@ func newPeersCollector(p *peers) *peersCollector {
 		following: desc("following", "1 while this rollcall copies the leader's names, else 0."),
 		known:     desc("leader_known", "1 while it is known who leads, else 0."),
 		lease:     desc("lease_seconds", "Time until the leader may not act any more unless ZooKeeper answers; absent on the others."),
+		refused:   desc("state_refused", "1 while this rollcall does not lead because the state cannot be used, else 0."),
 		age:       desc("heard_age_seconds", "Time since the leader said anything; absent on the leader and before the first time."),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *peersCollector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{c.leads, c.following, c.age, c.known, c.lease} {
+	for _, d := range []*prometheus.Desc{c.leads, c.following, c.age, c.known, c.lease, c.refused} {
 		out <- d
 	}
 }
@@ -287,6 +303,7 @@ func (c *peersCollector) Collect(out chan<- prometheus.Metric) {
 	flag(c.leads, own)
 	flag(c.following, status.Following && !own)
 	flag(c.known, leader.ID != "")
+	flag(c.refused, c.peers.refused() != "")
 	if term := c.peers.term.Load(); term != nil {
 		gauge(c.lease, max(0, term.Lease().Seconds()))
 	}

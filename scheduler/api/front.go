@@ -27,12 +27,15 @@ const (
 	via = "X-Marathon-Via"
 )
 
-// FrontOptions are a front's parts. All but Hosts are needed.
+// FrontOptions are a front's parts. All but Hosts and Leaderless are needed.
 type FrontOptions struct {
 	Hosts  []string // as in Options: what passes a front is addressed to the leader
 	Self   string   // "host:port" by which the others know this rollcall
 	Client *http.Transport
 	Logger *slog.Logger
+
+	// Leaderless says why nobody leads, as far as this rollcall knows, "" where it does not. Everybody may know.
+	Leaderless func() string
 }
 
 // Front stands before the APIs of several rollcalls of which one leads: it answers by its own API while this rollcall
@@ -141,7 +144,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case own != nil:
 		own.ServeHTTP(w, r)
 	case leader == nil:
-		f.refuse(w, r, "Could not determine the current leader")
+		f.refuse(w, r, f.noLeader())
 	case r.URL.Path == "/v2/events" || strings.HasPrefix(r.URL.Path, "/v2/events/"):
 		to := *r.URL
 		to.Scheme, to.Host = leader.Scheme, leader.Host
@@ -153,6 +156,18 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	}
+}
+
+// noLeader is the answer while nobody leads: Marathon's, and why.
+func (f *Front) noLeader() string {
+	const message = "Could not determine the current leader"
+	if f.o.Leaderless == nil {
+		return message
+	}
+	if why := f.o.Leaderless(); why != "" {
+		return message + ": " + why
+	}
+	return message
 }
 
 // isPage says whether a request is for the web page's files. They are the same everywhere and tell nothing of apps: while

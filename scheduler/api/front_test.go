@@ -166,6 +166,12 @@ func TestFrontWaitsForLeader(t *testing.T) {
 		if waited := time.Since(began); waited != 2500*time.Millisecond {
 			t.Errorf("it waited %s", waited)
 		}
+		for why, want := range map[string]string{"": "", "it rains": ": it rains"} {
+			f.o.Leaderless = func() string { return why }
+			if body := get().Body.String(); body != `{"message":"Could not determine the current leader`+want+`"}` {
+				t.Errorf("why %q: %s", why, body)
+			}
+		}
 		time.AfterFunc(time.Second, func() {
 			f.Lead(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), func() bool { return true })
 		})

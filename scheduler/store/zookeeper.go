@@ -24,7 +24,7 @@ const (
 	nodeLayout     = "layout"     // which of rollcall's layouts this is
 	nodeCandidates = "candidates" // a node for each rollcall, the oldest leads
 	nodeSerials    = "serials"    // how far the serials of the zone are reserved
-	nodeTerm       = "term"       // its version goes up with each term and each commit
+	nodeTerm       = "term"       // its version goes up with each term and each commit; it says what the records add up to
 	nodeJournal    = "journal"    // a commit that is too large for one transaction
 	nodeState      = "state"      // the records, by kind and bucket
 
@@ -34,8 +34,13 @@ const (
 	candidatePrefix = "candidate-"
 )
 
-// sessionRetry is how long a rollcall waits before it asks ZooKeeper again after a failure.
-const sessionRetry = time.Second
+const (
+	// sessionRetry is how long a rollcall waits before it asks ZooKeeper again after a failure.
+	sessionRetry = time.Second
+
+	// refusalRest is how long a rollcall that could not read the state leaves the leading to others.
+	refusalRest = 10 * time.Second
+)
 
 // Member is one of the rollcalls that share a state, as it tells the others of itself.
 type Member struct {
@@ -60,12 +65,15 @@ type ZooKeeper struct {
 	o       ZooKeeperOptions
 	acl     []zk.ACL
 	relist  time.Duration
-	problem string // what was logged last; "" when all is well
+	rest    time.Duration // after a state that could not be read
+	reread  time.Duration // between reading what does not add up and reading it again, each time more
+	problem string        // what was logged last; "" when all is well
 }
 
 // NewZooKeeper prepares a part in the election; Run takes it.
 func NewZooKeeper(o ZooKeeperOptions) *ZooKeeper {
-	z := &ZooKeeper{o: o, acl: zk.WorldACL(zk.PermAll), relist: zookeeper.RelistEvery}
+	z := &ZooKeeper{o: o, acl: zk.WorldACL(zk.PermAll), relist: zookeeper.RelistEvery, rest: refusalRest,
+		reread: sessionRetry / 4}
 	z.o.Logger = o.Logger.With("zookeeper", strings.Join(o.URL.Servers, ","), "path", o.URL.Path)
 	if o.URL.Credentials != "" {
 		z.acl = zk.AuthACL(zk.PermAll)
@@ -79,7 +87,9 @@ type Election interface {
 	Follow(leader Member, ok bool)
 	// Lead is called when this rollcall has been elected. It may use term until ctx ends, which it does when the term
 	// is lost, and has to return soon then. When it returns this rollcall goes to the end of the queue, unless ctx
-	// has ended, and Lead is to have said why; an error from it ends Run.
+	// has ended, and Lead is to have said why. After an error that says that the state cannot be read
+	// (scheduler.ErrDamaged, scheduler.ErrNewer) it stands for election again only after a while, for others may be able to
+	// read it; any other error ends Run.
 	Lead(ctx context.Context, term *Term) error
 }
 
@@ -121,7 +131,7 @@ var ErrForeign = errors.New("the path in ZooKeeper holds something else")
 
 // lasting says whether an error stays until somebody does something about it.
 func lasting(err error) bool {
-	for _, lasts := range []error{ErrForeign, scheduler.ErrNewer, scheduler.ErrDamaged, zk.ErrNoAuth, zk.ErrAuthFailed,
+	for _, lasts := range []error{ErrForeign, scheduler.ErrNewer, zk.ErrNoAuth, zk.ErrAuthFailed,
 		zk.ErrInvalidACL, errTermFailed} {
 		if errors.Is(err, lasts) {
 			return true
@@ -152,11 +162,12 @@ func (z *ZooKeeper) path(names ...string) string {
 // candidacy is a rollcall's part in the election over one connection, whose sessions may be several.
 type candidacy struct {
 	*ZooKeeper
-	conn     *zk.Conn
+	conn     *zookeeper.Session
 	election Election
 	loggedIn bool
 	prepared bool                 // the layout was seen to be right
 	node     string               // name of this rollcall's own candidate; "" for none
+	rested   time.Time            // when it may stand for election again
 	term     atomic.Pointer[Term] // while this rollcall leads
 }
 
@@ -179,9 +190,18 @@ func (c *candidacy) round(ctx context.Context) error {
 		return fmt.Errorf("listing the candidates: %w", err)
 	}
 	if !slices.Contains(names, c.node) {
-		return c.stand()
+		if !time.Now().Before(c.rested) {
+			return c.stand()
+		}
+		rests, cancel := context.WithDeadline(ctx, c.rested)
+		defer cancel()
+		ctx = rests
 	}
 	c.well()
+	if len(names) == 0 {
+		c.election.Follow(Member{}, false)
+		return c.wait(ctx, watch, names)
+	}
 	oldest := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(sequence(a), sequence(b)) })
 	if oldest == c.node {
 		return c.lead(ctx)

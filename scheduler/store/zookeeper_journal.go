@@ -29,7 +29,7 @@ func (t *Term) commitByJournal(ctx context.Context, batches [][]change) error {
 			return fmt.Errorf("writing the journal: %w", err)
 		}
 		part := &zk.CreateRequest{Path: t.journalPart(i), Data: data.Bytes(), Acl: t.c.acl}
-		if err := t.transact(ctx, part); err != nil {
+		if err := t.transact(ctx, t.note.Tallies, part); err != nil {
 			return fmt.Errorf("writing part %d of %d of the journal: %w", i+1, len(batches), err)
 		}
 	}
@@ -49,7 +49,7 @@ func (t *Term) journalPart(i int) string { return t.c.path(nodeJournal, strconv.
 // setJournal says how many parts of the journal count.
 func (t *Term) setJournal(ctx context.Context, parts int) error {
 	set := &zk.SetDataRequest{Path: t.c.path(nodeJournal), Data: []byte(strconv.Itoa(parts)), Version: -1}
-	if err := t.transact(ctx, set); err != nil {
+	if err := t.transact(ctx, t.note.Tallies, set); err != nil {
 		return fmt.Errorf("writing how long the journal is: %w", err)
 	}
 	return nil
@@ -66,7 +66,7 @@ func (t *Term) clearJournal(ctx context.Context) error {
 		for _, name := range batch {
 			ops = append(ops, &zk.DeleteRequest{Path: t.c.path(nodeJournal, name), Version: -1})
 		}
-		if err := t.transact(ctx, ops...); err != nil {
+		if err := t.transact(ctx, t.note.Tallies, ops...); err != nil {
 			return fmt.Errorf("clearing the journal: %w", err)
 		}
 	}
@@ -91,7 +91,7 @@ func (t *Term) readJournal() error {
 	for i := range parts {
 		data, _, err := t.c.conn.Get(t.journalPart(i))
 		if err != nil {
-			return fmt.Errorf("reading %s: %w", t.journalPart(i), err)
+			return fmt.Errorf("reading %s: %w", t.journalPart(i), mustBe(err))
 		}
 		var batch []change
 		if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&batch); err != nil {

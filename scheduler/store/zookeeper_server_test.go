@@ -85,6 +85,7 @@ func startZooKeeper() (address string, stop func(), err error) {
 type rollcallUnderTest struct {
 	terms   chan *Term
 	resign  chan struct{}
+	fail    chan error  // as resign, and Lead returns it
 	follows chan Member // who leads; the zero Member for nobody
 	ended   chan error
 	stop    context.CancelFunc
@@ -94,11 +95,19 @@ const testSession = 4 * time.Second
 
 func startRollcall(t testing.TB, url zookeeper.URL, name string) *rollcallUnderTest {
 	t.Helper()
+	return startRollcallThat(t, url, name, func(*ZooKeeper) {})
+}
+
+// startRollcallThat starts one that is other than usual.
+func startRollcallThat(t testing.TB, url zookeeper.URL, name string, is func(*ZooKeeper)) *rollcallUnderTest {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &rollcallUnderTest{terms: make(chan *Term), resign: make(chan struct{}), follows: make(chan Member, 100),
+	r := &rollcallUnderTest{terms: make(chan *Term), resign: make(chan struct{}), fail: make(chan error), follows: make(chan Member, 100),
 		ended: make(chan error, 1), stop: cancel}
 	z := NewZooKeeper(ZooKeeperOptions{URL: url, SessionTimeout: testSession, Self: Member{ID: name, URL: "http://" + name},
 		Logger: slog.New(slog.DiscardHandler)})
+	z.reread = time.Millisecond
+	is(z)
 	go func() {
 		r.ended <- z.Run(ctx, r)
 		close(r.ended)
@@ -125,6 +134,8 @@ func (r *rollcallUnderTest) Lead(ctx context.Context, term *Term) error {
 	}
 	select {
 	case <-r.resign:
+	case err := <-r.fail:
+		return err
 	case <-ctx.Done():
 	}
 	return nil
@@ -144,13 +155,13 @@ func (r *rollcallUnderTest) term(t fataler) *Term {
 	return nil
 }
 
-// follow waits until this rollcall sees that another leads.
+// follow waits until this rollcall sees that another leads, "" for nobody.
 func (r *rollcallUnderTest) follow(t fataler, leader string) {
 	t.Helper()
 	for late := time.After(time.Minute); ; {
 		select {
 		case m := <-r.follows:
-			if m == (Member{ID: leader, URL: "http://" + leader}) {
+			if m.ID == leader {
 				return
 			}
 		case <-late:
@@ -166,11 +177,12 @@ type link struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
 	down     bool
-	// deaf: what ZooKeeper answers next is swallowed, and the connection is cut by it. Requests still arrive.
-	deaf *atomic.Bool
+	// deaf: that many answers of ZooKeeper from now on one is swallowed, and the connection is cut by it. Requests still
+	// arrive.
+	deaf *atomic.Int64
 }
 
-func newLink(t testing.TB, to string, deaf *atomic.Bool) *link {
+func newLink(t testing.TB, to string, deaf *atomic.Int64) *link {
 	t.Helper()
 	if raceDetector {
 		t.Skip("SKIPPED with the race detector: the ZooKeeper client reads its last zxid unguarded when it connects again " +
@@ -218,13 +230,13 @@ func (k *link) serve() {
 }
 
 // pass copies what comes from one side to the other.
-func (k *link) pass(to, from net.Conn, deaf *atomic.Bool) {
+func (k *link) pass(to, from net.Conn, deaf *atomic.Int64) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		if err != nil || deaf != nil && deaf.CompareAndSwap(true, false) {
+		if err != nil || deaf != nil && deaf.Add(-1) == 0 {
 			return
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {

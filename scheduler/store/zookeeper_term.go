@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-zookeeper/zk"
+
+	"rollcall/scheduler"
 )
 
 // ErrDeposed is wrapped when another rollcall leads, or may lead by now. Nothing was stored then.
@@ -25,13 +27,15 @@ var errTermFailed = errors.New("leading")
 type Term struct {
 	c     *candidacy
 	multi func(ops ...any) ([]zk.MultiResponse, error)
+	move  func() // to another server
 	lost  context.CancelCauseFunc
 
 	// The store's goroutine has these.
-	version int32           // of the term's node
-	nodes   map[string]bool // that are there, below the state's, with their directories; nil: not known yet
-	note    termNote        // of the last transaction
-	journal [][]change      // a commit that is made and may not be carried out
+	version int32             // of the term's node
+	nodes   map[string]uint64 // that are there, below the state's: checksums of records, 0 for directories; nil: not known yet
+	note    termNote          // of the last transaction that was made
+	tried   int               // transactions, made or not
+	journal [][]change        // a commit that is made and may not be carried out
 
 	mu    sync.Mutex
 	lease time.Time // until when nobody else can have been elected, by the monotonic clock
@@ -39,28 +43,47 @@ type Term struct {
 }
 
 // termNote is what the term's node holds: who wrote it, and which commit that was. When the answer to a commit is lost
-// the note tells whether it was made.
+// the note tells whether it was made. It is written along with the records, and so tells of ones that are missing, too.
 type termNote struct {
 	Leader string    `json:"leader"` // Member.ID
 	Since  time.Time `json:"since"`  // with Leader, tells terms apart
 	Commit int       `json:"commit"`
+	// Tallies are what the records of each kind add up to; nil: nobody knows. Rollcalls of before did not write them.
+	Tallies map[scheduler.Kind]tally `json:"tallies"`
+}
+
+// MarshalText implements encoding.TextMarshaler, for the note.
+func (t tally) MarshalText() ([]byte, error) {
+	return fmt.Appendf(nil, "%d %016x", t.count, t.sum), nil
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (t *tally) UnmarshalText(text []byte) error {
+	if _, err := fmt.Sscanf(string(text), "%d %x", &t.count, &t.sum); err != nil {
+		return fmt.Errorf("a tally: %w", err)
+	}
+	return nil
 }
 
 // lead begins a term, has it used, and ends it.
 func (c *candidacy) lead(ctx context.Context) error {
 	asked := time.Now()
-	_, stat, err := c.conn.Get(c.path(nodeTerm))
+	data, stat, err := c.conn.Get(c.path(nodeTerm))
 	if err != nil {
 		return fmt.Errorf("beginning a term: %w", err)
 	}
+	var before termNote
+	if json.Unmarshal(data, &before) != nil {
+		before = termNote{} // the first term, or an operator says that the records are right as they are
+	}
 	inTerm, lost := context.WithCancelCause(ctx)
 	defer lost(nil)
-	t := &Term{c: c, multi: c.conn.Multi, lost: lost, version: stat.Version,
-		note: termNote{Leader: c.o.Self.ID, Since: asked.UTC()}}
+	t := &Term{c: c, multi: c.conn.Multi, move: c.conn.Move, lost: lost, version: stat.Version,
+		note: termNote{Leader: c.o.Self.ID, Since: asked.UTC(), Tallies: before.Tallies}}
 	t.extend(asked)
 	// It is begun by a transaction that fails if this candidate is gone or if another leads since.
 	own := &zk.CheckVersionRequest{Path: c.path(nodeCandidates, c.node), Version: -1}
-	if err := t.transact(ctx, own); err != nil {
+	if err := t.transact(ctx, before.Tallies, own); err != nil {
 		return fmt.Errorf("beginning a term: %w", err)
 	}
 	c.term.Store(t)
@@ -74,8 +97,9 @@ func (c *candidacy) lead(ctx context.Context) error {
 	cause := context.Cause(inTerm)
 	lost(nil)
 	keeping.Wait()
+	unreadable := errors.Is(err, scheduler.ErrDamaged) || errors.Is(err, scheduler.ErrNewer)
 	switch {
-	case err != nil:
+	case err != nil && !unreadable:
 		return fmt.Errorf("%w: %w", errTermFailed, err)
 	case ctx.Err() != nil:
 		return nil
@@ -83,6 +107,9 @@ func (c *candidacy) lead(ctx context.Context) error {
 		c.election.Follow(Member{}, false)
 		c.o.Logger.Info("this rollcall has stepped down", "cause", cause)
 		return nil
+	}
+	if unreadable {
+		c.rested = time.Now().Add(c.rest)
 	}
 	c.o.Logger.Debug("this rollcall gives up leading") // it has said why
 	c.election.Follow(Member{}, false)
@@ -154,12 +181,15 @@ func (t *Term) left() time.Duration {
 	return time.Until(t.lease)
 }
 
-// transact makes changes in one transaction, if no other term has begun. The connection may be lost before the answer
-// comes; whether the changes were made is found out then. An error that does not wrap ErrDeposed means that they were
-// not made and may be tried again.
-func (t *Term) transact(ctx context.Context, ops ...any) error {
-	t.note.Commit++
-	note, err := json.Marshal(t.note)
+// transact makes changes in one transaction, after which the records add up to tallies, if no other term has begun. The
+// connection may be lost before the answer comes; whether the changes were made is found out then. An error that does not
+// wrap ErrDeposed means that they were not made and may be tried again.
+func (t *Term) transact(ctx context.Context, tallies map[scheduler.Kind]tally, ops ...any) error {
+	t.tried++
+	next, never := t.note, t.note
+	next.Commit, never.Commit = t.tried, t.tried
+	next.Tallies = tallies
+	note, err := json.Marshal(next)
 	if err != nil {
 		return err
 	}
@@ -173,6 +203,7 @@ func (t *Term) transact(ctx context.Context, ops ...any) error {
 		switch {
 		case err == nil:
 			t.version++
+			t.note = next
 			t.extend(asked)
 			return nil
 		case errors.Is(err, zk.ErrBadVersion):
@@ -183,7 +214,10 @@ func (t *Term) transact(ctx context.Context, ops ...any) error {
 		case !ambiguous(err):
 			return err
 		}
-		made, err := t.made(ctx, note)
+		made, err := t.made(ctx, note, never)
+		if made {
+			t.note = next
+		}
 		if made || err != nil {
 			return err
 		}
@@ -201,12 +235,15 @@ func ambiguous(err error) bool {
 }
 
 // made finds out whether the transaction with a note was made whose answer was lost. If not, it sees to it that it
-// will not be made any more, either: it takes the version of the term's node which that one needs.
-func (t *Term) made(ctx context.Context, note []byte) (bool, error) {
-	var (
-		node  = t.c.path(nodeTerm)
-		never = append(bytes.Clone(note), ' ')
-	)
+// will not be made any more, either: it takes the version of the term's node which that one needs, for a note that says what
+// there is without it.
+func (t *Term) made(ctx context.Context, note []byte, without termNote) (bool, error) {
+	node := t.c.path(nodeTerm)
+	never, err := json.Marshal(without)
+	if err != nil {
+		return false, err
+	}
+	never = append(never, ' ')           // which tells it from one that changes nothing
 	for ; ; sleep(ctx, sessionRetry/4) { //nolint:errcheck // Valid tells
 		if !t.Valid() || ctx.Err() != nil {
 			return false, t.deposed(errors.New("it is not known whether the state was stored"))

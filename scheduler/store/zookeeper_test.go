@@ -104,7 +104,7 @@ func TestSerials(t *testing.T) {
 // ZooKeeper is back.
 func TestLeaderCutOff(t *testing.T) {
 	url := zooKeeperURL(t)
-	way := newLink(t, url.Servers[0], new(atomic.Bool))
+	way := newLink(t, url.Servers[0], new(atomic.Int64))
 	a := startRollcall(t, urlOf(url.Path, way), "a")
 	first := a.term(t)
 	commit(t, first, put(scheduler.KindApp, "/a", "1"))
@@ -152,7 +152,7 @@ func deposed(t *testing.T) (a, b *Term) {
 }
 
 // connectTo is a connection of its own.
-func connectTo(t *testing.T, url zookeeper.URL) *zk.Conn {
+func connectTo(t *testing.T, url zookeeper.URL) *zookeeper.Session {
 	t.Helper()
 	conn, _, err := zookeeper.Connect(t.Context(), url, testSession, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -193,19 +193,18 @@ func TestDeposedLeaderLoadsNothing(t *testing.T) {
 // Nodes that are not those that were read make every commit fail. The leader gives up, and what it does next it does with
 // those that are there.
 func TestLeaderGivesUpOverOtherNodes(t *testing.T) {
-	url := zooKeeperURL(t)
-	a := startRollcall(t, url, "a")
+	a := startRollcall(t, zooKeeperURL(t), "a")
 	term := a.term(t)
-	commit(t, term, put(scheduler.KindApp, "/a", "1"))
-	if err := connectTo(t, url).Delete(term.c.path(nodeState, recordPath(scheduler.KindApp, "/a")), -1); err != nil {
-		t.Fatal(err)
-	}
+	app := put(scheduler.KindApp, "/a", "1")
+	commit(t, term, app)
+	server := newLackingServer(t, term, app, nil)
 	if err := term.Commit(t.Context(), []scheduler.Record{put(scheduler.KindApp, "/a", "2")}); !errors.Is(err, ErrDeposed) {
 		t.Errorf("a commit on a node that is gone: %v", err)
 	}
 	if term.Valid() {
 		t.Error("the leader goes on")
 	}
+	server.leave()
 	commit(t, a.term(t), put(scheduler.KindApp, "/a", "3"))
 }
 
@@ -215,7 +214,7 @@ func TestCommitsOverBadLink(t *testing.T) {
 	url := zooKeeperURL(t)
 	// After a connection the client goes to the next server at once, and to one that it knows after a pause.
 	var ways []*link
-	deaf := new(atomic.Bool)
+	deaf := new(atomic.Int64)
 	for range 8 {
 		ways = append(ways, newLink(t, url.Servers[0], deaf))
 	}
@@ -248,7 +247,7 @@ func TestCommitsOverBadLink(t *testing.T) {
 				way.cut()
 			}
 		}
-		deaf.Store(random.IntN(3) == 0)
+		deaf.Store(int64(1 - random.IntN(3))) // one in three times the next answer, else none
 		if err := term.Commit(t.Context(), records); err == nil {
 			model = next
 		} else if errors.Is(err, ErrDeposed) {
@@ -432,6 +431,7 @@ func TestDamagedNode(t *testing.T) {
 			if _, err := term.c.conn.Set(term.c.path(nodeState, c.node), []byte(c.data), -1); err != nil {
 				t.Fatal(err)
 			}
+			term.move = func() {}
 			_, err := tryLoad(term)
 			if !errors.Is(err, scheduler.ErrDamaged) || !strings.Contains(err.Error(), c.node) {
 				t.Errorf("got %v", err)

@@ -31,8 +31,9 @@ func Same(a, b []string) bool {
 // connection is closed: requests wait for that, and fail with zk.ErrNoServer when no server could be reached. A session
 // ends when no server has heard of it for as long as timeout; the connection then opens a new one, and an event says
 // so. Logging in is left to the caller (zk.Conn.AddAuth).
-func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logger) (*zk.Conn, <-chan zk.Event, error) {
+func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logger) (*Session, <-chan zk.Event, error) {
 	var dialer net.Dialer
+	s := &Session{}
 	secure := handshakes{log: log, told: map[string]string{}}
 	conn, events, err := zk.Connect(url.Servers, timeout,
 		zk.WithHostProvider(&servers{}),
@@ -40,18 +41,47 @@ func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logg
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			if url.TLS == nil {
-				return dialer.DialContext(ctx, network, address)
+				return s.at(dialer.DialContext(ctx, network, address))
 			}
 			conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS()}).DialContext(ctx, network, address)
 			secure.tell(address, err)
-			return conn, err
+			return s.at(conn, err)
 		}),
 		zk.WithLogger(clientLog{log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(maxAnswer))
 	if err != nil {
 		return nil, nil, err
 	}
-	return conn, events, nil
+	s.Conn = conn
+	return s, events, nil
+}
+
+// Session is a session at ZooKeeper, over connections to one server after the other.
+type Session struct {
+	*zk.Conn
+
+	mu  sync.Mutex
+	now net.Conn // to the server that was dialed last; nil: none was
+}
+
+// Move has the session go on at the next server, if there is another one: what a server says may be wrong. Requests that are
+// on the way fail with zk.ErrConnectionClosed, those that come next wait for the connection.
+func (s *Session) Move() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.now != nil {
+		_ = s.now.Close()
+	}
+}
+
+// at takes note of the connection that was dialed.
+func (s *Session) at(conn net.Conn, err error) (net.Conn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		s.now = conn
+	}
+	return conn, err
 }
 
 // handshakes tells of connections over TLS that fail, each reason of a server once until it can be connected to: the
