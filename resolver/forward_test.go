@@ -107,6 +107,23 @@ func TestForward(t *testing.T) {
 	}
 }
 
+// RD and CD come back as they were sent, whoever has the answer: a server, the cache, or nobody (RFC 4035, section 3.2.2).
+func TestFlagsOfForwardedReplies(t *testing.T) {
+	u := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7"))
+	answered, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, u.addr)
+	failed, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, deadAddr(t))
+	for bits := range 4 {
+		m := newQuestion(t, "example.com. A")
+		m.RecursionDesired, m.CheckingDisabled = bits&1 != 0, bits&2 != 0
+		for _, h := range []*handler{answered, answered, failed, failed} {
+			got := resolve(t, h, m, true)
+			if got.RecursionDesired != m.RecursionDesired || got.CheckingDisabled != m.CheckingDisabled || !got.RecursionAvailable {
+				t.Errorf("%v\nto a question with RD %v, CD %v", got, m.RecursionDesired, m.CheckingDisabled)
+			}
+		}
+	}
+}
+
 // A reply that is larger than the client takes is cut for it, but whole for the next one.
 func TestForwardedReplyIsCutToSize(t *testing.T) {
 	lines := make([]string, 60)
@@ -218,7 +235,12 @@ func TestReplyThatCannotBeRelayed(t *testing.T) {
 	})
 	h, _ := newTestForwarder(t, nil, u.addr)
 	m := newQuestion(t, "example.com. A")
-	wantAnswer(t, resolve(t, h, m, true), dns.RcodeServerFailure)
+	m.CheckingDisabled = true
+	got := resolve(t, h, m, true)
+	wantAnswer(t, got, dns.RcodeServerFailure)
+	if !got.CheckingDisabled {
+		t.Errorf("%v\nwant CD, as in the question", got)
+	}
 	m.SetEdns0(1232, false)
 	wantAnswer(t, resolve(t, h, m, true), dns.RcodeServerFailure)
 }

@@ -188,11 +188,11 @@ func (h *handler) overloaded(q *query) []byte {
 func (h *handler) relay(q *query, upstream *dns.Msg, reason extendedError) *dns.Msg {
 	q.explain(reason)
 	if upstream == nil {
-		m := q.reply(dns.RcodeServerFailure)
+		m := q.relayed(dns.RcodeServerFailure)
 		m.RecursionAvailable = true
 		return m
 	}
-	m := q.reply(upstream.Rcode)
+	m := q.relayed(upstream.Rcode)
 	m.Authoritative = upstream.Authoritative
 	m.RecursionAvailable = upstream.RecursionAvailable
 	m.AuthenticatedData = upstream.AuthenticatedData && (q.msg.AuthenticatedData || q.do()) // RFC 6840, section 5.8
@@ -231,7 +231,7 @@ func (h *handler) finish(q *query, m *dns.Msg) []byte {
 	reply, err := q.pack(m)
 	if err != nil || len(reply) > q.limit {
 		// What came from upstream may be beyond what the library can write.
-		m = q.reply(dns.RcodeServerFailure)
+		m = q.relayed(dns.RcodeServerFailure)
 		if reply, err = q.pack(m); err != nil {
 			return nil // cannot be: what was read can be written
 		}

@@ -135,11 +135,20 @@ func headerOnly(packet []byte, rcode int, opt *receivedOPT) []byte {
 	return reply
 }
 
-// reply is an empty reply with the question as it was asked. Its OPT record is added by pack.
+// reply is an empty reply with the question as it was asked. CD is clear, as it has to be in an authoritative one: there
+// was nothing to be checked (RFC 4035, section 3.1.6). The OPT record is added by pack.
 func (q *query) reply(rcode int) *dns.Msg {
 	m := new(dns.Msg).SetReply(q.msg)
 	m.Rcode = rcode
+	m.CheckingDisabled = false
 	m.Compress = true
+	return m
+}
+
+// relayed is reply for what others know the answer to: CD comes back as it was sent (RFC 4035, section 3.2.2).
+func (q *query) relayed(rcode int) *dns.Msg {
+	m := q.reply(rcode)
+	m.CheckingDisabled = q.msg.CheckingDisabled
 	return m
 }
 

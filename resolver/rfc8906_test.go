@@ -59,7 +59,7 @@ func TestRFC8906(t *testing.T) {
 				tt.change(m)
 			}
 			got := reply(t, newTestHandler(t, newTestZone(t)), m, !tt.tcp)
-			if got.Rcode != tt.rcode || len(got.Answer) != tt.answers || !got.Response || got.Zero || got.AuthenticatedData {
+			if got.Rcode != tt.rcode || len(got.Answer) != tt.answers || !got.Response || got.Zero || got.AuthenticatedData || got.CheckingDisabled {
 				t.Errorf("%v\nwant %s and %d answers", got, dns.RcodeToString[tt.rcode], tt.answers)
 			}
 			if aa := tt.rcode == dns.RcodeSuccess; got.Authoritative != aa || got.RecursionDesired != m.RecursionDesired {
