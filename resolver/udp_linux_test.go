@@ -3,12 +3,16 @@ package resolver
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -115,6 +119,49 @@ func TestErrorsOfTheSocketPass(t *testing.T) {
 		if m := readUDP(t, conn); int(m.Id) != i {
 			t.Errorf("%v, want the answer to %d", m, i)
 		}
+	}
+}
+
+// A socket on which there is nothing yet is waited for. That is no failure, and nobody is told.
+func TestNothingToReadIsNoFailure(t *testing.T) {
+	var log bytes.Buffer
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	for range 3 {
+		exchange(t, "udp", s.Addr(), newQuestion(t, "one.marathon.mesos. A"))
+	}
+	cancel()
+	if err := <-ended; err != nil || log.Len() > 0 {
+		t.Errorf("%v\n%s", err, &log)
+	}
+}
+
+// Where reading fails again and again, that is told once, and there is a pause between the tries.
+func TestReadingThatFails(t *testing.T) {
+	var log bytes.Buffer
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close() // and so every read fails
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.serveUDP(ctx, s.listeners[0], s.listeners[0].udp, new(sync.WaitGroup))
+		}()
+		time.Sleep(10 * errorPause) // which never passes where there is no pause
+		cancel()
+		<-ended
+	})
+	if n := strings.Count(log.String(), "reading DNS questions"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, &log)
 	}
 }
 
