@@ -32,7 +32,7 @@ const (
 // serveHTTPS answers questions over HTTPS (RFC 8484) until ctx ends.
 func (s *Server) serveHTTPS(ctx context.Context, l net.Listener) {
 	server := &http.Server{
-		Handler: s.dohHandler(), TLSConfig: s.certificate.config("h2", "http/1.1"),
+		Handler: s.dohHandler(), TLSConfig: s.encrypted("h2", "http/1.1"),
 		ReadHeaderTimeout: dohRequestTime, ReadTimeout: 2 * dohRequestTime, IdleTimeout: dohIdle,
 		MaxHeaderBytes: 16 << 10, // a question in base64 that is larger than any name allows
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),

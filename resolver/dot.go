@@ -14,7 +14,7 @@ import (
 // serveTLS accepts connections for DNS over TLS (RFC 7858) until the listener is closed. Behind the encryption they are as
 // those over TCP, and count as such.
 func (s *Server) serveTLS(ctx context.Context, l net.Listener, pending *sync.WaitGroup) {
-	config := s.certificate.config("dot")
+	config := s.encrypted("dot")
 	l = &patientListener{l, ctx, s, "connections for DNS over TLS"}
 	for {
 		conn, err := l.Accept()
@@ -37,7 +37,7 @@ func (s *Server) serveTLS(ctx context.Context, l net.Listener, pending *sync.Wai
 
 // listenSecure opens the ports for encrypted DNS that are wanted.
 func (s *Server) listenSecure(o Options) (err error) {
-	s.certificate = o.Certificate
+	s.encryption = o.TLS
 	if o.TLSAddr.IsValid() {
 		if s.tls, err = listenTLS(o.TLSAddr, "DNS over TLS"); err != nil {
 			return err
@@ -47,6 +47,13 @@ func (s *Server) listenSecure(o Options) (err error) {
 		s.https, err = listenTLS(o.HTTPSAddr, "DNS over HTTPS")
 	}
 	return err
+}
+
+// encrypted is how encrypted DNS is served to those who speak one of the protocols (RFC 7301).
+func (s *Server) encrypted(protocols ...string) *tls.Config {
+	config := s.encryption.Clone()
+	config.NextProtos = protocols
+	return config
 }
 
 func listenTLS(addr netip.AddrPort, what string) (net.Listener, error) {

@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"cmp"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -36,9 +37,9 @@ type Options struct {
 	Addrs []netip.AddrPort
 
 	// TLSAddr is where DNS over TLS is served (RFC 7858), HTTPSAddr is where DNS over HTTPS is, under /dns-query (RFC 8484);
-	// the invalid address: it is not. Both show Certificate, which has to be there then.
+	// the invalid address: it is not. TLS, which has to be there then, is what both do it with: the certificate to show.
 	TLSAddr, HTTPSAddr netip.AddrPort
-	Certificate        *Certificate
+	TLS                *tls.Config
 
 	// Recursion says whether questions outside the zone are forwarded; else they are refused ("externalon").
 	Recursion bool
@@ -164,8 +165,8 @@ func (o Options) validate() error {
 			errs = append(errs, errors.New("options: Addrs holds an address that is neither IPv4 nor IPv6"))
 		}
 	}
-	if (o.TLSAddr.IsValid() || o.HTTPSAddr.IsValid()) && o.Certificate == nil {
-		errs = append(errs, errors.New("options: Certificate is missing, which TLSAddr and HTTPSAddr need"))
+	if (o.TLSAddr.IsValid() || o.HTTPSAddr.IsValid()) && o.TLS == nil {
+		errs = append(errs, errors.New("options: TLS is missing, which TLSAddr and HTTPSAddr need"))
 	}
 	upstreams := func(field string, list []netip.AddrPort) {
 		for _, u := range list {

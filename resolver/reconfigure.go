@@ -24,20 +24,15 @@ type settings struct {
 // answered for: ServerVersion, ServerID, Cookies, CookieSecret, LocalNetworks, MaxAnswers, Order, OwnAgentFirst. The others stay as they were given to New, whatever o says of
 // them. Where any of those that forwarding depends on is another one, the cache starts empty: other servers may give
 // other answers. Questions under way end as they began. On error, which says what is wrong with the options, nothing
-// has changed. The files of Certificate are read again. It may be called at any time, by one goroutine.
+// has changed. It may be called at any time, by one goroutine.
 func (s *Server) Reconfigure(o Options) error {
 	was := s.handler.settings.Load().options
 	o.Addrs, o.MaxForwards = was.Addrs, was.MaxForwards
 	o.MaxConnections, o.MaxClientConnections, o.Strangers = was.MaxConnections, was.MaxClientConnections, was.Strangers
 	o.Transfer, o.Logger, o.Registry = was.Transfer, was.Logger, was.Registry
-	o.TLSAddr, o.HTTPSAddr, o.Certificate = was.TLSAddr, was.HTTPSAddr, was.Certificate
+	o.TLSAddr, o.HTTPSAddr, o.TLS = was.TLSAddr, was.HTTPSAddr, was.TLS
 	if err := o.validate(); err != nil {
 		return err
-	}
-	if o.Certificate != nil {
-		if err := o.Certificate.Reload(); err != nil {
-			return err
-		}
 	}
 	return s.handler.reconfigure(o.withDefaults(), s.Addrs())
 }

@@ -1,7 +1,6 @@
 package resolver
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/netip"
@@ -88,12 +86,13 @@ func (a *authority) issue(t testing.TB, dir string, serial int64, names ...strin
 func secured(t testing.TB, a *authority, names ...string) func(*Options) {
 	t.Helper()
 	certFile, keyFile := a.issue(t, t.TempDir(), 2, names...)
-	certificate, err := LoadCertificate(certFile, keyFile, slog.New(slog.DiscardHandler))
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func(o *Options) {
-		o.TLSAddr, o.HTTPSAddr, o.Certificate = addrPorts("127.0.0.1:0")[0], addrPorts("127.0.0.1:0")[0], certificate
+		o.TLSAddr, o.HTTPSAddr = addrPorts("127.0.0.1:0")[0], addrPorts("127.0.0.1:0")[0]
+		o.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
 	}
 }
 
@@ -207,71 +206,5 @@ func TestDNSOverTLS(t *testing.T) {
 	}
 	if _, err := tls.Dial("tcp", s.TLSAddr().String(), &tls.Config{RootCAs: a.pool, ServerName: "dns.example", MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
-	}
-}
-
-// A certificate that is replaced is used from then on, and one that cannot be read leaves the old one in place.
-func TestCertificateIsReplaced(t *testing.T) {
-	a, dir, clock := newAuthority(t), t.TempDir(), newClock()
-	certFile, keyFile := a.issue(t, dir, 10, "dns.example")
-	var log bytes.Buffer
-	c, err := LoadCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.now = clock.Now
-	if err := c.Reload(); err != nil {
-		t.Fatal(err)
-	}
-	serial := func(want int64) {
-		t.Helper()
-		got, err := c.get(nil)
-		if err != nil || got.Leaf.SerialNumber.Int64() != want {
-			t.Errorf("serial %v, %v; want %d", got.Leaf.SerialNumber, err, want)
-		}
-	}
-	serial(10)
-	stamp := time.Now().Add(time.Minute)
-	replace := func(n int64) {
-		a.issue(t, dir, n, "dns.example")
-		stamp = stamp.Add(time.Minute)
-		for _, path := range []string{certFile, keyFile} {
-			if err := os.Chtimes(path, stamp, stamp); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	replace(11)
-	clock.advance(certificateCheck)
-	serial(11)
-	replace(12)
-	serial(11) // not looked at again so soon
-	if err := c.Reload(); err != nil {
-		t.Error(err)
-	}
-	serial(12)
-	key, err := os.ReadFile(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace(13)
-	if err := os.WriteFile(keyFile, key, 0o600); err != nil { // the old one: they do not belong together
-		t.Fatal(err)
-	}
-	clock.advance(certificateCheck)
-	serial(12)
-	if err := os.Remove(certFile); err != nil {
-		t.Fatal(err)
-	}
-	clock.advance(certificateCheck)
-	serial(12)
-	if err := c.Reload(); err == nil {
-		t.Error("no error for a file that is not there")
-	}
-	if n := strings.Count(log.String(), "keeping the certificate"); n != 2 {
-		t.Errorf("%d warnings, want 2:\n%s", n, &log)
-	}
-	if _, err := LoadCertificate(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), certFile) {
-		t.Errorf("%v, want an error that names the file", err)
 	}
 }

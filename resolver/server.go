@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,7 +34,7 @@ type Server struct {
 	idle      time.Duration // idleTimeout, but in a test
 	serving   atomic.Bool
 
-	certificate *Certificate // of tls and https
+	encryption *tls.Config // of tls and https
 }
 
 // New opens the listeners, so that a port that is taken is told at once and port 0 has its number. Questions are

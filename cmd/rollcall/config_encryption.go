@@ -46,19 +46,30 @@ func (e *encryptionConfig) checkFiles(r *report) {
 	if e.CertFile == "" || e.KeyFile == "" {
 		return
 	}
-	if _, err := tls.LoadX509KeyPair(e.CertFile, e.KeyFile); err != nil {
-		r.problem("encryption.certFile", "loading it together with keyFile: %w", err)
+	if _, err := e.load(); err != nil {
+		r.problem("encryption.certFile", "%w", err)
 	}
 }
 
+// load reads the certificate to show, with those of its authorities behind it, and its key.
+func (e *encryptionConfig) load() (*tls.Config, error) {
+	pair, err := tls.LoadX509KeyPair(e.CertFile, e.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("loading it together with keyFile: %w", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
 // apply sets the DNS server's part of this.
-func (e *encryptionConfig) apply(o *resolver.Options, listener netip.Addr, log *slog.Logger) (err error) {
+func (e *encryptionConfig) apply(o *resolver.Options, listener netip.Addr, log *slog.Logger) error {
 	if e.CertFile == "" {
 		return nil
 	}
-	if o.Certificate, err = resolver.LoadCertificate(e.CertFile, e.KeyFile, log); err != nil {
-		return err
+	files, err := newTLSFiles("encryption", e.load, log, e.CertFile, e.KeyFile)
+	if err != nil {
+		return fmt.Errorf("encryption.certFile: %w", err)
 	}
+	o.TLS = files.server()
 	if e.TLSPort >= 0 {
 		o.TLSAddr = netip.AddrPortFrom(listener, uint16(e.TLSPort))
 	}

@@ -79,10 +79,10 @@ func (z *zkTLSConfig) url(key, text string, log *slog.Logger) (zookeeper.URL, er
 	if !z.On {
 		return u, nil
 	}
-	client, err := newTLSClient("zkTLS", z.load, log, z.CAFile, z.CertFile, z.KeyFile)
+	files, err := newTLSFiles("zkTLS", z.load, log, z.CAFile, z.CertFile, z.KeyFile)
 	if err != nil {
 		return u, fmt.Errorf("zkTLS: %w", err)
 	}
-	u.TLS = client.config
+	u.TLS = files.config
 	return u, nil
 }

@@ -62,7 +62,7 @@ func (s *server) newPeers() (*peers, error) {
 	s.zone.Expect(sourceScheduler)
 	connect := http.Transport{DialContext: (&net.Dialer{Timeout: connectWithin}).DialContext}
 	if files := c.API.TLS; files.on() {
-		secure, err := newTLSClient("scheduler.tls", files.toPeers, component(s.log, logElection), files.CertFile, files.KeyFile, files.ClientCAFile)
+		secure, err := newTLSFiles("scheduler.tls", files.toPeers, component(s.log, logElection), files.CertFile, files.KeyFile, files.ClientCAFile)
 		if err != nil {
 			return nil, err
 		}

@@ -92,7 +92,7 @@ func TestClientCertificatesAreReplaced(t *testing.T) {
 	zk := zkTLSConfig{On: true, CAFile: cert, CertFile: cert, KeyFile: key}
 	for name, load := range map[string]func() (*tls.Config, error){"zkTLS": zk.load, "scheduler.tls": tlsConfig{CertFile: cert, KeyFile: key}.toPeers} {
 		writeCertificate(t, cert, key, 1)
-		client, err := newTLSClient(name, load, logger, cert, key, "")
+		client, err := newTLSFiles(name, load, logger, cert, key, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,6 +131,48 @@ func TestClientCertificatesAreReplaced(t *testing.T) {
 		now = now.Add(5 * time.Second)
 		connect("when the files are sound again", 2)
 		log.Reset()
+	}
+}
+
+// A server shows the certificate that is in its files when somebody connects; while they are not sound, the one before.
+func TestServedCertificateIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeCertificate(t, cert, key, 1)
+	var log strings.Builder
+	encryption := encryptionConfig{CertFile: cert, KeyFile: key}
+	files, err := newTLSFiles("encryption", encryption.load, slog.New(slog.NewTextHandler(&log, nil)), cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	files.now = func() time.Time { return now }
+	server := files.server()
+	shows := func(want int64) {
+		t.Helper()
+		pair, err := server.GetCertificate(nil)
+		if err != nil || pair.Leaf.SerialNumber.Int64() != want {
+			t.Errorf("shows the certificate %v, not %d: %v", pair.Leaf.SerialNumber, want, err)
+		}
+	}
+	shows(1)
+	writeCertificate(t, cert, key, 2)
+	shows(1) // not looked at again so soon
+	now = now.Add(5 * time.Second)
+	shows(2)
+	writeCertificate(t, filepath.Join(dir, "other.pem"), key, 3) // they do not belong together
+	now = now.Add(5 * time.Second)
+	shows(2)
+	if err := os.Remove(cert); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(5 * time.Second)
+	shows(2)
+	if n := strings.Count(log.String(), "cannot be used"); n != 2 {
+		t.Errorf("%d warnings, want 2:\n%s", n, log.String())
+	}
+	if server.MinVersion != tls.VersionTLS12 {
+		t.Errorf("TLS from version %x on", server.MinVersion)
 	}
 }
 
