@@ -50,10 +50,12 @@ func BenchmarkCluster(b *testing.B) {
 		b.ReportMetric(d.memory(b), "MiB/restarted")
 		b.ReportMetric(d.cpu(b), "cpu-s/restart")
 
+		before := d.cpu(b)
 		began = time.Now()
 		first.Kill()
 		c.Elect(second)
 		b.ReportMetric(place(b, c, d, "/after-failover", began).Seconds(), "s/failover-to-placement")
+		b.ReportMetric(d.cpu(b)-before, "cpu-s/failover")
 		b.ReportMetric(d.memory(b), "MiB/failed-over")
 		if testing.Verbose() {
 			b.Log(d.output())
