@@ -8,6 +8,10 @@ import "time"
 const (
 	massLoss = 0.2         // of the agents that have tasks
 	atOnce   = time.Minute // losses further apart are each one's own
+
+	// askReturned is how long after an offer of an agent that was lost the tasks are asked for, as others may return as
+	// well, and how long answers may take.
+	askReturned = 10 * time.Second
 )
 
 // ConfirmLosses says that the agents that are lost are gone: their tasks are replaced as if they had been lost one by
@@ -35,9 +39,9 @@ func (s *State) Braked() int {
 }
 
 // lost notes that an agent is not heard of any more. An engine without a master has no agents that it could lose sight
-// of.
+// of, and one that is confirmed to be gone is not lost again.
 func (w *work) lost(agent AgentID) {
-	if w.master == "" || agent == "" || !w.losses.get(string(agent)).IsZero() {
+	if w.master == "" || agent == "" || !w.losses.get(string(agent)).IsZero() || !w.confirmed.get(string(agent)).IsZero() {
 		return
 	}
 	if !w.braked {
@@ -90,35 +94,90 @@ func (w *work) forgetLosses() {
 	for agent, at := range w.losses.commit().under("") {
 		if w.now.Sub(at) >= atOnce {
 			w.losses.remove(agent)
+			w.back.remove(agent)
 		}
 	}
 }
 
-// found notes that an agent is heard of.
-func (w *work) found(agent AgentID) {
-	if w.losses.get(string(agent)).IsZero() {
+// returning is how far an agent that was lost has come back.
+type returning int
+
+const (
+	notBack     returning = iota
+	backUnasked           // it has made an offer; its tasks are to be asked for
+	backAsked
+)
+
+// returned notes that an agent has made an offer. If it was lost, what became of its tasks is asked for: the cluster may
+// have said that it does not know them because it did not know the agent yet. The agent counts as lost until then.
+func (w *work) returned(agent AgentID) {
+	if w.losses.get(string(agent)).IsZero() || w.back.get(string(agent)) != notBack {
 		return
 	}
-	w.losses.remove(string(agent))
-	n, of := w.losses.len(), w.agentsWithTasks()
-	if w.braked && float64(n) <= massLoss*float64(of) {
-		w.release(n, of)
+	w.back.put(string(agent), backUnasked)
+	w.reconcileSoon()
+}
+
+// reconcileSoon has tasks asked for earlier than usual.
+func (w *work) reconcileSoon() {
+	at := w.now.Add(askReturned)
+	if t := w.deadlines.get(timer{kind: timerReconcile}.subject()); t.at.IsZero() || t.at.After(at) {
+		w.setTimer(timerReconcile, "", 0, at)
 	}
 }
 
+// reconcileReturned asks for the tasks of agents that are back, as all tasks are asked for. Those that were asked for before have
+// been told of by now.
+func (w *work) reconcileReturned() {
+	for agent, how := range w.back.commit().under("") {
+		if how == backAsked {
+			w.foundAgent(agent)
+			continue
+		}
+		w.back.put(agent, backAsked)
+		w.reconcileSoon()
+	}
+}
+
+// found notes that an agent is heard of, by one of its tasks. One that was started after others of that agent were lost says
+// nothing of those, and of an agent that is back all are asked for.
+func (w *work) found(i *Instance) {
+	agent := string(i.AgentID)
+	w.confirmed.remove(agent)
+	since := w.losses.get(agent)
+	if !since.IsZero() && w.back.get(agent) == notBack && i.StagedAt.Time().Before(since) {
+		w.foundAgent(agent)
+	}
+}
+
+func (w *work) foundAgent(agent string) {
+	w.losses.remove(agent)
+	w.back.remove(agent)
+	n, of := w.losses.len(), w.agentsWithTasks()
+	if w.braked && float64(n) <= massLoss*float64(of) {
+		w.release(n, of, w.now.Add(atOnce)) // the others may follow
+	}
+}
+
+// confirmLosses has the tasks of lost agents replaced. Those that the cluster does not know are asked for once more, so that
+// they end now; there are apps that wait for an agent for ever.
 func (w *work) confirmLosses() int {
 	n := w.losses.len()
-	if w.braked {
-		w.release(n, w.agentsWithTasks())
+	if !w.braked {
+		return n
 	}
+	w.confirmed = w.losses
+	w.release(n, w.agentsWithTasks(), w.now)
+	w.reconcile()
 	return n
 }
 
-func (w *work) release(n, of int) {
-	w.braked, w.losses = false, newTree[time.Time]().draft()
+// release lets replacement go on, of unreachable instances not before earliest.
+func (w *work) release(n, of int, earliest time.Time) {
+	w.braked, w.losses, w.back = false, newTree[time.Time]().draft(), newTree[returning]().draft()
 	for _, i := range w.instances.under("") {
 		if i.Condition == Unreachable || i.Condition == UnreachableInactive {
-			w.setUnreachableTimers(i, w.now)
+			w.setUnreachableTimers(i, earliest)
 		}
 	}
 	w.notify(NoticeMassLoss, MassLoss{Agents: n, Of: of})
@@ -139,11 +198,15 @@ func (w *work) agentsWithTasks() int {
 }
 
 // forgotten says whether a status means that the cluster does not know a task, which it did not end: word of that
-// waits until all events of the step are handled, so that it shows whether many are forgotten at once.
+// waits until all events of the step are handled, so that it shows whether many are forgotten at once. When the agent is
+// there, the cluster knows its tasks, and that one is none of them.
 func (w *work) forgotten(i *Instance, s TaskStatus, state TaskState) bool {
 	delete(w.unknown, s.TaskID) // there is newer word
 	if w.master == "" || i.Condition == Killing || i.Goal != GoalRunning || s.Reason != "REASON_RECONCILIATION" ||
 		state != TaskUnknown && state != TaskGone {
+		return false
+	}
+	if w.back.get(string(i.AgentID)) != notBack {
 		return false
 	}
 	w.unknown[s.TaskID] = s

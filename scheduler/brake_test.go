@@ -2,8 +2,11 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // onMaster is a cluster whose engine has a master, with an app of two instances on each agent.
@@ -157,6 +160,111 @@ func TestTasksThatTheClusterForgot(t *testing.T) {
 	c.advance(time.Minute)
 	if len(c.running("/a")) != 10 {
 		t.Errorf("%d run", len(c.running("/a")))
+	}
+}
+
+// forget has agents leave without a word, and the cluster forget their tasks.
+func (c *cluster) forget(from, to int) {
+	for n := from; n < to; n++ {
+		agent := c.agents[agentNumber(n)]
+		agent.away = true
+		for _, id := range c.tasksOn(agent) {
+			c.forgotten[id] = c.tasks[id]
+			delete(c.tasks, id)
+		}
+	}
+	c.disconnect()
+	c.reconnect()
+	c.settle()
+}
+
+// remember brings agents back of which the cluster knows nothing but that they are there, with their tasks or without.
+func (c *cluster) remember(from, to int, tasks bool) {
+	for n := from; n < to; n++ {
+		agent := c.agents[agentNumber(n)]
+		agent.away = false
+		for id, task := range c.forgotten {
+			if tasks && task.info.AgentID == agentNumber(n) {
+				c.tasks[id] = task
+			}
+		}
+	}
+	c.offerAll()
+	c.settle()
+}
+
+func (c *cluster) runningTasks() []TaskID {
+	var out []TaskID
+	for _, i := range c.running("/a") {
+		out = append(out, i.TaskID())
+	}
+	slices.Sort(out)
+	return out
+}
+
+var allStrategies = []UnreachableStrategy{{}, {Disabled: true}, {InactiveAfterSeconds: 3600, ExpungeAfterSeconds: 7200}}
+
+// Once somebody has said that forgotten tasks are gone they are given up at once, however long an app wants to wait for an
+// agent, and asking for them again does not begin the same anew.
+func TestForgottenTasksAfterTheWord(t *testing.T) {
+	for _, strategy := range allStrategies {
+		c := onMaster(t, 10, strategy)
+		c.forget(0, 5)
+		c.advance(time.Hour)
+		if got := c.core.State().Braked(); got != 5 || c.stillUnreachable() != 10 {
+			t.Fatalf("%+v: %d agents hold the brake, %d instances wait", strategy, got, c.stillUnreachable())
+		}
+		c.must(ConfirmLosses{})
+		c.settle()
+		for _, d := range []time.Duration{time.Minute, 24 * time.Hour} {
+			c.advance(d)
+			if c.stillUnreachable() != 0 || c.core.State().Braked() != 0 {
+				t.Errorf("%+v: %d are unreachable, %d agents hold the brake", strategy, c.stillUnreachable(), c.core.State().Braked())
+			}
+		}
+		// Agents that were heard of since can be lost again.
+		c.remember(0, 5, false)
+		c.advance(time.Minute)
+		if n := len(c.running("/a")); n != 20 {
+			t.Fatalf("%+v: %d run", strategy, n)
+		}
+		c.forget(0, 5)
+		if got := c.core.State().Braked(); got != 5 {
+			t.Errorf("%+v: when they are forgotten again, %d agents hold the brake", strategy, got)
+		}
+	}
+}
+
+// A cluster that has lost its memory says that it does not know the tasks of agents which have not come back to it yet. When
+// they have, the tasks are asked for again, and go on.
+func TestForgottenTasksOfAgentsThatReturn(t *testing.T) {
+	for _, strategy := range allStrategies {
+		c := onMaster(t, 10, strategy)
+		before := c.runningTasks()
+		c.forget(0, 10)
+		for n := range 10 { // one after the other
+			c.remember(n, n+1, true)
+			c.advance(2 * time.Second)
+		}
+		c.advance(10 * time.Minute)
+		if diff := cmp.Diff(before, c.runningTasks()); diff != "" || c.core.State().Braked() != 0 {
+			t.Errorf("%+v: %d agents hold the brake; other tasks run:\n%s", strategy, c.core.State().Braked(), diff)
+		}
+	}
+}
+
+// When the agents are there and the tasks are not, nobody has to be asked.
+func TestForgottenTasksThatAreGone(t *testing.T) {
+	for _, strategy := range allStrategies {
+		c := onMaster(t, 10, strategy)
+		before := c.runningTasks()
+		c.forget(0, 5)
+		c.remember(0, 5, false)
+		c.advance(time.Minute)
+		stayed := slices.DeleteFunc(c.runningTasks(), func(id TaskID) bool { return !slices.Contains(before, id) })
+		if n := len(c.running("/a")); n != 20 || len(stayed) != 10 || c.core.State().Braked() != 0 {
+			t.Errorf("%+v: %d run, %d as before, %d agents hold the brake", strategy, n, len(stayed), c.core.State().Braked())
+		}
 	}
 }
 

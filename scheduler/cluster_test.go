@@ -42,18 +42,19 @@ type cluster struct {
 	said    []StatusReceived // every status that was ever sent
 	held    []StatusReceived
 
-	stall    bool            // new tasks stay staging
-	stubborn bool            // tasks take their time to end
-	unwell   map[PathID]bool // whose health checks fail
-	ailing   map[TaskID]bool // so do those of these tasks
-	mute     bool            // probes are not answered
-	hold     bool            // statuses are kept back
-	cut      bool            // the engine is not connected
-	deaf     int             // so many calls are lost
-	full     int             // so many commits are refused
-	crash    crash
-	crashed  bool // in the last step
-	died     int  // how often the process did
+	stall     bool                  // new tasks stay staging
+	stubborn  bool                  // tasks take their time to end
+	unwell    map[PathID]bool       // whose health checks fail
+	ailing    map[TaskID]bool       // so do those of these tasks
+	mute      bool                  // probes are not answered
+	hold      bool                  // statuses are kept back
+	cut       bool                  // the engine is not connected
+	deaf      int                   // so many calls are lost
+	forgotten map[TaskID]*modelTask // that run, and of which the engine does not know
+	full      int                   // so many commits are refused
+	crash     crash
+	crashed   bool // in the last step
+	died      int  // how often the process did
 }
 
 // crash says that the process is to die in the next step that has something to store.
@@ -76,7 +77,7 @@ func newCluster(t failer, seed uint64, agents int) *cluster {
 func emptyCluster(t failer, seed uint64) *cluster {
 	return &cluster{t: t, limits: DefaultLimits(), now: time.Unix(1_700_000_000, 0), random: rand.New(rand.NewPCG(seed, 1)),
 		records: map[recordID][]byte{}, agents: map[AgentID]*modelAgent{}, tasks: map[TaskID]*modelTask{},
-		offers: map[OfferID]Offer{}, unwell: map[PathID]bool{}, ailing: map[TaskID]bool{}}
+		offers: map[OfferID]Offer{}, unwell: map[PathID]bool{}, ailing: map[TaskID]bool{}, forgotten: map[TaskID]*modelTask{}}
 }
 
 // boot starts a core from what the store holds, as after a crash or on another leader.

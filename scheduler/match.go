@@ -12,7 +12,7 @@ func (w *work) offered(o Offer) {
 		w.moreAgents = true
 	}
 	w.hold(o)
-	w.found(o.AgentID)
+	w.returned(o.AgentID)
 }
 
 // place launches what waits of one app.

@@ -342,6 +342,8 @@ func (s *simulation) finish() {
 		s.rescindAll()
 		s.advance(6 * time.Minute)
 	}
+	s.checkAcknowledgedApps()
+	s.checkEnd() // without a restart, which would take up what was forgotten
 	s.checkStore()
 	s.boot(4711)
 	s.advance(15 * time.Minute)

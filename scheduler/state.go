@@ -41,6 +41,8 @@ type State struct {
 	deadlines   tree[timer]     // by subject
 	underway    tree[TaskID]    // by instance: launches that nothing was heard of yet
 	losses      tree[time.Time] // by agent: since when it is not heard of
+	back        tree[returning] // by agent, of those that are lost
+	confirmed   tree[time.Time] // by agent: losses that were confirmed
 	braked      bool            // replacement waits
 	round       round           // in which offers are used
 	undriven    []PathID        // apps that were touched and are to be driven in the next steps, in this order

@@ -90,7 +90,7 @@ func mapLost(s TaskStatus) TaskState {
 
 // alive follows a task that exists.
 func (w *work) alive(i *Instance, s TaskStatus, state TaskState) {
-	w.found(i.AgentID)
+	w.found(i)
 	n := *i
 	if len(s.Addresses) > 0 {
 		n.Addresses = s.Addresses
