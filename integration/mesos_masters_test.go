@@ -61,6 +61,48 @@ func TestMasterFailover(t *testing.T) {
 	}
 }
 
+// The next leader has lost its memory, and says that it does not know tasks before their agents have come back to it, which
+// takes a while. None of them is given up, and their names stay.
+func TestMasterThatForgot(t *testing.T) {
+	require(t, "dig")
+	c := newStandIn(t, mesosmaster.Options{Recovery: 2 * time.Second, Forgetful: true})
+	first, second := c.Leader(), c.master(t, "127.0.0.12")
+	d := start(t, newMesosConfig(t.TempDir(), first.Address(), second.Address()))
+	d.must(http.StatusCreated, http.MethodPost, "/v2/apps", `{"id": "/a", "cmd": "sleep 100000", "cpus": 0.1, "mem": 32, "instances": 6}`)
+	before := taskIDs(d.running("/a", 6))
+	d.eventually("the deployment ends", func() bool { return d.deployments() == 0 })
+	d.eventually("DNS has them", func() bool { return len(d.addresses("a.marathon.mesos")) == 3 })
+	pids := c.PIDs()
+
+	asked := func() int {
+		n := 0
+		for _, call := range c.Calls() {
+			if call.Type == "RECONCILE" {
+				n++
+			}
+		}
+		return n
+	}
+	first.Kill()
+	known := asked()
+	c.Elect(second)
+	d.eventually("tasks are asked for, and asked for again", func() bool {
+		if got := d.addresses("a.marathon.mesos"); len(got) != 3 {
+			t.Errorf("DNS has %v", got)
+		}
+		return asked() >= known+4 // both times by their ids, and for all that there are
+	})
+	if got := taskIDs(d.tasks("/a")); !slices.Equal(got, before) {
+		t.Errorf("the tasks were %v, now they are %v", before, got)
+	}
+	if now := c.PIDs(); !maps.Equal(now, pids) {
+		t.Errorf("the processes were %v, now they are %v", pids, now)
+	}
+	if strings.Contains(d.output(), "many agents are lost at once") {
+		t.Error("agents that were on their way back count as lost")
+	}
+}
+
 // The same with masters that are found through ZooKeeper, whose nodes outlive a dead master for a while: until then
 // the others still send to it.
 func TestMasterFailoverThroughZooKeeper(t *testing.T) {

@@ -9,9 +9,9 @@ const (
 	massLoss = 0.2         // of the agents that have tasks
 	atOnce   = time.Minute // losses further apart are each one's own
 
-	// askReturned is how long after an offer of an agent that was lost the tasks are asked for, as others may return as
-	// well, and how long answers may take.
-	askReturned = 10 * time.Second
+	// askAgain is how long after an offer of an agent that was lost, or word that a task is not known, tasks are asked for
+	// again: more agents may be coming back, and answers take a while.
+	askAgain = 10 * time.Second
 )
 
 // ConfirmLosses says that the agents that are lost are gone: their tasks are replaced as if they had been lost one by
@@ -120,15 +120,15 @@ func (w *work) returned(agent AgentID) {
 
 // reconcileSoon has tasks asked for earlier than usual.
 func (w *work) reconcileSoon() {
-	at := w.now.Add(askReturned)
+	at := w.now.Add(askAgain)
 	if t := w.deadlines.get(timer{kind: timerReconcile}.subject()); t.at.IsZero() || t.at.After(at) {
 		w.setTimer(timerReconcile, "", 0, at)
 	}
 }
 
-// reconcileReturned asks for the tasks of agents that are back, as all tasks are asked for. Those that were asked for before have
-// been told of by now.
-func (w *work) reconcileReturned() {
+// followLosses goes on with agents that are back and tasks in doubt, as all tasks are asked for. Those that were asked for
+// before have been told of by now.
+func (w *work) followLosses() {
 	for agent, how := range w.back.commit().under("") {
 		if how == backAsked {
 			w.foundAgent(agent)
@@ -136,6 +136,11 @@ func (w *work) reconcileReturned() {
 		}
 		w.back.put(agent, backAsked)
 		w.reconcileSoon()
+	}
+	for task := range w.doubted.commit().under("") {
+		if i := w.instances.get(string(InstanceIDOf(TaskID(task)))); i == nil || i.TaskID() != TaskID(task) {
+			w.doubted.remove(task) // it is over
+		}
 	}
 }
 
@@ -197,21 +202,40 @@ func (w *work) agentsWithTasks() int {
 	return w.agentsCounted
 }
 
-// forgotten says whether a status means that the cluster does not know a task, which it did not end: word of that
-// waits until all events of the step are handled, so that it shows whether many are forgotten at once. When the agent is
-// there, the cluster knows its tasks, and that one is none of them.
+// forgotten says whether a status means that the cluster knows neither a task nor its agent: word of that waits until
+// all events of the step are handled, so that it shows whether many are forgotten at once. Of a task of an agent that it knows
+// it says that the task is gone, and that is so.
 func (w *work) forgotten(i *Instance, s TaskStatus, state TaskState) bool {
 	delete(w.unknown, s.TaskID) // there is newer word
-	if w.master == "" || i.Condition == Killing || i.Goal != GoalRunning || s.Reason != "REASON_RECONCILIATION" ||
-		state != TaskUnknown && state != TaskGone {
+	if w.master == "" || i.Condition == Killing || i.Goal != GoalRunning || s.Reason != "REASON_RECONCILIATION" || state != TaskUnknown {
+		w.doubted.remove(string(s.TaskID))
 		return false
 	}
 	if w.back.get(string(i.AgentID)) != notBack {
-		return false
+		return false // a master of before TASK_GONE
+	}
+	if w.doubt(s.TaskID) {
+		return true
 	}
 	w.unknown[s.TaskID] = s
 	w.lost(i.AgentID)
 	return true
+}
+
+// doubt says whether to ask once more before it is believed that the cluster does not know a task: a master that has lost
+// its memory knows agents, and their tasks, when they have come back to it.
+func (w *work) doubt(task TaskID) bool {
+	since := w.doubted.get(string(task))
+	if since.IsZero() {
+		w.doubted.put(string(task), w.now)
+		w.reconcileSoon()
+		return true
+	}
+	if w.now.Sub(since) < askAgain {
+		return true
+	}
+	w.doubted.remove(string(task))
+	return false
 }
 
 // settleForgotten ends the tasks that the cluster does not know. While replacement waits, they count as unreachable.

@@ -137,29 +137,24 @@ func TestMassLossEndsWhenAgentsAreBack(t *testing.T) {
 func TestTasksThatTheClusterForgot(t *testing.T) {
 	for _, master := range []string{"m:5050", ""} {
 		c := onMaster(t, 5, UnreachableStrategy{})
-		var forgotten []Event
-		for id, task := range c.tasks {
-			forgotten = append(forgotten, StatusReceived{TaskStatus{TaskID: id, AgentID: task.info.AgentID, State: TaskUnknown,
-				Timestamp: c.now, Reason: "REASON_RECONCILIATION"}})
-		}
-		c.step(append([]Event{Registered{FrameworkID: "framework-1", Master: master}}, forgotten...)...)
+		c.master = master
+		c.forget(0, 5)
+		c.advance(time.Minute)
 		wait := c.stillUnreachable() == 10 && c.core.State().Braked() == 5
 		if wait != (master != "") {
 			t.Errorf("with master %q: %d wait, %d agents hold the brake", master, c.stillUnreachable(), c.core.State().Braked())
 		}
 	}
-	// One agent that has forgotten its tasks is.
+	// When it has forgotten one agent it is, when it says so again a while later. Until then the tasks count as they did.
 	c := onMaster(t, 5, UnreachableStrategy{})
-	for id, task := range c.tasks {
-		if task.info.AgentID == "agent-S000" {
-			c.send(StatusReceived{TaskStatus{TaskID: id, AgentID: task.info.AgentID, State: TaskUnknown, Timestamp: c.now, Reason: "REASON_RECONCILIATION"}})
-			delete(c.tasks, id)
-		}
-	}
-	c.settle()
-	c.advance(time.Minute)
+	c.forget(0, 1)
+	c.advance(askAgain - time.Second)
 	if len(c.running("/a")) != 10 {
-		t.Errorf("%d run", len(c.running("/a")))
+		t.Errorf("%d run before the cluster was asked again", len(c.running("/a")))
+	}
+	c.advance(time.Minute)
+	if len(c.running("/a")) != 8 || c.stillUnreachable() != 0 || c.core.State().Braked() != 0 {
+		t.Errorf("%d run, %d wait", len(c.running("/a")), c.stillUnreachable())
 	}
 }
 
@@ -229,6 +224,7 @@ func TestForgottenTasksAfterTheWord(t *testing.T) {
 			t.Fatalf("%+v: %d run", strategy, n)
 		}
 		c.forget(0, 5)
+		c.advance(time.Minute)
 		if got := c.core.State().Braked(); got != 5 {
 			t.Errorf("%+v: when they are forgotten again, %d agents hold the brake", strategy, got)
 		}

@@ -121,7 +121,9 @@ func (c *cluster) Reconcile(refs []TaskRef) {
 		return
 	}
 	for _, ref := range refs {
-		switch task := c.tasks[ref.TaskID]; {
+		switch task, agent := c.tasks[ref.TaskID], c.agents[ref.AgentID]; {
+		case task == nil && agent != nil && !agent.away:
+			c.reconciled(ref.TaskID, ref.AgentID, TaskGone)
 		case task == nil:
 			c.reconciled(ref.TaskID, ref.AgentID, TaskUnknown)
 		case c.agents[task.info.AgentID].away:

@@ -43,6 +43,7 @@ type State struct {
 	losses      tree[time.Time] // by agent: since when it is not heard of
 	back        tree[returning] // by agent, of those that are lost
 	confirmed   tree[time.Time] // by agent: losses that were confirmed
+	doubted     tree[time.Time] // by task: since when the cluster says that it does not know it
 	braked      bool            // replacement waits
 	round       round           // in which offers are used
 	undriven    []PathID        // apps that were touched and are to be driven in the next steps, in this order

@@ -27,6 +27,9 @@ type Options struct {
 	Retry time.Duration
 	// Recovery is the time between an agent's coming back to a new master and the next one's; default 20 ms.
 	Recovery time.Duration
+	// Forgetful masters keep their registry in memory, as with --registry=in_memory: the next one knows no agent that has
+	// not come back to it.
+	Forgetful bool
 	// Fetch brings what a URI of a task's command names into its sandbox; nil: nothing is brought.
 	Fetch func(uri, sandbox string) error
 	// Late sends each update of an executor a second time, up to as much later: twice, and out of order.
@@ -157,9 +160,9 @@ func (c *Cluster) Elect(m *Master) {
 	for _, a := range agents {
 		switch {
 		case a.gone, a.id == "":
-		case a.unreachable:
+		case a.unreachable && !c.options.Forgetful:
 			m.unreached[a.id] = a
-		default:
+		case !c.options.Forgetful:
 			m.recovered[a.id] = true
 		}
 	}
