@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -32,13 +33,16 @@ type BoltOptions struct {
 //
 // The file is written copy-on-write, two fsyncs a commit. Its list of free pages is kept in the file: it costs a page
 // or so a commit, and a failed commit is then undone without a walk over all pages. Pages that records leave are
-// used again; the file does not shrink.
+// used again; the file does not shrink. Once a day it is copied, so that there is something to go back to.
 type Bolt struct {
 	path    string
 	log     *slog.Logger
 	file    *os.File
 	db      *bolt.DB
 	tallies map[scheduler.Kind]tally // as committed
+
+	copied  time.Time // when the last copy of the file was begun; the zero time: there is none
+	copying sync.WaitGroup
 
 	broken    error // why nothing more is stored
 	abandoned bool  // bbolt panicked and may hold its own locks: its Close would wait for ever
@@ -58,7 +62,7 @@ func OpenBolt(path string, o BoltOptions) (*Bolt, error) {
 	}
 	if err := b.open(); err != nil {
 		if errors.Is(err, scheduler.ErrDamaged) {
-			err = fmt.Errorf("%w; nothing was changed: put a copy of the file in its place, or move it away to begin without apps", err)
+			err = fmt.Errorf("%w; %s", err, remedy(path))
 		}
 		return nil, fmt.Errorf("opening the state %s: %w", path, err)
 	}
@@ -66,6 +70,7 @@ func OpenBolt(path string, o BoltOptions) (*Bolt, error) {
 }
 
 func (b *Bolt) open() error {
+	b.copied = copyOf(b.path)
 	f, err := openLocked(b.path, os.O_RDWR)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := b.create(); err != nil {
@@ -89,6 +94,7 @@ func (b *Bolt) create() error {
 	case noRoom(err): // which many calls may report here, and which is always harmless
 		return fmt.Errorf("%w: %w", scheduler.ErrFull, err)
 	case err == nil && made:
+		b.copied = time.Now() // there is nothing in it
 		b.log.Info("made a new state file", "path", b.path)
 	}
 	return err
@@ -116,7 +122,11 @@ func (b *Bolt) adopt(f *os.File) error {
 		return err
 	}
 	b.tallies = c.counted
-	return b.start(f)
+	if err := b.start(f); err != nil {
+		return err
+	}
+	b.keepCopy()
+	return nil
 }
 
 func inspect(f *os.File, c *contents) error {
@@ -229,6 +239,7 @@ func (b *Bolt) Commit(ctx context.Context, records []scheduler.Record) error {
 	}
 	switch {
 	case err == nil:
+		b.keepCopy()
 		return nil
 	case isFull(err):
 		return fmt.Errorf("storing in %s: %w: %w", b.path, scheduler.ErrFull, err)
@@ -319,9 +330,10 @@ func (b *Bolt) Close() error {
 		return nil
 	}
 	b.closed = true
-	shut := b.db.Close
-	if b.abandoned {
-		shut = b.abandon
+	shut := b.abandon
+	if !b.abandoned {
+		b.copying.Wait()
+		shut = b.db.Close
 	}
 	if err := shut(); err != nil {
 		return fmt.Errorf("closing the state %s: %w", b.path, err)
