@@ -205,6 +205,7 @@ func (n *nemesis) rage(length time.Duration) {
 	for _, work := range []func(context.Context){n.clients.change, n.clients.scale, n.clients.write, n.clients.read} {
 		working.Go(func() { work(ctx) })
 	}
+	working.Go(func() { n.watchTrees(ctx) })
 	for _, d := range n.nodes {
 		working.Go(func() { n.watchNames(ctx, d) })
 	}
@@ -367,6 +368,7 @@ func (n *nemesis) calm(when string) *node {
 	}
 	// Until now nobody could count on anything.
 	n.faults = append(n.faults, span{began, time.Now()})
+	n.showTrees("all is well")
 	n.note("all is well after %s; %s leads", time.Since(began).Round(time.Millisecond), leader.host.name())
 	return leader
 }
