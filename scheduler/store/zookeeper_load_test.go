@@ -222,6 +222,40 @@ func TestSessionMoves(t *testing.T) {
 	commit(t, term, put(scheduler.KindApp, "/a", "2"))
 }
 
+// A server whose node of the term is not that of the others lets nobody begin a term: the session moves away from it.
+func TestSessionMovesWhereATermCanBegin(t *testing.T) {
+	url := zooKeeperURL(t)
+	before := startRollcall(t, url, "before")
+	node := before.term(t).c.path(nodeTerm)
+	before.stop()
+	<-before.ended
+	other := connectTo(t, url)
+	ahead, lagging := make(chan struct{}), make(chan struct{})
+	go func() { // what has been read is old by the time that it is used
+		defer close(ahead)
+		for {
+			select {
+			case <-lagging:
+				return
+			default:
+				other.Set(node, []byte("{}"), -1) //nolint:errcheck // one more does not matter
+			}
+		}
+	}()
+	ways := []*link{newLink(t, url.Servers[0], nil), newLink(t, url.Servers[0], nil)}
+	a := startRollcall(t, urlOf(url.Path, ways...), "a")
+	for _, way := range ways {
+		select {
+		case <-way.used:
+		case <-time.After(time.Minute):
+			t.Error("the session stays where it is")
+		}
+	}
+	close(lagging)
+	<-ahead
+	a.term(t)
+}
+
 func TestTallyText(t *testing.T) {
 	want := tally{3, 0xfedcba9876543210}
 	text, err := want.MarshalText()

@@ -177,6 +177,7 @@ type link struct {
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
 	down     bool
+	used     chan struct{} // closed when there is a first connection
 	// deaf: that many answers of ZooKeeper from now on one is swallowed, and the connection is cut by it. Requests still
 	// arrive.
 	deaf *atomic.Int64
@@ -192,7 +193,7 @@ func newLink(t testing.TB, to string, deaf *atomic.Int64) *link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &link{listener: l, to: to, conns: map[net.Conn]bool{}, deaf: deaf}
+	k := &link{listener: l, to: to, conns: map[net.Conn]bool{}, used: make(chan struct{}), deaf: deaf}
 	go k.serve()
 	t.Cleanup(func() {
 		l.Close()
@@ -202,6 +203,7 @@ func newLink(t testing.TB, to string, deaf *atomic.Int64) *link {
 }
 
 func (k *link) serve() {
+	use := sync.OnceFunc(func() { close(k.used) })
 	for {
 		near, err := k.listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -210,6 +212,7 @@ func (k *link) serve() {
 		if err != nil {
 			continue
 		}
+		use()
 		k.mu.Lock()
 		down := k.down
 		k.mu.Unlock()

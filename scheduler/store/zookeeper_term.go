@@ -84,6 +84,10 @@ func (c *candidacy) lead(ctx context.Context) error {
 	// It is begun by a transaction that fails if this candidate is gone or if another leads since.
 	own := &zk.CheckVersionRequest{Path: c.path(nodeCandidates, c.node), Version: -1}
 	if err := t.transact(ctx, before.Tallies, own); err != nil {
+		if errors.Is(err, zk.ErrBadVersion) || errors.Is(err, zk.ErrNoNode) {
+			// The others have it otherwise than this server, which may be for long.
+			c.conn.Move()
+		}
 		return fmt.Errorf("beginning a term: %w", err)
 	}
 	c.term.Store(t)
