@@ -1,14 +1,50 @@
 package scheduler
 
+import (
+	"cmp"
+	"iter"
+)
+
 // round is one walk through the apps that wait, by id, with the offers at hand. A step goes as far as its limits let
 // it, and the next one goes on from there; so events and requests have their turn in between. An offer is declined at
 // the end of a round that has shown it to every app: it is held for two rounds at most, unless tasks are launched.
+//
+// Apps that come late in a walk may find that those before them have taken what was offered. So the next walk begins
+// with the first of them, and each app is the first within as many rounds as apps wait: none gets all offers for as
+// long as it can use them.
 type round struct {
 	number  int
+	first   PathID // the walk begins after it, and comes to it last
 	after   PathID // the app that was looked at last; "" between two rounds
+	next    PathID // what first is in the next round; "" as long as nobody has come too late
+	used    bool   // something was launched
 	waiting int    // about how many instances are still to be launched
 	cut     bool   // an app could have had more: all offers are shown again in the next round
 	revive  bool   // an app may have begun to wait after the walk came past it
+}
+
+// left yields the apps that wait and have not had their turn in the round, in the order of the walk.
+func (r round) left(queue tree[*launchQueue]) iter.Seq[PathID] {
+	wrapped := r.after != "" && r.after <= r.first
+	return func(yield func(PathID) bool) {
+		walk := func(after, last PathID) bool { // last "": to the end
+			for id := range queue.under("") {
+				id := PathID(id)
+				if last != "" && id > last {
+					return true
+				}
+				if id > after && !yield(id) {
+					return false
+				}
+			}
+			return true
+		}
+		if wrapped {
+			walk(r.after, r.first)
+		} else if walk(max(r.after, r.first), "") && r.first != "" {
+			walk("", r.first)
+		}
+	}
 }
 
 // heldOffer is an offer at hand.
@@ -85,6 +121,7 @@ func (w *work) setTable() *table {
 // those that are used, and after the round those that no app wanted.
 func (w *work) match() {
 	if _, _, any := w.offers.first(); !any {
+		w.round.next = cmp.Or(w.round.next, w.round.after) // those that are left come first
 		w.endRound()
 		return
 	}
@@ -93,18 +130,22 @@ func (w *work) match() {
 	}
 	t := w.setTable()
 	last, done := w.round.after, true
-	for id := range w.queue.commit().under("") {
-		if PathID(id) <= w.round.after {
-			continue
-		}
+	for id := range w.round.left(w.queue.commit()) {
 		if t.launches <= 0 || t.looks <= 0 {
 			done = false
 			break
 		}
-		if app := w.apps.get(id); app != nil && !w.delayed(app.ID) {
+		if app := w.apps.get(string(id)); app != nil && !w.delayed(id) {
+			before := t.launches
 			w.place(app, t)
+			switch {
+			case t.launches < before:
+				w.round.used = true
+			case w.round.used && w.round.next == "":
+				w.round.next = last
+			}
 		}
-		last = PathID(id)
+		last = id
 	}
 	waiting := w.queue.len() > 0
 	w.round.cut = w.round.cut || t.cut
@@ -138,5 +179,5 @@ func (w *work) match() {
 // endRound asks again for the offers that the round declined, if an app may have missed them.
 func (w *work) endRound() {
 	w.revive = w.revive || w.round.revive && w.queue.len() > 0
-	w.round = round{number: w.round.number + 1}
+	w.round = round{number: w.round.number + 1, first: cmp.Or(w.round.next, w.round.first)}
 }

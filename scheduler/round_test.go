@@ -112,6 +112,122 @@ func TestAppsShareWhatStepsLaunch(t *testing.T) {
 	}
 }
 
+// crowd is a core with apps that wait, and agents that offer the same again whenever nothing is offered any more.
+type crowd struct {
+	core     *Core
+	now      time.Time
+	agents   int
+	room     float64 // CPUs of each
+	paced    int     // so many tasks begin to run in a step; 0: all
+	starting []TaskID
+	serial   int
+}
+
+func newCrowd(c crowd, apps ...*App) *crowd {
+	c.core, c.now = NewCore(DefaultLimits(), NewState(), [32]byte{1}), time.Unix(1_700_000_000, 0)
+	c.core.Step(c.now, Registered{FrameworkID: "f"})
+	c.core.Step(c.now, put(apps...))
+	return &c
+}
+
+// step hands the core what happened, and then offers.
+func (c *crowd) step(events ...Event) {
+	c.now = c.now.Add(time.Second)
+	for n, id := range c.starting {
+		if n == c.paced && c.paced > 0 {
+			break
+		}
+		events = append(events, StatusReceived{TaskStatus{TaskID: id, State: TaskRunning, Timestamp: c.now}})
+		c.starting = c.starting[1:]
+	}
+	c.follow(c.core.Step(c.now, events...))
+	if c.core.State().offers.len() > 0 {
+		return
+	}
+	all := offers(c.agents)
+	for n := range all {
+		c.serial++
+		all[n].ID, all[n].Resources.CPUs = OfferID(fmt.Sprint(c.serial)), c.room
+	}
+	c.follow(c.core.Step(c.now, OffersReceived{all}))
+}
+
+func (c *crowd) follow(e Effects) {
+	for _, call := range e.Calls {
+		if accept, ok := call.(acceptCall); ok {
+			for _, task := range accept.tasks {
+				c.starting = append(c.starting, task.ID)
+			}
+		}
+	}
+}
+
+// waiting counts an app's instances that wait.
+func (c *crowd) waiting(id PathID) int {
+	q, _ := c.core.State().Queued(id, c.now)
+	return q.Count
+}
+
+// An app that comes while a large one is being deployed is launched soon after, however little is offered, and
+// whichever id it has: the large one does not get everything for as long as it can use it.
+func TestNewAppIsNotHeldUpByLargeOne(t *testing.T) {
+	for name, test := range map[string]struct {
+		crowd
+		within int // steps
+	}{
+		"few agents, with room for some": {crowd{agents: 4, room: 1.6}, 1},
+		"few agents, with much room":     {crowd{agents: 4, room: 64}, 1},
+		"many agents":                    {crowd{agents: 500, room: 64}, 1},
+		"one machine":                    {crowd{agents: 1, room: 3.2}, 1},
+		"a slow master":                  {crowd{agents: 500, room: 64, paced: 100}, 10}, // it takes 512 tasks in 5 steps
+	} {
+		for _, id := range []PathID{"/before", "/small"} {
+			t.Run(name+string(id), func(t *testing.T) {
+				c := newCrowd(test.crowd, app("/big", 10_000))
+				for range 8 {
+					c.step()
+				}
+				c.step(put(app(id, 1)))
+				for n := 0; c.waiting(id) > 0; n++ {
+					if n == test.within {
+						t.Fatalf("it waits after %d steps", n)
+					}
+					c.step()
+				}
+				if left := c.waiting("/big"); left < 1000 {
+					t.Errorf("only %d of the large app wait: this test shows nothing", left)
+				}
+			})
+		}
+	}
+}
+
+// Where there is not enough for all, each app that waits is the first in its turn, also one that needs a whole offer.
+func TestAppsTakeTurns(t *testing.T) {
+	var apps []*App
+	for n := range 10 {
+		apps = append(apps, app(PathID(fmt.Sprintf("/a%d", n)), 1000, func(a *App) {
+			switch a.CPUs = 0.3; n {
+			case 3:
+				a.CPUs = 3.2
+			case 4:
+				a.CPUs = 0.1 // which the others leave
+			case 5:
+				a.CPUs = 1000 // of which there is none
+			}
+		}))
+	}
+	c := newCrowd(crowd{agents: 1, room: 3.2}, apps...)
+	for range 3 * len(apps) {
+		c.step()
+	}
+	for n, a := range apps {
+		if launched := 1000 - c.waiting(a.ID); launched == 0 != (n == 5) {
+			t.Errorf("%d of %s are launched", launched, a.ID)
+		}
+	}
+}
+
 // An offer is declined when every app has looked at it, and an app that came too late for that has offers asked for.
 func TestOffersAreNotHeldForEver(t *testing.T) {
 	limits := DefaultLimits()
