@@ -85,7 +85,8 @@ func (s *story) play(script string) string {
 // goldenVerbs are the events of a story. What they need is the app, then words such as "instances=3".
 var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 	// app /web instances=3 cmd=v1 upgrade=1,0 unique drain=10 timeout=60 inactive=60 restart=never mem=16
-	// healthy=10: creates or changes it; healthy is the interval of a check, upgrade the health and over capacity
+	// healthy=10 each-agent: creates or changes it; healthy is the interval of a check, upgrade the health and over
+	// capacity, inactive=never waits for lost agents for ever
 	"app": func(s *story, id PathID, words map[string]string) { s.answer(put(goldenApp(s.t, id, words))) },
 	// scale /web instances=5 force=yes
 	"scale": func(s *story, id PathID, words map[string]string) {
@@ -113,6 +114,20 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 			}
 		}
 	},
+	// finish /job: its oldest running task ends with success
+	"finish": func(s *story, id PathID, _ map[string]string) {
+		s.oldest(id, func(i *Instance) { s.move(i.TaskID(), TaskFinished) })
+	},
+	// kill /web scale=yes wipe=yes: somebody asks for the end of its oldest running task, with scale of one instance less,
+	// with wipe for another instance
+	"kill": func(s *story, id PathID, words map[string]string) {
+		s.oldest(id, func(i *Instance) {
+			s.answer(KillTasks{Tasks: []TaskID{i.TaskID()}, Scale: words["scale"] != "", Wipe: words["wipe"] != ""})
+		})
+	},
+	// maintain, maintained host1: nothing is to be launched there, and again it is
+	"maintain":   func(s *story, id PathID, _ map[string]string) { s.maintain(s.agentOf(id), &Period{Start: s.now}) },
+	"maintained": func(s *story, id PathID, _ map[string]string) { s.maintain(s.agentOf(id), nil) },
 	// stuck, unstuck: new tasks stay staging; tasks that did come up
 	"stuck": func(s *story, _ PathID, _ map[string]string) { s.stall = true },
 	"unstuck": func(s *story, _ PathID, _ map[string]string) {
@@ -127,12 +142,7 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 	"well": func(s *story, id PathID, _ map[string]string) { s.unwell[id] = false },
 	// ail /web: its oldest running task turns unhealthy, and stays so; cure: all are well again
 	"ail": func(s *story, id PathID, _ map[string]string) {
-		for _, i := range s.byName(id) {
-			if i.Condition == Running {
-				s.ailing[i.TaskID()] = true
-				return
-			}
-		}
+		s.oldest(id, func(i *Instance) { s.ailing[i.TaskID()] = true })
 	},
 	"cure":    func(s *story, _ PathID, _ map[string]string) { clear(s.ailing) },
 	"leave":   func(s *story, id PathID, _ map[string]string) { s.leave(s.agentOf(id)) },
@@ -140,6 +150,28 @@ var goldenVerbs = map[string]func(s *story, id PathID, words map[string]string){
 	"restart": func(s *story, _ PathID, _ map[string]string) { s.boot(2) },
 	// wait 1m30s
 	"wait": func(s *story, d PathID, _ map[string]string) { s.wait(string(d)) },
+}
+
+// oldest does something with an app's first instance that runs.
+func (s *story) oldest(id PathID, do func(*Instance)) {
+	for _, i := range s.byName(id) {
+		if i.Condition == Running {
+			do(i)
+			return
+		}
+	}
+	s.t.Fatalf("nothing of %s runs", id)
+}
+
+// maintain gives an agent a period of maintenance, of which its offers tell from then on.
+func (s *story) maintain(a *modelAgent, period *Period) {
+	a.offer.Maintenance, a.declined = period, false
+	if a.offered != "" {
+		delete(s.offers, a.offered)
+		s.send(OfferRescinded{a.offered})
+		a.offered = ""
+	}
+	s.offerAll()
 }
 
 func (s *story) event(words []string) {
@@ -281,6 +313,7 @@ func goldenApp(t failer, id PathID, words map[string]string) *App {
 		if _, ok := words["unique"]; ok {
 			unique(a)
 		}
+		_, a.OnePerAgent = words["each-agent"]
 		if healthy, over, ok := strings.Cut(words["upgrade"], ","); ok {
 			a.UpgradeStrategy = UpgradeStrategy{MinimumHealthCapacity: fraction(t, healthy), MaximumOverCapacity: fraction(t, over)}
 		}
@@ -290,7 +323,9 @@ func goldenApp(t failer, id PathID, words map[string]string) *App {
 		if mem := words["mem"]; mem != "" {
 			a.Mem = fraction(t, mem)
 		}
-		if after := words["inactive"]; after != "" {
+		if after := words["inactive"]; after == "never" {
+			a.UnreachableStrategy.Disabled = true
+		} else if after != "" {
 			a.UnreachableStrategy = UnreachableStrategy{InactiveAfterSeconds: number(t, after), ExpungeAfterSeconds: 10 * number(t, after)}
 		}
 		a.DrainSeconds = number(t, words["drain"])

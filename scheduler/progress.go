@@ -164,7 +164,15 @@ func (u UnusedOffer) explain(reason Reason, app *App) string {
 	case UnfulfilledRole:
 		return "no resources of role " + strings.Join(app.AcceptedResourceRoles, " or ")
 	case UnfulfilledConstraint:
+		switch u.Constraint.Field {
+		case "":
+			return "in another region"
+		case agentField:
+			return "it has one already"
+		}
 		return strings.TrimSpace(fmt.Sprintf("%s %s %s", u.Constraint.Field, u.Constraint.Operator, u.Constraint.Value))
+	case AgentMaintenance:
+		return "under maintenance"
 	case InsufficientCpus:
 		return "less than " + amount(app.CPUs) + " cpus"
 	case InsufficientMemory:

@@ -47,6 +47,19 @@ func TestDeploymentsSayWhatTheyWaitFor(t *testing.T) {
 			"1 waiting: for offers: 3 agents refused: less than 1000000 MiB of memory on 3"},
 		{"constraint", app("/a", 1, func(a *App) { a.Constraints = []Constraint{{"rack", Like, "none"}} }), nil,
 			"1 waiting: for offers: 3 agents refused: rack LIKE none on 3"},
+		{"maintenance", app("/a", 1), func(c *cluster) {
+			for _, a := range c.agents {
+				a.offer.Maintenance = &Period{Start: c.now}
+			}
+		}, "1 waiting: for offers: 3 agents refused: under maintenance on 3"},
+		{"other regions", app("/a", 1), func(c *cluster) {
+			for _, a := range c.agents {
+				a.offer.Remote = true
+			}
+		}, "1 waiting: for offers: 3 agents refused: in another region on 3"},
+		{"one per agent", app("/a", 1, func(a *App) { a.OnePerAgent = true }), func(c *cluster) {
+			c.agents["agent-S001"].offer.Resources.CPUs = 0
+		}, "1 waiting: for offers: 3 agents refused: it has one already on 2, less than 0.1 cpus on 1"},
 		{"no agents", app("/a", 2), func(c *cluster) {
 			for _, a := range c.agents {
 				c.leave(a)
