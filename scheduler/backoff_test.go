@@ -57,9 +57,16 @@ func TestBackoffIsForgotten(t *testing.T) {
 		"scaled":           {func(c *cluster) { c.must(put(definition(2))) }, 40 * time.Second},
 		"other definition": {func(c *cluster) { c.must(put(definition(1, func(a *App) { a.Cmd = "other" }))) }, 10 * time.Second},
 		"restarted":        {func(c *cluster) { c.must(restart("/a")) }, 10 * time.Second},
-		"removed":          {func(c *cluster) { c.must(remove("/a")); c.settle(); c.must(put(definition(1))) }, 10 * time.Second},
-		"another leader":   {func(c *cluster) { c.boot(3) }, 10 * time.Second},
-		"killed":           {func(c *cluster) { c.must(KillTasks{Tasks: []TaskID{c.running("/a")[0].TaskID()}}) }, 40 * time.Second},
+		"removed": {func(c *cluster) {
+			c.must(remove("/a"))
+			c.settle()
+			if n := c.core.State().delays.len(); n > 0 {
+				t.Errorf("%d delays are left of apps that are gone", n)
+			}
+			c.must(put(definition(1)))
+		}, 10 * time.Second},
+		"another leader": {func(c *cluster) { c.boot(3) }, 10 * time.Second},
+		"killed":         {func(c *cluster) { c.must(KillTasks{Tasks: []TaskID{c.running("/a")[0].TaskID()}}) }, 40 * time.Second},
 	} {
 		c := newCluster(t, 2, 2)
 		c.must(put(definition(1)))

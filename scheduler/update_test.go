@@ -162,11 +162,15 @@ func TestGroupsAreUndone(t *testing.T) {
 	group := func(id PathID, on ...PathID) Update {
 		return Update{Change: func(d *Draft) error { d.PutGroup(&Group{ID: id, Version: d.Version(), Dependencies: on}); return nil }}
 	}
-	removal := Update{Force: true, Change: func(d *Draft) error { d.RemoveGroup("/g"); return nil }}
+	removalOf := func(id PathID) Update {
+		return Update{Force: true, Change: func(d *Draft) error { d.RemoveGroup(id); return nil }}
+	}
+	removal := removalOf("/g")
 	change := Update{Change: func(d *Draft) error {
 		d.PutApp(app("/g/a", 1, func(a *App) { a.Cmd = "other" }))
 		d.PutApp(app("/made/b", 0))
 		d.PutApp(app("/beside/made/b", 0))
+		d.PutGroup(&Group{ID: "/empty", Version: d.Version(), Dependencies: []PathID{"/added"}})
 		d.PutGroup(&Group{ID: "/g", Version: d.Version(), Dependencies: []PathID{"/kept", "/added"}})
 		return nil
 	}}
@@ -175,16 +179,18 @@ func TestGroupsAreUndone(t *testing.T) {
 		then   []Event
 		groups string // with their dependencies
 	}{
-		"changed":                   {change, nil, "/g [/kept /gone]"},
-		"removed":                   {removal, nil, "/g [/kept /gone]"},
-		"changed, and changed more": {change, []Event{group("/g", "/more", "/added", "/kept")}, "/g [/more /kept /gone]"},
-		"removed, and made again":   {removal, []Event{group("/g", "/more")}, "/g [/more]"},
-		"made, and used":            {change, []Event{put(app("/made/c", 0)), group("/beside/made/too")}, "/beside [] /beside/made [] /beside/made/too [] /g [/kept /gone] /made []"},
+		"changed":                   {change, nil, "/empty [] /g [/kept /gone]"},
+		"removed":                   {removal, nil, "/empty [] /g [/kept /gone]"},
+		"changed, and changed more": {change, []Event{group("/g", "/more", "/added", "/kept")}, "/empty [] /g [/more /kept /gone]"},
+		"removed, and made again":   {removal, []Event{group("/g", "/more")}, "/empty [] /g [/more]"},
+		"changed, and removed":      {change, []Event{removalOf("/empty")}, "/g [/kept /gone]"},
+		"made, and used":            {change, []Event{put(app("/made/c", 0)), group("/beside/made/too")}, "/beside [] /beside/made [] /beside/made/too [] /empty [] /g [/kept /gone] /made []"},
 	} {
 		c := newCluster(t, 8, 1)
 		c.must(put(app("/g/a", 1)))
 		c.settle()
 		c.must(group("/g", "/kept", "/gone"))
+		c.must(group("/empty"))
 		c.stall, c.stubborn = true, true
 		d := c.must(test.change).(*Deployed)
 		c.settle()
@@ -271,6 +277,17 @@ func TestOrderOfDeploymentEvents(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("told\n%q\nwant\n%q", got, want)
+	}
+}
+
+// An app that depends on the group that it is in depends on the others there.
+func TestDependencyOnOwnGroup(t *testing.T) {
+	c := newCluster(t, 10, 1)
+	c.stall = true
+	c.must(put(app("/g/a", 1, func(a *App) { a.Dependencies = []PathID{"/g"} }), app("/g/b", 1), app("/g/h/c", 1)))
+	c.settle()
+	if len(c.started) != 2 || strings.HasPrefix(string(c.started[0]), "g_a.") || strings.HasPrefix(string(c.started[1]), "g_a.") {
+		t.Errorf("started first: %v", c.started)
 	}
 }
 

@@ -162,6 +162,10 @@ func TestGroupReplaces(t *testing.T) {
 	c.must(422, "POST", "/v2/apps", `{"id": "/x/y", "cmd": "x"}`)
 	c.must(422, "PUT", "/v2/groups/x", `{"scaleBy": 1e9}`)
 	c.must(422, "PUT", "/v2/groups/x", `{"scaleBy": -1}`)
+	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 1.2}`)
+	if app := c.State().App("/x/y/a"); app.Instances != 2 {
+		t.Errorf("1.2 times 1 is %d", app.Instances)
+	}
 	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 0}`)
 	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 2}`)
 	if app := c.State().App("/x/y/a"); app.Instances != 0 {
