@@ -22,7 +22,8 @@ const reservedOption = 65535
 type receivedOPT struct {
 	options []ednsOption
 	codes   []int // where in the message their codes are
-	dnssec  byte  // the DO bit, in its octet
+	version byte
+	dnssec  byte // the DO bit, in its octet
 }
 
 // readOPT finds the OPT record of a message. nil: there is none, or more than one, or the message cannot be read.
@@ -51,7 +52,7 @@ func readOPT(packet []byte) *receivedOPT {
 			if found != nil || packet[owner] != 0 {
 				return nil
 			}
-			found = &receivedOPT{dnssec: fixed[6] & 0x80}
+			found = &receivedOPT{version: fixed[5], dnssec: fixed[6] & 0x80}
 			if !found.read(packet, at, end) {
 				return nil
 			}

@@ -64,7 +64,7 @@ func TestOptions(t *testing.T) {
 		{"EXPIRE of one octet", "mesos. SOA", "0009000100", false, dns.RcodeSuccess, nil},
 		{"ZONEVERSION", "web.marathon.mesos. A", "00130000", false, dns.RcodeSuccess, []uint16{dns.EDNS0ZONEVERSION}},
 		{"ZONEVERSION of a negative answer", "none.mesos. A", "00130000", false, dns.RcodeNameError, []uint16{dns.EDNS0ZONEVERSION}},
-		{"ZONEVERSION of a name that is not ours", "example.com. A", "00130000", false, dns.RcodeRefused, nil},
+		{"ZONEVERSION of a name that is not ours", "example.com. A", "00130000", false, dns.RcodeRefused, []uint16{dns.EDNS0EDE}},
 		{"ZONEVERSION with data", "mesos. SOA", "0013000100", false, dns.RcodeSuccess, nil},
 		{"several", "mesos. SOA", "000300000008000400010000" + "00090000" + "000a00080102030405060708", false, dns.RcodeSuccess,
 			[]uint16{dns.EDNS0NSID, dns.EDNS0COOKIE, dns.EDNS0EXPIRE}},

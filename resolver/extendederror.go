@@ -39,6 +39,12 @@ func (q *query) explain(e extendedError) {
 	q.options = append(q.options, &dns.EDNS0_EDE{InfoCode: e.code, ExtraText: text})
 }
 
+// Of questions that are not answered, or not yet.
+var (
+	notAuthoritative = extendedError{code: dns.ExtendedErrorCodeNotAuthoritative} // RFC 8914, section 4.21
+	zoneNotReady     = extendedError{dns.ExtendedErrorCodeNotReady, "not all names are known yet"}
+)
+
 // Of answers that are past their time.
 var (
 	staleAnswer   = extendedError{code: dns.ExtendedErrorCodeStaleAnswer}

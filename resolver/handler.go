@@ -80,7 +80,7 @@ func (h *handler) slow(packet []byte, from client, rotation rotation) (reply []b
 	q, reply := parse(packet, from, h.settings.Load().sizes, rotation)
 	if q == nil {
 		if reply != nil {
-			h.metrics.answered(dns.TypeNone, int(reply[3]&maskRcode))
+			h.metrics.answered(dns.TypeNone, headerRcode(reply))
 		}
 		return reply, nil
 	}
@@ -129,6 +129,7 @@ func (h *handler) decide(q *query) *dns.Msg {
 	switch a.Result {
 	case Forward:
 		if set.forward == nil || !set.forward.serves(q) {
+			q.explain(notAuthoritative)
 			return q.reply(dns.RcodeRefused)
 		}
 		if !set.forward.allows(q.client) {
@@ -144,6 +145,7 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case Refused:
 		m = q.reply(dns.RcodeRefused)
 	case ServerFailure:
+		q.explain(zoneNotReady)
 		m = q.reply(dns.RcodeServerFailure)
 	case NotImplemented:
 		m = q.reply(dns.RcodeNotImplemented)

@@ -50,6 +50,9 @@ func parse(packet []byte, from client, sizes sizes, rotation rotation) (*query, 
 	}
 	received := readOPT(packet)
 	if opcode := int(packet[2]>>3) & 0xF; opcode != dns.OpcodeQuery && opcode != dns.OpcodeNotify {
+		if received != nil && received.version != 0 {
+			return nil, headerOnly(packet, dns.RcodeBadVers, received) // RFC 6891, section 6.1.3: whatever is asked
+		}
 		return nil, headerOnly(packet, dns.RcodeNotImplemented, received)
 	}
 	malformed := headerOnly(packet, dns.RcodeFormatError, received)
@@ -127,12 +130,26 @@ func headerOnly(packet []byte, rcode int, opt *receivedOPT) []byte {
 	if reply[2]&maskOpcode == dns.OpcodeQuery<<3 {
 		reply[2] |= packet[2] & bitRD
 	}
-	reply[3] = byte(rcode)
+	reply[3] = byte(rcode & maskRcode)
 	if opt != nil {
 		reply[headerLen-1] = 1
 		reply = appendOPT(reply, opt.dnssec)
+		reply[extendedRcodeAt] = byte(rcode >> 4)
 	}
 	return reply
+}
+
+// extendedRcodeAt is where the upper bits of the rcode stand in an OPT record that follows the header
+// (RFC 6891, section 6.1.3).
+const extendedRcodeAt = headerLen + 5
+
+// headerRcode is the rcode of a reply that headerOnly made.
+func headerRcode(reply []byte) int {
+	rcode := int(reply[3] & maskRcode)
+	if len(reply) > extendedRcodeAt {
+		rcode |= int(reply[extendedRcodeAt]) << 4
+	}
+	return rcode
 }
 
 // reply is an empty reply with the question as it was asked. CD is clear, as it has to be in an authoritative one: there

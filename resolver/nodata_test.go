@@ -78,9 +78,12 @@ func TestNotReady(t *testing.T) {
 		{"_tcp.marathon.mesos. A", dns.RcodeServerFailure},
 		{"example.com. A", dns.RcodeRefused},
 	} {
-		got := reply(t, h, newQuestion(t, tt.question), true)
+		got := reply(t, h, ednsQuestion(t, tt.question), true)
 		if got.Rcode != tt.rcode {
 			t.Errorf("%s: %s, want %s", tt.question, dns.RcodeToString[got.Rcode], dns.RcodeToString[tt.rcode])
+		}
+		if got.Rcode == dns.RcodeServerFailure {
+			wantError(t, got, dns.ExtendedErrorCodeNotReady)
 		}
 		if got.Rcode == dns.RcodeServerFailure && (got.Authoritative || len(got.Ns) > 0) {
 			t.Errorf("%s: SERVFAIL with authority:\n%v", tt.question, got)

@@ -1,9 +1,11 @@
 package resolver
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
 // RFC 8906, section 8: the questions with which servers are tested for answers that they fail to give. Each has its
@@ -99,6 +101,14 @@ func TestOpcodes(t *testing.T) {
 		if got := reply(t, h, m, true); got.MsgHdr != want || len(got.Extra) != 1 || !got.IsEdns0().Do() {
 			t.Errorf("opcode %d with EDNS:\n%v", opcode, got)
 		}
+		m.IsEdns0().SetVersion(1)
+		want.Rcode = dns.RcodeBadVers
+		if got := reply(t, h, m, true); got.MsgHdr != want || len(got.Extra) != 1 || got.IsEdns0().Version() != 0 || !got.IsEdns0().Do() {
+			t.Errorf("opcode %d with a version of EDNS that is not known:\n%v", opcode, got)
+		}
+	}
+	if got := testutil.ToFloat64(h.metrics.queries[slices.Index(queryTypes[:], dns.TypeNone)][slices.Index(queryRcodes[:], dns.RcodeBadVers)]); got != 14 {
+		t.Errorf("%v replies counted as BADVERS, want 14", got)
 	}
 }
 
