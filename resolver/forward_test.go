@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -235,14 +236,18 @@ func TestReplyThatCannotBeRelayed(t *testing.T) {
 	})
 	h, _ := newTestForwarder(t, nil, u.addr)
 	m := newQuestion(t, "example.com. A")
-	m.CheckingDisabled = true
-	got := resolve(t, h, m, true)
-	wantAnswer(t, got, dns.RcodeServerFailure)
-	if !got.CheckingDisabled {
-		t.Errorf("%v\nwant CD, as in the question", got)
-	}
+	wantAnswer(t, resolve(t, h, m, true), dns.RcodeServerFailure)
 	m.SetEdns0(1232, false)
 	wantAnswer(t, resolve(t, h, m, true), dns.RcodeServerFailure)
+	// Nor can one whose records the library does not write.
+	m.CheckingDisabled = true
+	bad := section(t, "example.com. 300 IN A 192.0.2.7")
+	bad[0].Header().Name = strings.Repeat("x", maxLabel+1) + "."
+	q := parsed(t, h, packet(t, m))
+	got := unpack(t, h.finish(q, h.relay(q, &dns.Msg{Answer: bad}, extendedError{})))
+	if wantAnswer(t, got, dns.RcodeServerFailure); !got.CheckingDisabled {
+		t.Errorf("%v\nwant CD, as in the question", got)
+	}
 }
 
 func TestZoneUpstreams(t *testing.T) {
