@@ -2,7 +2,6 @@ package resolver
 
 import (
 	"errors"
-	"math"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -20,8 +19,8 @@ var (
 // in the answer section what is not on the way of aliases from the question to the records asked for, in the authority
 // section what is not of a zone above one of these names, in the additional section what is not an address of a host that
 // the other sections name. Outside the answer nothing about names in our own zones is believed. Records for DNSSEC stay
-// where the client asked for them: they prove themselves. TTLs are held to what is sensible (RFC 2181, section 8;
-// RFC 8767, section 4).
+// where the client asked for them: they prove themselves. TTLs are held to what is sensible: they
+// have no sign, and those that would be negative with one are large (RFC 8767, section 4).
 func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError || len(m.Question) != 1 {
 		m.Answer, m.Ns, m.Extra = nil, nil, nil
@@ -63,11 +62,7 @@ func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 	})
 	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range section {
-			h := rr.Header()
-			if h.Ttl > math.MaxInt32 {
-				h.Ttl = 0
-			}
-			h.Ttl = min(h.Ttl, maxPositiveTTL)
+			rr.Header().Ttl = min(rr.Header().Ttl, maxPositiveTTL)
 		}
 	}
 	return nil

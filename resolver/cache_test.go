@@ -24,7 +24,7 @@ func TestCache(t *testing.T) {
 		{"and no longer", answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7"), 300 * time.Second, 2, "example.com. 300 IN A 192.0.2.7"},
 		{"the shortest TTL counts", answering(t, dns.RcodeSuccess, "example.com. 300 IN CNAME x.", "x. 10 IN A 192.0.2.7"), 10 * time.Second, 2, ""},
 		{"not with TTL 0", answering(t, dns.RcodeSuccess, "example.com. 0 IN A 192.0.2.7"), 0, 2, "example.com. 0 IN A 192.0.2.7"},
-		{"a TTL above 2^31-1 is 0", answering(t, dns.RcodeSuccess, "example.com. 2147483648 IN A 192.0.2.7"), 0, 2, ""},
+		{"a TTL above 2^31-1 is a large one", answering(t, dns.RcodeSuccess, "example.com. 2147483648 IN A 192.0.2.7"), 24*time.Hour - time.Second, 1, ""},
 		{"a day at most", answering(t, dns.RcodeSuccess, "example.com. 1000000 IN A 192.0.2.7"), 24 * time.Hour, 2, ""},
 		{"NXDOMAIN for the SOA minimum", answering(t, dns.RcodeNameError, soa), 119 * time.Second, 1, "example.com. 1 IN SOA a. b. 1 2 3 4 120"},
 		{"NXDOMAIN no longer", answering(t, dns.RcodeNameError, soa), 120 * time.Second, 2, ""},

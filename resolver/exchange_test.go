@@ -178,7 +178,7 @@ func TestClientSubnetIsIgnored(t *testing.T) {
 func TestHugeTTL(t *testing.T) {
 	for line, want := range map[string]string{
 		"example.com. 604800 IN A 192.0.2.7":     fmt.Sprintf("example.com. %d IN A 192.0.2.7", maxPositiveTTL),
-		"example.com. 4294967295 IN A 192.0.2.7": "example.com. 0 IN A 192.0.2.7", // RFC 2181, section 8
+		"example.com. 4294967295 IN A 192.0.2.7": fmt.Sprintf("example.com. %d IN A 192.0.2.7", maxPositiveTTL), // RFC 8767, section 4
 	} {
 		h, _ := newTestForwarder(t, nil, newFakeUpstream(t, answering(t, dns.RcodeSuccess, line)).addr)
 		wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeSuccess, want)

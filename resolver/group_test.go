@@ -190,6 +190,17 @@ func TestLostPacket(t *testing.T) {
 	}
 }
 
+// A server that is silent is asked a question twice at most (RFC 9520, section 3.1).
+func TestSilentServerIsAskedTwice(t *testing.T) {
+	u := newFakeUpstream(t, func(*dns.Msg, bool) [][]byte { return nil })
+	h, _ := newTestForwarder(t, shortTimeout, u.addr)
+	h.settings.Load().forward.patience = func(*upstream) time.Duration { return time.Millisecond }
+	wantAnswer(t, resolve(t, h, newQuestion(t, "example.com. A"), true), dns.RcodeServerFailure)
+	if n := u.questions.Load(); n > 2 {
+		t.Errorf("it was asked %d times", n)
+	}
+}
+
 // When no server answers, a few questions wait to find out whether one does again; the others are answered at once.
 func TestAllServersDown(t *testing.T) {
 	asked := make(chan struct{}, 100)

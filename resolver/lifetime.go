@@ -1,10 +1,6 @@
 package resolver
 
-import (
-	"math"
-
-	"github.com/miekg/dns"
-)
+import "github.com/miekg/dns"
 
 // Limits on how long answers are kept, in seconds, whatever they say.
 const (
@@ -36,9 +32,6 @@ func lifetime(m *dns.Msg) uint32 {
 	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
 		for _, rr := range section {
 			own := rr.Header().Ttl
-			if own > math.MaxInt32 {
-				own = 0 // RFC 2181, section 8
-			}
 			soa, isSOA := rr.(*dns.SOA)
 			if negative && isSOA {
 				own = min(own, soa.Minttl) // RFC 2308, section 5

@@ -223,7 +223,7 @@ func (o *mesosDNSOptions) zone(r *report) zoneConfig {
 	}
 	o.Domain = strings.ToLower(o.Domain)
 	if o.TTL < 0 {
-		r.warning("ttl", "%d is below 0 and counts as 0, as it does for everybody who reads it (RFC 2181, section 8)", o.TTL)
+		r.warning("ttl", "%d is below 0, which no TTL can be (RFC 2181, section 8), and counts as 0", o.TTL)
 		o.TTL = 0
 	}
 	o.checkIPSources(r)
