@@ -129,6 +129,28 @@ func TestAmplification(t *testing.T) {
 	}
 }
 
+// Of a reply that is cut short the cookie remains, with which the client is no stranger any more, and no other option. One
+// without a question has nothing that could be cut.
+func TestWhatRemainsOfAReply(t *testing.T) {
+	reply := newQuestion(t, "one.marathon.mesos. A")
+	reply.Response, reply.Answer = true, section(t, "one.marathon.mesos. 60 IN A 10.0.0.1")
+	reply.SetEdns0(1232, true)
+	cookie := &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: "0123456789abcdef0123456789abcdef"}
+	reply.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: "61"}, cookie, &dns.EDNS0_EDE{InfoCode: dns.ExtendedErrorCodeNotReady}}
+	for _, questions := range [][]dns.Question{reply.Question, nil} {
+		reply.Question = questions
+		wire := packet(t, reply)
+		got := unpack(t, cutShort(wire, optOf(wire)))
+		opt := got.IsEdns0()
+		if !got.Truncated || len(got.Question) != len(questions) || len(got.Answer) != 0 || len(got.Extra) != 1 || !opt.Do() {
+			t.Errorf("%v", got)
+		}
+		if len(opt.Option) != 1 || opt.Option[0].String() != cookie.Cookie {
+			t.Errorf("options %v", opt.Option)
+		}
+	}
+}
+
 // Without limits, and in local networks with them, answers are whole.
 func TestNoLimitsForLocalNetworks(t *testing.T) {
 	local, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0"), LocalNetworks: DefaultLocalNetworks(),
