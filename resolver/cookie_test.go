@@ -221,6 +221,11 @@ func TestSharedSecret(t *testing.T) {
 	if !other.verified(packet, overUDP) {
 		t.Error("a server with the same secret does not know the cookie")
 	}
+	unknown := withCookie(newQuestion(t, "mesos. SOA"), learnt)
+	unknown.IsEdns0().SetVersion(1)
+	if packet, err := unknown.Pack(); err != nil || other.verified(packet, overUDP) {
+		t.Errorf("a cookie in a version of EDNS that is not known counts: %v", err)
+	}
 	alone := newTestHandler(t, newTestZone(t))
 	alone.settings.Load().cookies.now = other.settings.Load().cookies.now
 	if alone.verified(packet, overUDP) {
