@@ -108,17 +108,21 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// RD and CD come back as they were sent, whoever has the answer: a server, the cache, or nobody (RFC 4035, section 3.2.2).
+// RD and CD come back as they were sent, whoever has the answer: a server, the cache, or nobody (RFC 4035, section 3.2.2),
+// also where nobody is asked.
 func TestFlagsOfForwardedReplies(t *testing.T) {
 	u := newFakeUpstream(t, answering(t, dns.RcodeSuccess, "example.com. 300 IN A 192.0.2.7"))
 	answered, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, u.addr)
 	failed, _ := newTestForwarder(t, func(o *Options) { o.CacheSize = 10 }, deadAddr(t))
+	off, _ := newTestForwarder(t, func(o *Options) { o.Recursion = false })
+	forOthers, _ := newTestForwarder(t, func(o *Options) { o.RecursionFrom = []netip.Prefix{} }, u.addr)
 	for bits := range 4 {
 		m := newQuestion(t, "example.com. A")
 		m.RecursionDesired, m.CheckingDisabled = bits&1 != 0, bits&2 != 0
-		for _, h := range []*handler{answered, answered, failed, failed} {
+		for _, h := range []*handler{answered, answered, failed, failed, off, forOthers} {
 			got := resolve(t, h, m, true)
-			if got.RecursionDesired != m.RecursionDesired || got.CheckingDisabled != m.CheckingDisabled || !got.RecursionAvailable {
+			if got.RecursionDesired != m.RecursionDesired || got.CheckingDisabled != m.CheckingDisabled ||
+				got.RecursionAvailable != (got.Rcode != dns.RcodeRefused) {
 				t.Errorf("%v\nto a question with RD %v, CD %v", got, m.RecursionDesired, m.CheckingDisabled)
 			}
 		}

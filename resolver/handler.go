@@ -130,12 +130,12 @@ func (h *handler) decide(q *query) *dns.Msg {
 	case Forward:
 		if set.forward == nil || !set.forward.serves(q) {
 			q.explain(notAuthoritative)
-			return q.reply(dns.RcodeRefused)
+			return q.relayed(dns.RcodeRefused)
 		}
 		if !set.forward.allows(q.client) {
 			h.metrics.forwarding.refused.Inc()
 			q.explain(notAllowed)
-			return q.reply(dns.RcodeRefused)
+			return q.relayed(dns.RcodeRefused)
 		}
 		cached, reason := set.forward.cached(q)
 		if cached == nil {

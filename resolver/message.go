@@ -162,7 +162,7 @@ func (q *query) reply(rcode int) *dns.Msg {
 	return m
 }
 
-// relayed is reply for what others know the answer to: CD comes back as it was sent (RFC 4035, section 3.2.2).
+// relayed is reply for names that others know the answer to: CD comes back as it was sent (RFC 4035, section 3.2.2).
 func (q *query) relayed(rcode int) *dns.Msg {
 	m := q.reply(rcode)
 	m.CheckingDisabled = q.msg.CheckingDisabled
