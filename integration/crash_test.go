@@ -42,11 +42,17 @@ func TestKilledAtWritesOfTheStore(t *testing.T) {
 		d.run()
 		d.checkAcknowledged(apps)
 	}
+	want := 0
 	for id, instances := range apps {
 		d.eventually(fmt.Sprintf("%s has %d tasks", id, instances[0]), func() bool { return len(d.tasks(id)) == instances[0] })
+		want += instances[0]
 	}
 	var all struct{ Tasks []task }
-	d.get("/v2/tasks", &all)
+	d.eventually("those of apps that were removed have ended", func() bool {
+		all.Tasks = nil
+		d.get("/v2/tasks", &all)
+		return len(all.Tasks) == want
+	})
 	present := map[string]bool{}
 	for _, task := range all.Tasks {
 		present[task.ID] = true

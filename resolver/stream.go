@@ -133,6 +133,7 @@ func (c *stream) reader() func() (*streamBuffers, error) {
 		}
 		if failed == unix.EAGAIN {
 			c.release(b)
+			b = nil
 			return false
 		}
 		if failed == nil && n == 0 {
@@ -151,6 +152,9 @@ func (c *stream) reader() func() (*streamBuffers, error) {
 			err = failed
 		}
 		if err != nil {
+			if b != nil {
+				c.release(b)
+			}
 			return nil, err
 		}
 		b.in = b.in[:len(b.in)+n]

@@ -129,3 +129,39 @@ func TestStreamDoesNotAllocate(t *testing.T) {
 		t.Errorf("%d octets of replies", conn.written)
 	}
 }
+
+// A connection that ends gives its buffers back, whoever ends it: short ones are no more expensive than long ones.
+func TestEndedStreamsGiveBuffersBack(t *testing.T) {
+	s, err := New(newTestZone(t), Options{Addrs: addrPorts("127.0.0.1:0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	made := 0
+	s.buffers.New = func() any { made++; return newStreamBuffers() }
+	const connections = 200
+	question := framed(t, newQuestion(t, "web.marathon.mesos. A"))
+	for range connections {
+		client, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := s.listeners[0].tcp.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Write(question); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() { newStream(s, conn).serve(context.Background()); close(done) }()
+		if _, err := (&dns.Conn{Conn: client}).ReadMsg(); err != nil {
+			t.Fatal(err)
+		}
+		client.Close()
+		<-done
+	}
+	if made > connections/10 && !raceDetector { // which has a pool lose some
+		t.Errorf("%d connections, one after the other, took %d buffers", connections, made)
+	}
+}
