@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -57,9 +58,15 @@ var errStillThere = errors.New("container is being removed")
 // error is the daemon's own word.
 func unanswered(err error) bool {
 	_, isNet := errors.AsType[net.Error](err)
-	return isNet || errors.Is(err, errStillThere) || client.IsErrConnectionFailed(err) || cerrdefs.IsUnavailable(err) ||
+	return isNet || notNegotiated(err) || errors.Is(err, errStillThere) || client.IsErrConnectionFailed(err) || cerrdefs.IsUnavailable(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+}
+
+// notNegotiated says whether a call was refused for its version of the API. The client asks the daemon for its version before
+// its first call, and takes the newest one where it gets no answer: of a daemon that is just starting. The next call asks again.
+func notNegotiated(err error) bool {
+	return cerrdefs.IsInvalidArgument(err) && strings.Contains(err.Error(), "is too new. Maximum supported API version is")
 }
 
 // insist makes a call until the daemon has answered it, whatever the answer, or ctx has ended.

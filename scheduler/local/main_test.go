@@ -139,7 +139,7 @@ func (r *rig) next() scheduler.Event {
 	case e := <-r.events:
 		return e
 	case <-time.After(patience):
-		r.t.Fatal("nothing was heard of the engine")
+		r.t.Fatalf("nothing was heard of the engine; of tasks, last: %+v", r.newest)
 		return nil
 	}
 }
