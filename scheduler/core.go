@@ -72,7 +72,8 @@ func NewState() *State {
 		queue: newTree[*launchQueue](), delays: newTree[*delay](), locks: newTree[DeploymentID](), followers: newTree[PathID](),
 		breakers: newTree[*Breaker](), kills: newTree[kill](), turns: newTree[TaskID](),
 		agents: newTree[*Agent](), offers: newTree[*heldOffer](), timers: newTree[timer](), deadlines: newTree[timer](),
-		losses: newTree[time.Time](), back: newTree[returning](), confirmed: newTree[time.Time](), doubted: newTree[time.Time](), underway: newTree[TaskID](),
+		losses: newTree[time.Time](), back: newTree[returning](), confirmed: newTree[time.Time](), doubted: newTree[time.Time](),
+		underway: newTree[TaskID](),
 	}
 	groups := s.groups.draft()
 	groups.put(string(Root), &Group{ID: Root})
@@ -171,7 +172,8 @@ func (c *Core) begin(now time.Time) *work {
 		instances: s.instances.draft(), deployments: s.deployments.draft(), failures: s.failures.draft(),
 		queue: s.queue.draft(), delays: s.delays.draft(), locks: s.locks.draft(), followers: s.followers.draft(), agents: s.agents.draft(),
 		offers: s.offers.draft(), timers: s.timers.draft(), deadlines: s.deadlines.draft(),
-		underway: s.underway.draft(), losses: s.losses.draft(), back: s.back.draft(), confirmed: s.confirmed.draft(), doubted: s.doubted.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
+		underway: s.underway.draft(), losses: s.losses.draft(), back: s.back.draft(), confirmed: s.confirmed.draft(),
+		doubted: s.doubted.draft(), braked: s.braked, round: s.round, undriven: s.undriven, unknown: map[TaskID]TaskStatus{},
 		unsaved: map[recordID]bool{}, changed: map[InstanceID]bool{}, dirty: map[PathID]bool{},
 		breakers: s.breakers.draft(), tally: s.tally, totals: s.totals, kills: s.kills.draft(), turns: s.turns.draft(), lastTurn: s.lastTurn,
 		reweighed: map[PathID]bool{},
@@ -202,7 +204,8 @@ func (w *work) commit() *State {
 		queue: w.queue.commit(), delays: w.delays.commit(), locks: w.locks.commit(), followers: w.followers.commit(), agents: w.agents.commit(),
 		breakers: w.breakers.commit(), tally: w.tally, totals: w.totals, kills: w.kills.commit(), turns: w.turns.commit(), lastTurn: w.lastTurn,
 		offers: w.offers.commit(), timers: w.timers.commit(), deadlines: w.deadlines.commit(),
-		underway: w.underway.commit(), losses: w.losses.commit(), back: w.back.commit(), confirmed: w.confirmed.commit(), doubted: w.doubted.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
+		underway: w.underway.commit(), losses: w.losses.commit(), back: w.back.commit(), confirmed: w.confirmed.commit(),
+		doubted: w.doubted.commit(), braked: w.braked, round: w.round, undriven: w.undriven,
 	}
 }
 
