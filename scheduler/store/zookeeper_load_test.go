@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,22 +153,27 @@ func TestRecordsThatNobodyCounted(t *testing.T) {
 	}
 }
 
-// What a term gave up to store, and has seen to it that it never will be, does not count.
+// What a term gave up to store, and has seen to it that it never will be, does not count. The client says in two ways that
+// the connection was lost.
 func TestWhatWasNotStoredIsNotCounted(t *testing.T) {
-	a := startRollcall(t, zooKeeperURL(t), "a")
-	term := a.term(t)
-	commit(t, term, put(scheduler.KindApp, "/a", "1"))
-	answers := []error{zk.ErrConnectionClosed, errors.New("this leader is gone")}
-	term.multi = func(...any) (_ []zk.MultiResponse, err error) {
-		err, answers = answers[0], answers[1:]
-		return nil, err
-	}
-	if err := term.Commit(t.Context(), []scheduler.Record{put(scheduler.KindApp, "/b", "1")}); err == nil || len(answers) > 0 {
-		t.Fatalf("%v, and %d answers are left", err, len(answers))
-	}
-	a.resign <- struct{}{}
-	if diff := cmp.Diff(map[string]string{"app /a": "1"}, load(t, a.term(t))); diff != "" {
-		t.Errorf("in the next term (-want +got):\n%s", diff)
+	for _, lost := range []error{zk.ErrConnectionClosed, &net.OpError{Op: "write", Net: "tcp", Err: syscall.EPIPE}} {
+		t.Run(lost.Error(), func(t *testing.T) {
+			a := startRollcall(t, zooKeeperURL(t), "a")
+			term := a.term(t)
+			commit(t, term, put(scheduler.KindApp, "/a", "1"))
+			answers := []error{lost, errors.New("this leader is gone")}
+			term.multi = func(...any) (_ []zk.MultiResponse, err error) {
+				err, answers = answers[0], answers[1:]
+				return nil, err
+			}
+			if err := term.Commit(t.Context(), []scheduler.Record{put(scheduler.KindApp, "/b", "1")}); err == nil || len(answers) > 0 {
+				t.Fatalf("%v, and %d answers are left", err, len(answers))
+			}
+			a.resign <- struct{}{}
+			if diff := cmp.Diff(map[string]string{"app /a": "1"}, load(t, a.term(t))); diff != "" {
+				t.Errorf("in the next term (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

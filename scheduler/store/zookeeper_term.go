@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -228,8 +229,12 @@ func (t *Term) transact(ctx context.Context, tallies map[scheduler.Kind]tally, o
 	}
 }
 
-// ambiguous says whether an error leaves open if a transaction was made.
+// ambiguous says whether an error leaves open if a transaction was made. The client says of a request that could not be
+// written what the network said, and of others that the connection is gone.
 func ambiguous(err error) bool {
+	if network := net.Error(nil); errors.As(err, &network) {
+		return true
+	}
 	for _, open := range []error{zk.ErrConnectionClosed, zk.ErrSessionMoved, zk.ErrNoServer, zk.ErrClosing} {
 		if errors.Is(err, open) {
 			return true
