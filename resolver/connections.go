@@ -1,8 +1,19 @@
 package resolver
 
 import (
+	"context"
 	"net/netip"
 	"sync"
+	"time"
+)
+
+const (
+	// expirePause is between connections that are ended because they are idle. Thousands may have been opened together and
+	// become too old together: each one that ends takes its time of the processor, and questions come between.
+	expirePause = time.Millisecond
+	// expireShare is how many connections there have to be for another one to be ended with each pause. Many go faster: within
+	// some seconds, however many there are.
+	expireShare = 4096
 )
 
 // connections are the TCP connections of a server: how many there may be, and which one has been idle for longest.
@@ -38,7 +49,7 @@ func (c *connections) add(s *stream) bool {
 	}
 	c.count++
 	c.clients[s.key]++
-	c.link(s)
+	c.link(s, time.Now())
 	return true
 }
 
@@ -49,14 +60,45 @@ func (c *connections) remove(s *stream) {
 	c.forget(s)
 }
 
-// used notes that a connection was used just now.
-func (c *connections) used(s *stream) {
+// used notes that a connection was used.
+func (c *connections) used(s *stream, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.linked {
 		c.unlink(s)
-		c.link(s)
+		c.link(s, now)
 	}
+}
+
+// expire ends connections that have been idle for as long as they may, until ctx ends.
+func (c *connections) expire(ctx context.Context, idle time.Duration) {
+	for ctx.Err() == nil {
+		wait := idle / 32
+		if c.endIdle(time.Now().Add(-idle)) {
+			wait = expirePause
+		}
+		pause(ctx, wait)
+	}
+}
+
+// endIdle ends some of the connections that have been idle since a time, and reports that there may be more.
+func (c *connections) endIdle(since time.Time) (more bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	left := 1 + c.count/expireShare
+	for s := c.oldest; s != nil && !s.since.After(since); {
+		next := s.newer
+		if s.working.Load() == 0 {
+			if left == 0 {
+				return true
+			}
+			left--
+			s.end()
+			c.forget(s)
+		}
+		s = next
+	}
+	return false
 }
 
 // makeRoom closes the connection that has been idle for longest.
@@ -102,8 +144,8 @@ func (c *connections) forget(s *stream) {
 }
 
 // link puts a connection at the end of the list.
-func (c *connections) link(s *stream) {
-	s.linked, s.older, s.newer = true, c.newest, nil
+func (c *connections) link(s *stream, now time.Time) {
+	s.linked, s.since, s.older, s.newer = true, now, c.newest, nil
 	if c.newest == nil {
 		c.oldest = s
 	} else {

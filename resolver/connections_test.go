@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +39,7 @@ func TestOldestIdleConnectionMakesRoom(t *testing.T) {
 	for _, conn := range []*net.TCPConn{first, second, third} {
 		ask(t, conn)
 	}
-	s.conns.used(s.conns.oldest) // which is first
+	s.conns.used(s.conns.oldest, time.Now()) // which is first
 	fourth := dialTCP(t, s)
 	ask(t, fourth)
 	wantEnd(t, "the one that was idle for longest", second)
@@ -119,7 +121,7 @@ func TestConnectionsForget(t *testing.T) {
 	}
 	for _, i := range []int{1, 0, 0, 2} {
 		c.remove(streams[i])
-		c.used(streams[i])
+		c.used(streams[i], time.Now())
 	}
 	if c.count != 0 || len(c.clients) != 0 || c.oldest != nil || c.newest != nil {
 		t.Errorf("%+v, want nothing", c)
@@ -129,6 +131,80 @@ func TestConnectionsForget(t *testing.T) {
 	if c.add(streams[0]) {
 		t.Error("a connection after the end")
 	}
+}
+
+// Thousands of connections that have become too old together end a few at a time, those first that have been idle for longest.
+// One whose question is being answered is not idle, however old it is.
+func TestIdleConnectionsEndByAndBy(t *testing.T) {
+	const n = 3 * expireShare
+	c := newConnections(n, n)
+	var ended []int
+	var streams []*stream
+	begun := time.Now()
+	for i := range n {
+		s := &stream{conn: &endedConn{ended: func() { ended = append(ended, i) }}, key: netip.AddrFrom4([4]byte{10})}
+		if !c.add(s) {
+			t.Fatal("there is room")
+		}
+		c.used(s, begun.Add(time.Duration(i)))
+		streams = append(streams, s)
+	}
+	streams[1].working.Add(1)
+	c.used(streams[2], begun.Add(n))
+	if more := c.endIdle(begun.Add(n - 1)); !more || !slices.Equal(ended, []int{0, 3, 4, 5}) {
+		t.Errorf("at first ended %v, more: %v", ended, more)
+	}
+	for calls := 1; c.endIdle(begun.Add(n - 1)); calls++ {
+		if calls > n {
+			t.Fatal("it does not come to an end")
+		}
+	}
+	if len(ended) != n-2 || !slices.IsSorted(ended) || c.count != 2 {
+		t.Errorf("%d ended and %d are left, of %d", len(ended), c.count, n)
+	}
+	c.endIdle(begun.Add(n))
+	if !slices.Equal(ended[n-2:], []int{2}) {
+		t.Errorf("in the end %v ended", ended[n-2:])
+	}
+}
+
+// endedConn is a connection that tells when it is to end.
+type endedConn struct {
+	net.Conn
+	ended func()
+}
+
+func (c *endedConn) SetReadDeadline(time.Time) error {
+	c.ended()
+	return nil
+}
+
+// A connection has not been idle while it waited for an answer.
+func TestIdleSinceTheAnswer(t *testing.T) {
+	release := make(chan struct{})
+	u := newFakeUpstream(t, func(question *dns.Msg, tcp bool) [][]byte {
+		<-release
+		return answering(t, dns.RcodeSuccess, question.Question[0].Name+" 300 IN A 192.0.2.7")(question, tcp)
+	})
+	s := newTestServer(t, newTestZone(t), func(o *Options) { o.Recursion, o.Upstreams = true, addrPorts(u.addr.String()) })
+	conn := dialTCP(t, s)
+	send(t, conn, framed(t, newQuestion(t, "n.example. A")))
+	waits := func() bool {
+		s.conns.mu.Lock()
+		defer s.conns.mu.Unlock()
+		return s.conns.oldest != nil && s.conns.oldest.working.Load() > 0
+	}
+	for !waits() {
+		runtime.Gosched()
+	}
+	before := time.Now()
+	close(release)
+	readTCP(t, conn)
+	for waits() {
+		runtime.Gosched()
+	}
+	s.conns.endIdle(before)
+	ask(t, conn)
 }
 
 func TestClientKey(t *testing.T) {

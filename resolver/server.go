@@ -104,6 +104,7 @@ func (s *Server) Run(ctx context.Context) error {
 		}
 		reading.Go(func() { s.serveTCP(ctx, l.tcp, &pending) })
 	}
+	pending.Go(func() { s.conns.expire(ctx, s.idle) })
 	for _, secondary := range s.notifier.secondaries {
 		pending.Go(func() { s.notifier.run(ctx, secondary) })
 	}

@@ -52,6 +52,7 @@ type stream struct {
 	// Where it stands among the connections, whose lock guards this.
 	older, newer *stream
 	linked       bool
+	since        time.Time // nothing was heard of the client since then, but what note leaves out
 }
 
 // streamBuffers are what a connection needs while it is not idle.
@@ -89,9 +90,6 @@ func (c *stream) serve(ctx context.Context) {
 	defer c.conn.Close()
 	defer c.outstanding.Wait() // a client that has said everything still wants the answers
 	defer func() { c.server.parts.Add(-int64(len(c.rest))) }()
-	if c.conn.SetReadDeadline(time.Now().Add(c.server.idle)) != nil {
-		return
-	}
 	read := c.reader()
 	for {
 		b, err := read()
@@ -196,7 +194,10 @@ func (c *stream) answer(ctx context.Context, b *streamBuffers) bool {
 			return false
 		}
 	}
-	return c.keep(in) && (!asked || c.note())
+	if asked {
+		c.note()
+	}
+	return c.keep(in)
 }
 
 // keep keeps the beginning of a message until the rest comes, or reports that there is no room.
@@ -242,15 +243,17 @@ func (c *stream) quickly(b *streamBuffers) bool {
 	return true
 }
 
-// note gives the client time for the next question, and notes that the connection was used.
-func (c *stream) note() bool {
-	now := time.Now()
-	if now.Sub(c.noted) < min(noteUse, c.server.idle/8) {
-		return true
+// note notes that the connection was used, which gives the client time for the next question.
+func (c *stream) note() {
+	if now := time.Now(); now.Sub(c.noted) >= min(noteUse, c.server.idle/8) {
+		c.noted = now
+		c.server.conns.used(c, now)
 	}
-	c.noted = now
-	c.server.conns.used(c)
-	return c.conn.SetReadDeadline(now.Add(c.server.idle)) == nil
+}
+
+// end has the goroutine of the connection close it as soon as it waits for the client. What has been asked is answered.
+func (c *stream) end() {
+	c.conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it is closed already
 }
 
 // flush sends what is in b.out. It reports false when the connection is broken.

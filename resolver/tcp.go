@@ -85,6 +85,7 @@ func (c *stream) forward(ctx context.Context, b *streamBuffers, q *query) bool {
 		if reply := c.server.forwarded(ctx, q); reply != nil {
 			c.write(appendMessage(make([]byte, 0, 2+len(reply)), reply))
 		}
+		c.server.conns.used(c, time.Now())
 		c.working.Add(-1)
 		<-c.slots
 	})

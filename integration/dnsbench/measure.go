@@ -90,15 +90,21 @@ func (b *bench) measure(ctx context.Context, m measurement, s *server) error {
 	var idleMemory float64
 	if m.idle > 0 {
 		before := residentMemory(s.process.Process.Pid)
-		connections, err := connect(s.addr(), m.idle)
+		connections := make([]net.Conn, m.idle)
 		defer func() {
 			for _, c := range connections {
-				c.Close()
+				if c != nil {
+					c.Close()
+				}
 			}
 			awaitRest(s.process.Process.Pid)
 		}()
-		if err != nil {
-			return err
+		// While the last ones are opened the first ones become old, and are closed by the server after a while. None is to
+		// become that old while it is measured, for then it is measured how they are closed.
+		for range 2 {
+			if err := askEach(connections, s.addr()); err != nil {
+				return err
+			}
 		}
 		awaitRest(s.process.Process.Pid)
 		idleMemory = float64(residentMemory(s.process.Process.Pid)-before) / float64(m.idle)
@@ -166,25 +172,41 @@ func idleConnections() int {
 	return others
 }
 
-// connect opens connections, and asks a question on each.
-func connect(addr string, n int) ([]net.Conn, error) {
+// askEach asks a question on each connection, and waits for the answer. Those that are not open are opened.
+func askEach(connections []net.Conn, addr string) error {
 	question, err := new(dns.Msg).SetQuestion("app-0.marathon."+domain+".", dns.TypeA).Pack()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	question = append(binary.BigEndian.AppendUint16(nil, uint16(len(question))), question...)
-	var out []net.Conn
-	for range n {
-		conn, err := net.Dial("tcp4", addr)
-		if err != nil {
-			return out, err
+	for i, conn := range connections {
+		if conn != nil && ask(conn, question) == nil {
+			continue
 		}
-		out = append(out, conn)
-		if _, err := conn.Write(question); err != nil {
-			return out, err
+		if conn, err = net.Dial("tcp4", addr); err != nil {
+			return err
+		}
+		if connections[i] != nil {
+			connections[i].Close()
+		}
+		connections[i] = conn
+		if err := ask(conn, question); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// ask asks a question on a connection, and reads the answer.
+func ask(conn net.Conn, question []byte) error {
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	if _, err := conn.Write(question); err != nil {
+		return err
+	}
+	_, err := (&dns.Conn{Conn: conn}).ReadMsgHeader(nil)
+	return err
 }
 
 // awaitRest waits until a process does nothing, so that what it still has to do is not what is measured next.
