@@ -65,11 +65,20 @@ func TestUIOfManyApps(t *testing.T) {
 	b.until("what waits before what is done", `document.querySelector(".steps .now").innerText.includes("/stuck/huge")`)
 	b.inspect("deployments-many")
 
-	// An app that a deployment has locked: the refusal is said, and nothing else changes.
+	// An app that a deployment has locked: the user is asked, and may have the deployment cancelled.
 	b.open("#/app/" + label + "-9/" + label + "-0")
 	b.confirm("Restart")
-	b.sees("App is locked by one or more deployments")
+	b.sees("Another deployment is under way")
 	b.inspect("app-locked")
+	b.click("Cancel")
+	b.misses("Another deployment is under way")
+	if n := deployments(d); n != 1 {
+		t.Errorf("%d deployments are under way although the user changed nothing", n)
+	}
+	b.confirm("Restart")
+	b.sees("Another deployment is under way")
+	b.click("Replace it")
+	d.eventually("the restart took the deployment's place", func() bool { return deployments(d) == 0 })
 	b.quiet("409")
 
 	b.open("#/agents")

@@ -27,7 +27,7 @@ function card(agent) {
 // meter shows what is used of something. How much an agent of Mesos has, its master tells; before that it is not known.
 function meter(name, used, total, worded) {
   const full = total > 0 ? used / total : 0;
-  const text = total > 0 ? `${worded(used)} of ${worded(total)}` : `${worded(used)} of an amount that is not known`;
+  const text = total > 0 ? `${worded(used)} of ${worded(total)}` : `${worded(used)} (total unknown)`;
   return h('div', { class: 'meter' }, h('span', {}, name),
     total > 0 ? bar([[full > 0.9 ? 'late' : 'good', used]], total, `${name}: ${text}`) : h('span'), h('span', {}, text));
 }

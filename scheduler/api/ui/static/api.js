@@ -5,6 +5,7 @@ export class Refused extends Error {
     super(message);
     this.status = status;
     this.details = details; // of a 422: [{path, errors}]
+    this.locked = false; // a deployment is in the way, which force=true cancels
   }
 }
 
@@ -29,6 +30,9 @@ export async function request(method, path, body) {
   if (!response.ok) {
     const details = Array.isArray(answer?.details) ? answer.details : [];
     const said = details.map((d) => `${d.path}: ${worded(d.errors)}`).join('; ');
+    if (response.status === 409 && Array.isArray(answer?.deployments)) {
+      throw Object.assign(new Refused(409, 'Another deployment is under way.'), { locked: true });
+    }
     const message = answer?.message ?? `${response.status} ${response.statusText}`;
     throw new Refused(response.status, said ? `${message}: ${said}` : message, details);
   }
@@ -37,14 +41,18 @@ export async function request(method, path, body) {
 
 // words are what the codes stand for that Marathon's API gives instead of a sentence.
 const words = {
-  'error.expected.jsnumber': 'has to be a number', 'error.expected.jsstring': 'has to be text', 'error.expected.jsboolean': 'has to be true or false',
-  'error.expected.jsarray': 'has to be a list', 'error.expected.jsobject': 'has to be an object', 'error.path.missing': 'is missing',
-  'error.expected.int': 'has to be a whole number', 'error.pattern': 'has characters that are not allowed',
+  'error.expected.jsnumber': 'must be a number', 'error.expected.jsstring': 'must be text', 'error.expected.jsboolean': 'must be true or false',
+  'error.expected.jsarray': 'must be a list', 'error.expected.jsobject': 'must be an object', 'error.path.missing': 'is missing',
+  'error.expected.int': 'must be a whole number', 'error.pattern': 'has characters that are not allowed',
 };
+
+// The rule for ids comes as a regular expression, which says little to most people.
+const idRule = /^must fully match regular expression '\^\(\(\[a-z0-9\]/;
 
 // worded is the errors of a detail as a sentence. A code that comes with a sentence is left out.
 export function worded(errors) {
-  const sentences = errors.filter((e) => !e.startsWith('error.'));
+  const sentences = errors.filter((e) => !e.startsWith('error.'))
+    .map((e) => (idRule.test(e) ? 'use lower-case letters, digits, hyphens and dots only, and begin and end each part with a letter or digit' : e));
   return (sentences.length > 0 ? sentences : errors.map((e) => words[e] ?? e)).join(', ');
 }
 
@@ -57,6 +65,9 @@ export const del = (path) => request('DELETE', path);
 
 // appPath is the path of an app in the API.
 export const appPath = (id, rest = '') => `/v2/apps/${id.split('/').filter(Boolean).map(encodeURIComponent).join('/')}${rest}`;
+
+// forced is a path that has a deployment cancelled that is in the way.
+export const forced = (path, force) => (force ? `${path}${path.includes('?') ? '&' : '?'}force=true` : path);
 
 // appLink is the page of an app.
 export const appLink = (id) => `#/app${id}`;

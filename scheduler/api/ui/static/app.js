@@ -1,6 +1,6 @@
 // One app, in several views.
 
-import { get, put, post, del, appPath, appLink } from './api.js';
+import { get, put, post, del, appPath, appLink, forced } from './api.js';
 import { h, table, row, state, broken, crumbs, facts, none, round, since, size } from './dom.js';
 import { attempt, ask, copyButton } from './dialog.js';
 import { badge, condition, instancesBar, scale } from './apps.js';
@@ -29,8 +29,8 @@ export function appPage(path, query, _, again) {
         h('div', { class: 'head' }, h('h1', {}, broken(id)), badge(condition(app, waiting)), actions(app)),
         h('div', { class: 'card' }, facts(
           ['Instances', h('span', {}, `${app.tasksRunning} of ${app.instances} run `, instancesBar(app))],
-          ['Health', app.healthChecks?.length > 0 ? `${app.tasksHealthy} healthy, ${app.tasksUnhealthy} unhealthy` : 'not checked'],
-          ['Each', `${round(app.cpus)} CPUs, ${size(app.mem)}`], ['Image', app.container?.docker?.image],
+          ['Health', app.healthChecks?.length > 0 ? `${app.tasksHealthy} healthy, ${app.tasksUnhealthy} unhealthy` : 'no health checks'],
+          ['Per instance', `${round(app.cpus)} CPUs, ${size(app.mem)}`], ['Image', app.container?.docker?.image],
           ['Changed', since(app.version, ' ago')])),
         ...deployments.filter((d) => d.affectedApps.includes(app.id)).map((d) => deploying(app, d)),
         tab !== 'debug' && failing(app),
@@ -53,7 +53,7 @@ function deploying(app, d) {
 function failing(app) {
   const failure = app.lastTaskFailure;
   if (!failure || app.tasks.some((task) => task.startedAt > failure.timestamp && !app.healthChecks?.length)) return null;
-  return h('section', { class: 'card notice bad', key: 'failure', 'aria-label': 'The last failure' },
+  return h('section', { class: 'card notice bad', key: 'failure', 'aria-label': 'Last failure' },
     h('p', {}, h('strong', {}, 'A task failed '), since(failure.timestamp, ' ago'), ` on ${failure.host}: ${failure.message || failure.state}. `,
       h('a', { href: `#/logs/${failure.taskId}?file=stderr` }, 'Its logs')));
 }
@@ -65,33 +65,33 @@ function actions(app) {
   };
   return h('div', { class: 'buttons' },
     change('Scale', () => scale(app)),
-    app.instances > 0 && change('Restart', () => confirm('Restart', 'Its tasks are replaced, by the rules of its upgrade strategy.',
-      `${app.id} is being restarted`, () => post(appPath(app.id, '/restart')))),
-    app.instances > 0 && change('Suspend', () => confirm('Suspend', 'All of its tasks are ended. Its definition stays.',
-      `${app.id} is being suspended`, () => put(appPath(app.id), { instances: 0 }))),
+    app.instances > 0 && change('Restart', () => confirm('Restart', 'Replaces its tasks, as its upgrade strategy allows.',
+      `${app.id} is being restarted`, (force) => post(forced(appPath(app.id, '/restart'), force)))),
+    app.instances > 0 && change('Suspend', () => confirm('Suspend', 'Kills all of its tasks and keeps its definition.',
+      `${app.id} is being suspended`, (force) => put(forced(appPath(app.id), force), { instances: 0 }))),
     h('a', { class: 'button', href: `#/edit${app.id}`, key: 'Edit' }, 'Edit'),
     change('Destroy', async () => {
       const sure = await ask({ title: `Destroy ${app.id}?`, action: 'Destroy', danger: true, word: app.id,
-        text: 'Its tasks are ended, and its definition and versions are forgotten.' });
-      if (sure && await attempt(`${app.id} is being destroyed`, () => del(appPath(app.id)))) location.hash = '#/apps';
+        text: 'Kills its tasks and deletes its definition and all versions.' });
+      if (sure && await attempt(`${app.id} is being destroyed`, (force) => del(forced(appPath(app.id), force)))) location.hash = '#/apps';
     }, true));
 }
 
 function health(app, task) {
   if (!app.healthChecks?.length) return none();
   const results = task.healthCheckResults ?? [];
-  if (results.length === 0) return state('busy', 'not known yet');
+  if (results.length === 0) return state('busy', 'not checked yet');
   const failed = results.find((r) => !r.alive);
   return failed ? [state('bad', 'unhealthy'), failed.lastFailureCause && h('p', { class: 'hint' }, failed.lastFailureCause)] : state('good', 'healthy');
 }
 
-const columns = [['Task', 'title'], ['Address'], ['State'], ['Health'], ['Runs for', 'number'], ['', 'actions']];
+const columns = [['Task', 'title'], ['Address'], ['State'], ['Health'], ['Running for', 'number'], ['', 'actions']];
 
 function tasksView(app) {
   const kill = async (task) => {
-    const data = await ask({ title: 'Kill this task?', action: 'Kill', danger: true, text: `${task.id} on ${task.host}. Another takes its place.`,
+    const data = await ask({ title: 'Kill this task?', action: 'Kill', danger: true, text: `${task.id} on ${task.host}. Another task takes its place.`,
       fields: [h('label', { class: 'check' }, h('input', { type: 'checkbox', name: 'scale' }), 'Scale the app down by one instead')] });
-    if (data) await attempt('The task is being killed', () => del(appPath(app.id, `/tasks/${task.id}${data.has('scale') ? '?scale=true' : ''}`)));
+    if (data) await attempt('The task is being killed', (force) => del(forced(appPath(app.id, `/tasks/${task.id}${data.has('scale') ? '?scale=true' : ''}`), force)));
   };
   return table('Tasks', columns, app.tasks.map((task) => row(columns, task.id,
     h('code', {}, broken(task.id)),
@@ -100,7 +100,7 @@ function tasksView(app) {
     health(app, task), since(task.startedAt),
     h('span', { class: 'buttons' }, h('a', { class: 'button small', href: `#/logs/${task.id}` }, 'Logs'),
       h('button', { type: 'button', class: 'small danger', 'aria-label': `Kill ${task.id}`, click: () => kill(task) }, 'Kill')))),
-  h('p', {}, app.instances === 0 ? 'The app is suspended: it has no instances.' : ['No task runs. ', h('a', { href: `${appLink(app.id)}?tab=debug` }, 'Why?')]));
+  h('p', {}, app.instances === 0 ? 'This app is suspended: it has no instances.' : ['No task is running. ', h('a', { href: `${appLink(app.id)}?tab=debug` }, 'Why?')]));
 }
 
 async function definitionView(app) {

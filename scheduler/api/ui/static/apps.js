@@ -1,6 +1,6 @@
 // All apps, by group.
 
-import { get, put, del, appPath, appLink } from './api.js';
+import { get, put, del, appPath, appLink, forced } from './api.js';
 import { h, table, row, state, bar, broken, emptiness, none, round, size, plural } from './dom.js';
 import { attempt, ask } from './dialog.js';
 import { reasons } from './debug.js';
@@ -19,7 +19,7 @@ export function condition(app, waiting) {
 
 // why says in a few words what is in the way of an app that is not as it should be.
 function why(app, waiting) {
-  if (app.condition === 'Unhealthy') return `${app.tasksUnhealthy} of ${app.tasksRunning} fail their health checks`;
+  if (app.condition === 'Unhealthy') return `${app.tasksUnhealthy} of ${app.tasksRunning} tasks fail their health checks`;
   const failure = app.lastTaskFailure;
   if (app.condition === 'Delayed' && failure) return `${failure.message || failure.state}, on ${failure.host}`;
   const declined = waiting?.processedOffersSummary.rejectSummaryLastOffers.filter((r) => r.declined > 0) ?? [];
@@ -100,16 +100,16 @@ export function appsPage(_, query, __, again) {
           apps.length > 0 && h('input', { class: 'search', type: 'search', id: 'find', placeholder: 'Find an app', 'aria-label': 'Find an app', value: wanted,
             input: (e) => { wanted = e.target.value; remember(); } }),
           h('a', { class: 'button first', href: '#/create', key: 'create' }, 'Create app')),
-        apps.length > 0 && h('div', { class: 'filters', role: 'group', 'aria-label': 'Show only apps that are', key: 'filters' },
+        apps.length > 0 && h('div', { class: 'filters', role: 'group', 'aria-label': 'Filter by state', key: 'filters' },
           [[null, 'All'], ...conditions.map(([name]) => [name, name])].map(([name, title]) => {
             const count = named.filter((app) => !name || app.condition === name).length;
             return (count > 0 || !name || name === only) && h('button', { type: 'button', key: title, 'aria-pressed': String(only === name),
               click: () => { only = name; remember(); } }, title, h('strong', {}, String(count)));
           })),
         lines.length > 0 ? table('Apps', columns, lines)
-          : apps.length > 0 ? emptiness(h('p', {}, 'No app is like that.'))
+          : apps.length > 0 ? emptiness(h('p', {}, 'No app matches.'))
             : emptiness(h('p', {}, 'There are no apps yet.'),
-              h('p', {}, 'Create one here, with ', h('code', {}, 'rollcall app apply'), ', or by a POST to ', h('code', {}, '/v2/apps'), '.'))];
+              h('p', {}, 'Create one here, with ', h('code', {}, 'rollcall app apply'), ', or with a POST to ', h('code', {}, '/v2/apps'), '.'))];
     },
   };
 }
@@ -120,17 +120,17 @@ const groupsIn = (group) => group.groups.flatMap((g) => (g.groups.length === 0 ?
 export async function scale(app) {
   const data = await ask({ title: `Scale ${app.id}`, action: 'Scale', fields: [
     h('label', { class: 'field' }, 'Instances', h('input', { name: 'instances', type: 'number', min: 0, step: 1, required: true, value: app.instances }))] });
-  if (data) await attempt(`${app.id} is being scaled`, () => put(appPath(app.id), { instances: Number(data.get('instances')) }));
+  if (data) await attempt(`${app.id} is being scaled`, (force) => put(forced(appPath(app.id), force), { instances: Number(data.get('instances')) }));
 }
 
 async function scaleGroup(id) {
-  const data = await ask({ title: `Scale ${id}`, action: 'Scale', text: 'The instances of each of its apps are multiplied by this.', fields: [
+  const data = await ask({ title: `Scale ${id}`, action: 'Scale', text: 'Multiplies the instances of every app in the group.', fields: [
     h('label', { class: 'field' }, 'Factor', h('input', { name: 'factor', type: 'number', min: 0, step: 'any', required: true, value: 2 }))] });
-  if (data) await attempt(`${id} is being scaled`, () => put(`/v2/groups${id}`, { scaleBy: Number(data.get('factor')) }));
+  if (data) await attempt(`${id} is being scaled`, (force) => put(forced(`/v2/groups${id}`, force), { scaleBy: Number(data.get('factor')) }));
 }
 
 async function destroyGroup(id) {
   const data = await ask({ title: `Destroy ${id}`, action: 'Destroy', danger: true, word: id,
-    text: 'Its apps, the groups in it, and all of their tasks are ended and forgotten.' });
-  if (data) await attempt(`${id} is being destroyed`, () => del(`/v2/groups${id}`));
+    text: 'Kills all tasks of its apps and subgroups, and deletes their definitions.' });
+  if (data) await attempt(`${id} is being destroyed`, (force) => del(forced(`/v2/groups${id}`, force)));
 }

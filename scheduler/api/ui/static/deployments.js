@@ -14,7 +14,7 @@ export function deploymentsPage() {
     async draw() {
       const deployments = await get('/v2/deployments?embed=progress');
       return [h('div', { class: 'head' }, h('h1', {}, 'Deployments')),
-        deployments.length === 0 ? emptiness(h('p', {}, 'None is under way: everything is as it is wanted.')) : deployments.map(card)];
+        deployments.length === 0 ? emptiness(h('p', {}, 'No deployment is under way: everything is as defined.')) : deployments.map(card)];
     },
   };
 }
@@ -46,15 +46,17 @@ function stepLine(d, step, number) {
   const place = number < d.currentStep ? 'done' : number === d.currentStep ? 'now' : '';
   const rank = (action) => (action.done ? 2 : action.reason ? 0 : 1);
   const lines = (place === 'now' ? d.currentActions.toSorted((a, b) => rank(a) - rank(b)) : step.actions).map(actionLine);
+  const shown = place === 'now' ? most : few;
   return h('li', { class: place, key: `step ${number}`, 'aria-current': place === 'now' && 'step' },
-    h('div', {}, lines.slice(0, most), lines.length > most && h('details', { key: 'more' }, h('summary', {}, `${lines.length - most} more`), lines.slice(most))));
+    h('div', {}, lines.slice(0, shown), lines.length > shown && h('details', { key: 'more' }, h('summary', {}, `${lines.length - shown} more`), lines.slice(shown))));
 }
 
 const actionLine = (action) => h('div', { key: `${action.action} ${action.app}` }, h('span', {}, `${doing[action.action] ?? action.action} ${action.app}`),
   action.done && [' ', state('good', 'done')],
   action.reason && h('p', { class: 'quiet' }, action.reason), instanceLines(action.instances ?? []));
 
-const most = 20; // actions and instances that are listed
+const most = 20; // actions of the present step, and instances, that are listed
+const few = 3; // actions of other steps that are listed
 
 // instanceLines lists the instances that are not done, with what each waits for.
 export function instanceLines(instances) {
@@ -74,7 +76,7 @@ export function deploymentButtons(d) {
 async function cancel(d, force) {
   const sure = await ask({
     title: force ? 'Stop this deployment here?' : 'Roll this deployment back?',
-    text: force ? 'Its apps stay as they are at this moment, perhaps half way.' : 'Its apps become again what they were before it.',
+    text: force ? 'Its apps stay as they are now, possibly halfway between the old and the new definition.' : 'Its apps go back to what they were before it.',
     action: force ? 'Stop here' : 'Roll back', danger: force });
-  if (sure) await attempt(force ? 'It is stopped' : 'It is being rolled back', () => del(`/v2/deployments/${d.id}${force ? '?force=true' : ''}`));
+  if (sure) await attempt(force ? 'Deployment stopped' : 'Deployment is being rolled back', () => del(`/v2/deployments/${d.id}${force ? '?force=true' : ''}`));
 }

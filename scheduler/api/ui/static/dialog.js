@@ -10,13 +10,18 @@ export function toast(text, bad) {
   setTimeout(() => note.remove(), bad ? 20000 : 5000);
 }
 
-// attempt does something and says how it went. It returns whether it was done.
-export async function attempt(done, action) {
+// attempt does something and says how it went. It returns whether it was done. An action with a parameter can be forced:
+// when a deployment is in the way, the user decides.
+export async function attempt(done, action, force = false) {
   try {
-    await action();
+    await action(force);
     if (done) toast(done);
     return true;
   } catch (error) {
+    if (error.locked && action.length > 0 && !force) {
+      return await ask({ title: 'Another deployment is under way', action: 'Replace it', danger: true,
+        text: 'It has to finish first. Or replace it: it stops where it is, and this change is made now.' }) !== null && attempt(done, action, true);
+    }
     toast(error.message, true);
     return false;
   }
@@ -27,7 +32,7 @@ export async function attempt(done, action) {
 export function ask({ title, text, fields = [], action, danger, word }) {
   return new Promise((resolve) => {
     const button = h('button', { class: danger ? 'danger' : 'first', value: 'go', disabled: word !== undefined }, action);
-    const typed = word === undefined ? null : h('label', { class: 'field' }, h('span', {}, 'To go on, type ', h('code', {}, word)),
+    const typed = word === undefined ? null : h('label', { class: 'field' }, h('span', {}, 'To confirm, type ', h('code', {}, word)),
       h('input', { name: 'word', autocomplete: 'off', autocapitalize: 'none', spellcheck: 'false',
         input: (e) => { button.disabled = e.target.value !== word; } }));
     const form = h('form', { method: 'dialog' }, h('h2', { id: 'dialog-title' }, title), text && h('p', { id: 'dialog-text' }, text), fields, typed,
@@ -47,7 +52,7 @@ export function ask({ title, text, fields = [], action, danger, word }) {
 export function copyButton(text, what) {
   return h('button', { class: 'small', type: 'button', 'aria-label': `Copy ${what}`, key: `copy ${text}`, click: async (event) => {
     const button = event.target;
-    await attempt(null, () => copy(text));
+    if (!await attempt(null, () => copy(text))) return;
     button.textContent = 'Copied';
     setTimeout(() => { button.textContent = 'Copy'; }, 1500);
   } }, 'Copy');
@@ -56,13 +61,19 @@ export function copyButton(text, what) {
 // copyLine shows text with a button that copies it.
 export const copyLine = (text, what, shown) => h('div', { class: 'copy' }, h('code', {}, shown ?? text), copyButton(text, what));
 
-// copy puts text on the clipboard. Browsers have navigator.clipboard on safe connections only.
+// copy puts text on the clipboard. Browsers have navigator.clipboard on safe connections only, and may refuse it.
 async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  try {
+    return await navigator.clipboard.writeText(text);
+  } catch {
+    // The older way is left.
+  }
   const area = h('textarea', { class: 'unseen' }, text);
   document.body.append(area);
+  const focused = document.activeElement;
   area.select();
   const done = document.execCommand('copy');
   area.remove();
+  focused?.focus({ preventScroll: true });
   if (!done) throw new Error('The browser does not let the page copy. Select the text and copy it yourself.');
 }

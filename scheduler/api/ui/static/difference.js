@@ -7,7 +7,7 @@ const around = 3; // lines that are the same and are shown before and after thos
 // difference shows two JSON documents as one list of lines. Long runs of lines that both have are left out.
 export function difference(before, after) {
   const lines = compare(...[before, after].map((d) => JSON.stringify(d, null, 2).split('\n')));
-  if (lines.every(([kind]) => kind === ' ')) return h('p', { class: 'quiet' }, 'They are the same.');
+  if (lines.every(([kind]) => kind === ' ')) return h('p', { class: 'quiet' }, 'No difference.');
   const near = lines.map((_, n) => lines.slice(Math.max(0, n - around), n + around + 1).some(([kind]) => kind !== ' '));
   const out = [];
   for (let n = 0; n < lines.length; n++) {
@@ -15,7 +15,7 @@ export function difference(before, after) {
     if (near[n]) out.push(h('span', { class: kinds[kind] }, `${kind} ${text}\n`));
     else if (n === 0 || near[n - 1]) out.push(h('span', { class: 'skipped' }, '  …\n'));
   }
-  return h('pre', { class: 'difference', tabindex: 0, 'aria-label': 'Difference; lines that begin with - are gone, those with + are new' }, out);
+  return h('pre', { class: 'difference', tabindex: 0, 'aria-label': 'Difference: lines with - were removed, lines with + were added' }, out);
 }
 
 const kinds = { '+': 'added', '-': 'removed' };

@@ -7,7 +7,7 @@ import { digLine } from './names.js';
 
 const types = ['A', 'AAAA', 'SRV', 'PTR', 'TXT', 'CNAME', 'NS', 'SOA', 'MX', 'ANY'];
 const recordColumns = [['Name', 'title'], ['TTL', 'number'], ['Type'], ['Data']];
-const changeColumns = [['When'], ['Name', 'title'], ['Type'], ['What changed']];
+const changeColumns = [['When'], ['Name', 'title'], ['Type'], ['Change']];
 const upstreamColumns = [['Server', 'title'], ['State'], ['Latency', 'number'], ['Replies', 'number'], ['Failures', 'number']];
 
 export function dnsPage(_, query, __, again) {
@@ -52,8 +52,8 @@ export function dnsPage(_, query, __, again) {
       const [changes, metrics] = await Promise.all([get('/rollcall/dns/changes'), readMetrics()]);
       return [h('div', { class: 'head' }, h('h1', {}, 'DNS'), h('p', { class: 'quiet' }, `${about.domain} at ${about.dns}`)), question(),
         h('div', { 'aria-live': 'polite', key: 'answer' }, found && answer(about.dns, found)),
-        h('h2', {}, 'The zone'), zone(about, metrics), h('h2', {}, 'Servers that other names are asked of'), upstreams(metrics),
-        h('h2', {}, 'What changed lately'), changed(changes.changes)];
+        h('h2', {}, 'Zone'), zone(about, metrics), h('h2', {}, 'Upstream servers'), upstreams(metrics),
+        h('h2', {}, 'Recent changes'), changed(changes.changes)];
     },
   };
 }
@@ -63,7 +63,7 @@ function answer(server, found) {
   return h('section', { class: 'stack', 'aria-label': 'What clients see' },
     h('div', { class: 'head' }, state({ NOERROR: 'good', NXDOMAIN: 'late' }[found.status] ?? 'bad', found.status),
       copyLine(digLine(server, found.name, found.type), 'the dig command')),
-    sections.length === 0 && emptiness(h('p', {}, 'There are no records.')),
+    sections.length === 0 && emptiness(h('p', {}, 'No records.')),
     sections.map(([title, records]) => [h('h2', { key: title }, title), table(title, recordColumns, records.map((r, n) =>
       row(recordColumns, `${title} ${n}`, h('code', {}, r.name), r.ttl, r.type, h('code', {}, r.data))))]));
 }
@@ -75,9 +75,9 @@ const changed = (list) => [changeTable('The newest changes', list.slice(0, few))
 
 const changeTable = (title, list) => table(title, changeColumns, list.map((c, n) => row(changeColumns, `${n}`,
   since(c.time, ' ago'), h('a', { href: `#/dns?name=${encodeURIComponent(c.name)}&type=${c.type}`, class: 'name' }, c.name), c.type,
-  [...c.removed.map((data) => h('div', {}, h('span', { class: 'state bad' }, 'gone'), ' ', h('code', {}, data))),
-    ...c.added.map((data) => h('div', {}, h('span', { class: 'state good' }, 'new'), ' ', h('code', {}, data)))])),
-h('p', {}, 'Nothing since this rollcall began to answer.'));
+  [...c.removed.map((data) => h('div', {}, h('span', { class: 'state bad' }, 'removed'), ' ', h('code', {}, data))),
+    ...c.added.map((data) => h('div', {}, h('span', { class: 'state good' }, 'added'), ' ', h('code', {}, data)))])),
+h('p', {}, 'No changes since this rollcall started to answer.'));
 
 // readMetrics reads the metrics that are about DNS: a list of [name, labels, value].
 async function readMetrics() {
@@ -104,7 +104,7 @@ function upstreams(metrics) {
   };
   return table('Upstream servers', upstreamColumns, [...servers].map(([address, s]) => row(upstreamColumns, address, h('code', {}, address), condition(s),
     s.upstream_latency_seconds > 0 ? `${(s.upstream_latency_seconds * 1000).toFixed(1)} ms` : none(), s['forwards_total reply'] ?? 0, s['forwards_total failure'] ?? 0)),
-  h('p', {}, 'Names outside of the zone are not forwarded.'));
+  h('p', {}, 'Names outside the zone are not forwarded.'));
 }
 
 function zone(about, metrics) {
@@ -112,6 +112,6 @@ function zone(about, metrics) {
   const collisions = value('zone_collisions');
   return h('div', { class: 'card' }, facts(['Domain', about.domain], ['Serial', value('zone_serial')], ['Names', value('zone_names')], ['Records', value('zone_records')],
     ['Last change', value('zone_changed_timestamp_seconds') > 0 && since(new Date(value('zone_changed_timestamp_seconds') * 1000).toISOString(), ' ago')],
-    ['Names that several tasks claim', collisions > 0 ? state('late', String(collisions)) : collisions],
-    ['All names known', value('zone_ready') === 0 ? state('late', 'not yet: sources are still to be heard') : 'yes']));
+    ['Name collisions', collisions > 0 ? state('late', String(collisions)) : collisions],
+    ['Complete', value('zone_ready') === 0 ? state('late', 'not yet: some sources have not answered') : 'yes']));
 }

@@ -105,7 +105,7 @@ export function bar(parts, whole, text) {
 export const broken = (id) => id.split(/(?<=[/._-])/).map((part) => [part, h('wbr')]);
 
 // crumbs shows where a page belongs.
-export const crumbs = (...links) => h('nav', { class: 'crumbs', 'aria-label': 'Where this is' },
+export const crumbs = (...links) => h('nav', { class: 'crumbs', 'aria-label': 'Breadcrumbs' },
   h('ol', {}, links.map(([text, href]) => h('li', {}, h('a', { href }, text)))));
 
 // facts lists names with what they stand for; those without are left out.

@@ -7,35 +7,35 @@ const text = { spellcheck: 'false', autocapitalize: 'none', autocomplete: 'off' 
 export const sections = [
   { title: 'What runs', fields: [
     { name: 'id', title: 'Id', example: '/group/name', path: '/id', wide: true, input: { ...text, required: true },
-      hint: 'Groups are parted by slashes. In DNS /shop/web is web.shop.',
+      hint: 'Slashes separate groups. In DNS, /shop/web becomes web.shop.',
       read: (d) => d.id, write: (d, v) => { d.id = v; } },
-    { name: 'cmd', title: 'Command', example: 'python3 -m http.server $PORT0', path: '/cmd', wide: true, input: text, hint: 'Run by /bin/sh.',
+    { name: 'cmd', title: 'Command', example: 'python3 -m http.server $PORT0', path: '/cmd', wide: true, input: text, hint: 'Runs in /bin/sh.',
       read: (d) => d.cmd ?? '', write: (d, v) => set(d, 'cmd', v) },
     { name: 'image', title: 'Container image', example: 'crate/crate:0.47.3', path: '/container/docker/image', wide: true, input: text,
-      hint: 'Of Docker. Leave it empty to run the command on the machine itself.',
+      hint: 'A Docker image. Leave empty to run the command directly on the agent.',
       read: (d) => d.container?.docker?.image ?? '', write: writeImage }] },
-  { title: 'How much', fields: [
+  { title: 'Resources', fields: [
     { name: 'instances', title: 'Instances', path: '/instances', input: number(1), read: (d) => d.instances ?? 1, write: (d, v) => { d.instances = Number(v); } },
-    { name: 'cpus', title: 'CPUs of each', path: '/cpus', input: number('any'), read: (d) => d.cpus ?? 0.1, write: (d, v) => { d.cpus = Number(v); } },
-    { name: 'mem', title: 'Memory of each, MiB', path: '/mem', input: number('any'), read: (d) => d.mem ?? 64, write: (d, v) => { d.mem = Number(v); } },
-    { name: 'disk', title: 'Disk of each, MiB', path: '/disk', input: number('any'), read: (d) => d.disk ?? 0,
+    { name: 'cpus', title: 'CPUs per instance', path: '/cpus', input: number('any'), read: (d) => d.cpus ?? 0.1, write: (d, v) => { d.cpus = Number(v); } },
+    { name: 'mem', title: 'Memory per instance, MiB', path: '/mem', input: number('any'), read: (d) => d.mem ?? 64, write: (d, v) => { d.mem = Number(v); } },
+    { name: 'disk', title: 'Disk per instance, MiB', path: '/disk', input: number('any'), read: (d) => d.disk ?? 0,
       write: (d, v) => { if (Number(v) !== (d.disk ?? 0)) d.disk = Number(v); } }] },
   { title: 'Ports and health', fields: [
     { name: 'ports', title: 'Ports', example: 'http=0, 8080', path: '/portDefinitions', input: text,
-      hint: 'name=number or number, parted by commas. The port itself is in $PORT0, $PORT1, …; 0 has the service port chosen.',
+      hint: 'Numbers, or name=number, separated by commas; 0 picks a free service port. Tasks find the ports to listen on in $PORT0, $PORT1, …',
       read: readPorts, write: writePorts },
     { name: 'check', title: 'Health check', path: '/healthChecks/0/protocol', input: {}, choices: [['', 'none'], ['MESOS_HTTP', 'HTTP, on the agent'], ['HTTP', 'HTTP, by rollcall'],
       ['MESOS_HTTPS', 'HTTPS, on the agent'], ['HTTPS', 'HTTPS, by rollcall'], ['MESOS_TCP', 'TCP, on the agent'], ['TCP', 'TCP, by rollcall'], ['COMMAND', 'a command, in the task']],
-      hint: 'Of the first port.', read: (d) => d.healthChecks?.[0]?.protocol ?? (d.healthChecks?.length > 0 ? 'HTTP' : ''), write: writeCheck },
-    { name: 'health', title: 'Its path, or its command', example: '/health', path: '/healthChecks', input: text,
+      hint: 'Checks the first port.', read: (d) => d.healthChecks?.[0]?.protocol ?? (d.healthChecks?.length > 0 ? 'HTTP' : ''), write: writeCheck },
+    { name: 'health', title: 'Path or command', example: '/health', path: '/healthChecks', input: text,
       read: (d) => d.healthChecks?.[0]?.command?.value ?? d.healthChecks?.[0]?.path ?? '', write: writeHealth }] },
   { title: 'Environment, labels, placement', fields: [
-    { name: 'env', title: 'Environment', example: 'NAME=value', path: '/env', wide: true, area: true, input: { ...text, rows: 3 }, hint: 'A variable on each line.',
+    { name: 'env', title: 'Environment', example: 'NAME=value', path: '/env', wide: true, area: true, input: { ...text, rows: 3 }, hint: 'One variable per line.',
       read: (d) => lines(d.env), write: (d, v) => writeLines(d, 'env', v) },
-    { name: 'labels', title: 'Labels', example: 'team=shop', path: '/labels', wide: true, area: true, input: { ...text, rows: 2 }, hint: 'A label on each line.',
+    { name: 'labels', title: 'Labels', example: 'team=shop', path: '/labels', wide: true, area: true, input: { ...text, rows: 2 }, hint: 'One label per line.',
       read: (d) => lines(d.labels), write: (d, v) => writeLines(d, 'labels', v) },
     { name: 'constraints', title: 'Constraints', example: 'hostname UNIQUE', path: '/constraints', wide: true, area: true, input: { ...text, rows: 2 },
-      hint: 'One on each line: a field, an operator (UNIQUE, CLUSTER, GROUP_BY, LIKE, UNLIKE, MAX_PER, IS), and for some a value.',
+      hint: 'One per line: field, operator (UNIQUE, CLUSTER, GROUP_BY, LIKE, UNLIKE, MAX_PER, IS) and, for some operators, a value.',
       read: readConstraints, write: writeConstraints }] },
 ];
 
@@ -62,7 +62,7 @@ function writePorts(d, value) {
   if (value === readPorts(d)) return;
   d.portDefinitions = value.split(',').map((p) => p.trim()).filter(Boolean).map((p, n) => {
     const [, name, port] = /^(?:([^=\s]+)=)?(\d+)$/.exec(p) ?? [];
-    if (port === undefined) throw new Error(`'${p}' is no port: it has to be a number, or a name, = and a number`);
+    if (port === undefined) throw new Error(`'${p}' is not a port: write a number, or name=number`);
     const { name: before, ...rest } = d.portDefinitions?.[n] ?? {};
     return { protocol: 'tcp', ...rest, ...(name ? { name } : {}), port: Number(port) };
   });
@@ -100,7 +100,7 @@ function writeLines(d, name, value) {
   const out = Object.fromEntries(Object.entries(d[name] ?? {}).filter(([, v]) => typeof v !== 'string'));
   for (const line of value.split('\n').filter((l) => l.trim() !== '')) {
     const at = line.indexOf('=');
-    if (at <= 0) throw new Error(`'${line}' has no NAME= at its beginning`);
+    if (at <= 0) throw new Error(`'${line}' does not begin with NAME=`);
     out[line.slice(0, at).trim()] = line.slice(at + 1);
   }
   if (Object.keys(out).length > 0) d[name] = out;

@@ -57,7 +57,7 @@ export function formPage(path, _, key) {
       const problem = problems.get(field.name);
       problem.textContent = [problem.textContent, worded(detail.errors)].filter(Boolean).join('\n');
     }
-    if (rest.length === 0 && !error.details?.length) rest.push(asJSON && error instanceof SyntaxError ? `This is no JSON: ${error.message}` : error.message);
+    if (rest.length === 0 && !error.details?.length) rest.push(asJSON && error instanceof SyntaxError ? `Not valid JSON: ${error.message}` : error.message);
     others.replaceChildren(...rest.map((text) => h('li', {}, text)));
     if (asJSON) area.setAttribute('aria-invalid', 'true');
     (document.querySelector('form [aria-invalid=true]') ?? others).scrollIntoView({ block: 'center' });
@@ -83,7 +83,7 @@ export function formPage(path, _, key) {
   function fill() {
     turn.textContent = asJSON ? 'Back to the form' : 'Edit as JSON';
     if (asJSON) area.value = JSON.stringify(definition, null, 2);
-    contents.replaceChildren(...(asJSON ? [area, h('p', { class: 'hint' }, 'What the form does not know is here as well.')] : sections.map((section) =>
+    contents.replaceChildren(...(asJSON ? [area, h('p', { class: 'hint' }, 'Everything that has no field in the form is here as well.')] : sections.map((section) =>
       h('fieldset', {}, h('legend', {}, section.title), h('div', { class: 'fields' }, section.fields.map(control))))));
   }
 
@@ -100,8 +100,8 @@ export function formPage(path, _, key) {
 
   const turn = h('button', { type: 'button', id: 'turn', click: () => within(() => { asJSON = !asJSON; fill(); }) });
   const compare = h('button', { type: 'button', id: 'compare', click: () => within(() =>
-    preview.replaceChildren(h('h2', {}, 'What changes'), difference(before, definition))) }, 'Show what changes');
-  const force = h('button', { class: 'danger', id: 'force', hidden: true }, 'Deploy it in place of what is under way');
+    preview.replaceChildren(h('h2', {}, 'What will change'), difference(before, definition))) }, 'Preview the change');
+  const force = h('button', { class: 'danger', id: 'force', hidden: true }, 'Deploy anyway');
   const submitter = h('button', { class: 'first', id: 'submit' }, id ? 'Deploy the change' : 'Create');
 
   async function submit(event) {
@@ -112,7 +112,7 @@ export function formPage(path, _, key) {
       complain();
       if (id) await put(appPath(id, event.submitter?.id === 'force' ? '?force=true' : ''), definition);
       else await post('/v2/apps', definition);
-      toast(id ? `${id} is being changed` : 'The app is created');
+      toast(id ? `${id} is being changed` : 'App created');
       location.hash = appLink(`${definition.id.startsWith('/') ? '' : '/'}${definition.id}`);
     } catch (error) {
       complain(error);

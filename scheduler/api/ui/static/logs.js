@@ -40,7 +40,7 @@ export function logsPage(task, query) {
       } else if ((await get(`${path}?offset=-1`)).offset < offset) {
         offset = 0; // the file was rotated
       }
-      note.textContent = log.textContent === '' ? 'Nothing was written yet.' : '';
+      note.textContent = log.textContent === '' ? 'Nothing written yet.' : '';
     } catch (error) {
       note.textContent = error.message;
     }

@@ -86,7 +86,7 @@ async function refresh() {
     const count = document.getElementById('deployments-count');
     count.hidden = deployments.length === 0;
     count.replaceChildren(String(deployments.length), h('span', { class: 'unseen' }, ' under way'));
-    document.getElementById('leader').textContent = info.leader ? `${info.leader} leads` : 'nobody leads';
+    document.getElementById('leader').textContent = info.leader ? `${info.leader} leads` : 'no leader';
     warn(losses);
   } catch {
     // The page itself says that nothing can be reached.
@@ -99,11 +99,11 @@ function warn(losses) {
   const banner = document.getElementById('losses');
   banner.hidden = !losses.held;
   if (!losses.held) return;
-  morph(banner, h('p', {}, h('strong', {}, `${plural(losses.agents, 'agent is', 'agents are')} lost at once. `),
-    'Their tasks are not replaced before the agents are back, or before somebody says that they are gone.'),
+  morph(banner, h('p', {}, h('strong', {}, `${plural(losses.agents, 'agent was', 'agents were')} lost at once. `),
+    'Their tasks are not replaced until the agents return, or until you confirm that they are gone.'),
   h('div', { class: 'buttons' }, h('button', { type: 'button', id: 'confirm-losses', class: 'danger small', click: async () => {
     if (await ask({ title: 'Replace the tasks of the lost agents?', action: 'Replace them', danger: true,
-      text: 'If the agents only cannot be reached, their tasks run twice until they are back.' })) {
+      text: 'If the agents are merely unreachable, their tasks run twice until the agents return.' })) {
       await attempt('The tasks are being replaced', () => post('/rollcall/losses/confirm'));
     }
   } }, 'They are gone')));
@@ -117,5 +117,5 @@ follow(refresh, (linked) => {
   live.textContent = linked ? 'Live' : 'Interrupted';
   const link = document.getElementById('link');
   link.hidden = linked;
-  link.textContent = linked ? '' : 'Live updates are interrupted; looking again every few seconds.';
+  link.textContent = linked ? '' : 'Live updates are interrupted; retrying every few seconds.';
 });

@@ -16,12 +16,12 @@ export async function namesView(app) {
   if (!about.dns) return emptiness(h('p', {}, 'This rollcall serves no DNS.'));
   const host = app.id.split('/').filter(Boolean).reverse().join('.');
   const tail = `${about.framework}.${about.domain}`;
-  const asked = [['Where it runs', `${host}.${tail}`, 'A'], ['Where it listens', `_${host}._tcp.${tail}`, 'SRV']];
+  const asked = [['Addresses', `${host}.${tail}`, 'A'], ['Addresses and ports', `_${host}._tcp.${tail}`, 'SRV']];
   const ports = [...(app.portDefinitions ?? []), ...(app.container?.portMappings ?? [])];
   for (const name of new Set(ports.map((port) => port.name).filter(Boolean))) {
-    asked.push([`Where its port ${name} is`, `_${name}._${host}._tcp.${tail}`, 'SRV']);
+    asked.push([`Port ${name}`, `_${name}._${host}._tcp.${tail}`, 'SRV']);
   }
-  return h('div', { class: 'grid', key: 'names' }, await Promise.all(asked.map(async ([title, name, type]) => {
+  return h('div', { class: 'grid broad', key: 'names' }, await Promise.all(asked.map(async ([title, name, type]) => {
     const found = await get(`/rollcall/dns?name=${encodeURIComponent(name)}&type=${type}`);
     const records = found.answer.filter((record) => record.type === type);
     return h('section', { class: 'card stack', key: name, 'aria-label': title },
@@ -29,6 +29,6 @@ export async function namesView(app) {
         records.length > 0 ? state('good', `${plural(records.length, `${type} record`)}`) : state('late', found.status === 'NOERROR' ? 'no records' : found.status)),
       copyLine(name, `the name ${name}`), copyLine(digLine(about.dns, name, type), 'the dig command'),
       records.length > 0 && [h('pre', { tabindex: 0, 'aria-label': `Records of ${name}` }, records.map((record) => record.data).join('\n')),
-        h('p', { class: 'hint' }, `Clients keep them for ${records[0].ttl} s.`)]);
+        h('p', { class: 'hint' }, `TTL ${records[0].ttl} s: clients may keep an answer that long.`)]);
   })));
 }

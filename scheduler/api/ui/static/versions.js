@@ -1,6 +1,6 @@
 // The versions of an app, what differs between two of them, and the way back.
 
-import { get, put, appPath } from './api.js';
+import { get, put, appPath, forced } from './api.js';
 import { h, table, row, since, state } from './dom.js';
 import { attempt, ask } from './dialog.js';
 import { difference } from './difference.js';
@@ -26,19 +26,19 @@ export function versionsView(again) {
     const list = (await get(appPath(app.id, '/versions'))).versions;
     const [before, after] = [list.includes(from) ? from : list[1], list.includes(to) ? to : list[0]];
     const choice = (title, id, chosen, choose) => h('label', { class: 'field' }, title, h('select', { id, change: (e) => { choose(e.target.value); again(); } },
-      list.map((v, n) => h('option', { value: v, selected: v === chosen, key: v }, n === 0 ? `${v} (present)` : v))));
+      list.map((v, n) => h('option', { value: v, selected: v === chosen, key: v }, n === 0 ? `${v} (current)` : v))));
     const restore = async (version) => {
-      if (await ask({ title: 'Roll back?', text: `${app.id} becomes again what it was on ${version}.`, action: 'Roll back' })) {
-        await attempt(`${app.id} is being rolled back`, () => put(appPath(app.id), { version }));
+      if (await ask({ title: 'Roll back?', text: `${app.id} goes back to its definition of ${version}.`, action: 'Roll back' })) {
+        await attempt(`${app.id} is being rolled back`, (force) => put(forced(appPath(app.id), force), { version }));
       }
     };
     return [
       list.length > 1 && h('section', { class: 'card stack', key: 'difference', 'aria-label': 'What changed' }, h('h2', {}, 'What changed'),
-        h('div', { class: 'fields' }, choice('From', 'version-from', before, (v) => { from = v; }), choice('To', 'version-to', after, (v) => { to = v; })),
+        h('div', { class: 'fields broad' }, choice('From', 'version-from', before, (v) => { from = v; }), choice('To', 'version-to', after, (v) => { to = v; })),
         h('div', { 'aria-live': 'polite' }, difference(await definition(app, before), await definition(app, after)))),
       table('Versions', columns, list.map((version, n) => row(columns, version, h('code', {}, version), since(version, ' ago'),
-        n === 0 ? state('good', 'present') : h('span', { class: 'buttons' },
-          h('button', { type: 'button', class: 'small', 'aria-label': `Compare ${version} with the present`, click: () => { [from, to] = [version, list[0]]; again(); } }, 'Compare'),
+        n === 0 ? state('good', 'current') : h('span', { class: 'buttons' },
+          h('button', { type: 'button', class: 'small', 'aria-label': `Compare ${version} with the current version`, click: () => { [from, to] = [version, list[0]]; again(); } }, 'Compare'),
           h('button', { type: 'button', class: 'small', 'aria-label': `Roll back to ${version}`, click: () => restore(version) }, 'Roll back')))))];
   };
 }
