@@ -29,6 +29,7 @@ type meters struct {
 	commits                       prometheus.Histogram
 	commitsFailed, recordsStored  prometheus.Counter
 	leaderChanges                 prometheus.Counter
+	api                           *apiMeters
 }
 
 // spans are the bounds of histograms whose times are those of memory, of disks and of networks.
@@ -88,6 +89,7 @@ func newMeters() *meters {
 		commitsFailed: counter("store_commits_failed_total", "Times that changes could not be stored."),
 		recordsStored: counter("store_records_total", "Records stored, those removed included."),
 		leaderChanges: counter("peers_leader_changes_total", "Times that another rollcall, or none, began to lead."),
+		api:           newAPIMeters(),
 	}
 	for _, state := range endedStates {
 		m.ended.WithLabelValues(string(state))
@@ -95,10 +97,10 @@ func newMeters() *meters {
 	return m
 }
 
-// ofScheduler are the meters of a scheduler, its engine and its store.
+// ofScheduler are the meters of a scheduler, its engine, its store and its API.
 func (m *meters) ofScheduler() []prometheus.Collector {
-	return []prometheus.Collector{m.steps, m.calls, m.launched, m.registered, m.lost, m.ended, m.launches, m.checksFailed,
-		m.killedForHealth, m.deployments, m.commits, m.commitsFailed, m.recordsStored}
+	return append(m.api.collectors(), m.steps, m.calls, m.launched, m.registered, m.lost, m.ended, m.launches, m.checksFailed,
+		m.killedForHealth, m.deployments, m.commits, m.commitsFailed, m.recordsStored)
 }
 
 // stepped is told of each step of the scheduler's loop.

@@ -289,7 +289,7 @@ func (s *server) answer(ctx context.Context, group *errgroup.Group, hangups <-ch
 // apiServer is a server of the API, or of what stands before it, with what is inside beside it: Mesos-DNS's own listener
 // has nothing of the kind, and nothing is added to it.
 func (s *server) apiServer(h http.Handler) *http.Server {
-	return withTimeouts(&http.Server{Handler: s.withInsight(h), TLSConfig: s.apiTLS,
+	return withTimeouts(&http.Server{Handler: s.meters.api.over(s.withInsight(h)), TLSConfig: s.apiTLS,
 		MaxHeaderBytes: s.config.Scheduler.API.Limits.MaxHeaderBytes, WriteTimeout: answerWithin})
 }
 
