@@ -7,30 +7,24 @@ import (
 	"github.com/miekg/dns"
 )
 
-// maxAliases is how many aliases an answer may go through: more are a mistake or worse. BIND follows 16 as well.
-const maxAliases = 16
-
-var (
-	errAliasLoop = errors.New("aliases lead in a circle")
-	errAliases   = errors.New("too many aliases")
-)
+var errIrrelevant = errors.New("the answer is about something else")
 
 // keepRelevant takes from a reply what does not belong to the question, since a server may say anything about anything:
 // in the answer section what is not on the way of aliases from the question to the records asked for, in the authority
 // section what is not of a zone above one of these names, in the additional section what is not an address of a host that
 // the other sections name. Outside the answer nothing about names in our own zones is believed. Records for DNSSEC stay
-// where the client asked for them: they prove themselves. TTLs are held to what is sensible: they
-// have no sign, and those that would be negative with one are large (RFC 8767, section 4).
+// where the client asked for them: they prove themselves. A reply of which nothing is left does not say that there is
+// nothing.
 func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
-	if m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError || len(m.Question) != 1 {
+	if !isAnswer(m.Rcode) || len(m.Question) != 1 {
 		m.Answer, m.Ns, m.Extra = nil, nil, nil
 		return nil
 	}
-	names, err := aliases(m)
+	names, err := followAliases(m)
 	if err != nil {
 		return err
 	}
-	asked := m.Question[0].Qtype
+	asked, answered := m.Question[0].Qtype, len(m.Answer) > 0
 	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool {
 		h := rr.Header()
 		switch {
@@ -60,40 +54,46 @@ func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 		isAddress := h.Rrtype == dns.TypeA || h.Rrtype == dns.TypeAAAA || dnssec && h.Rrtype == dns.TypeRRSIG
 		return h.Class != dns.ClassINET || !isAddress || isWithin(h.Name, own) || !hosts[dns.CanonicalName(h.Name)]
 	})
-	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			rr.Header().Ttl = min(rr.Header().Ttl, maxPositiveTTL)
-		}
+	for _, section := range [...]*[]dns.RR{&m.Answer, &m.Ns, &m.Extra} {
+		*section = asSets(*section)
+	}
+	isSOA := func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA }
+	if answered && len(m.Answer) == 0 && m.Rcode == dns.RcodeSuccess && !slices.ContainsFunc(m.Ns, isSOA) {
+		return errIrrelevant
 	}
 	return nil
 }
 
-// aliases are the names on the way from the question to its answer, in lower case: the name asked for first.
-func aliases(m *dns.Msg) ([]string, error) {
-	name := dns.CanonicalName(m.Question[0].Name)
-	names := []string{name}
-	if t := m.Question[0].Qtype; t == dns.TypeCNAME || t == dns.TypeANY {
-		return names, nil
+// asSets makes sets of the records of a section: each record once, and all of a set with the same TTL, the smallest
+// (RFC 2181, section 5). TTLs are held to what is sensible: they have no sign, and those that would be negative with one
+// are large (RFC 8767, section 4).
+func asSets(section []dns.RR) []dns.RR {
+	for _, rr := range section {
+		rr.Header().Ttl = min(rr.Header().Ttl, maxPositiveTTL)
 	}
-	targets := make(map[string]string)
-	for _, rr := range m.Answer {
-		if alias, ok := rr.(*dns.CNAME); ok {
-			targets[dns.CanonicalName(alias.Hdr.Name)] = dns.CanonicalName(alias.Target)
+	if len(section) < 2 {
+		return section
+	}
+	section = dns.Dedup(section, nil)
+	type key struct {
+		name  string
+		rtype uint16
+	}
+	least := make(map[key]uint32)
+	for set := range 2 { // first to find it, then to set it
+		for _, rr := range section {
+			h := rr.Header()
+			if h.Rrtype == dns.TypeRRSIG {
+				continue // which has the TTL of what it signs (RFC 4034, section 3)
+			}
+			k := key{dns.CanonicalName(h.Name), h.Rrtype}
+			if ttl, known := least[k]; set == 0 && (!known || h.Ttl < ttl) {
+				least[k] = h.Ttl
+			}
+			h.Ttl = least[k]
 		}
 	}
-	for {
-		target, ok := targets[name]
-		switch {
-		case !ok:
-			return names, nil
-		case slices.Contains(names, target):
-			return nil, errAliasLoop
-		case len(names) > maxAliases:
-			return nil, errAliases
-		}
-		name = target
-		names = append(names, name)
-	}
+	return section
 }
 
 // isAbove reports whether a name is one of the names or a domain that one of them lies in.

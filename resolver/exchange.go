@@ -8,9 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"reflect"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -21,9 +18,10 @@ import (
 var (
 	errSilent    = errors.New("no reply")
 	errOversize  = errors.New("the reply is larger than the question allows") // RFC 1035, section 4.2.1
-	errNotTheOne = errors.New("the reply is to another question")
+	errNotTheOne = errors.New("the reply is to another question, or cannot be read")
 
-	// errAskOverTCP says that UDP will not do: somebody guesses replies, or the reply spells the name otherwise.
+	// errAskOverTCP says that UDP will not do: somebody guesses replies, or the reply spells the name otherwise, is larger
+	// than it may be, or cannot be read.
 	errAskOverTCP = errors.New("replies over UDP cannot be trusted")
 )
 
@@ -34,6 +32,9 @@ const (
 	// maxIgnored is how many datagrams may come that are not the reply, before it is asked for over TCP: somebody is
 	// guessing, and is not to have more tries (RFC 5452, section 9.1).
 	maxIgnored = 16
+	// brokenWait is how long the reply is waited for after something that has its ID but is none: behind a forged one it
+	// would follow at once. A server that sends such things sends nothing else, and is asked over TCP.
+	brokenWait = 100 * time.Millisecond
 )
 
 // question is what a server is asked: a question with an ID that nobody can guess.
@@ -83,30 +84,29 @@ func mixCase(name string) string {
 // server that does not understand EDNS is asked again without (RFC 6891, section 7).
 func (u *upstream) exchange(ctx context.Context, q question, now func() time.Time) (*dns.Msg, error) {
 	if q.asCame {
-		reply, err := u.ask(ctx, q, q.edns)
-		return withoutOPT(reply), err
+		return u.ask(ctx, q, q.edns)
 	}
 	if u.speaksEDNS(now()) {
 		reply, err := u.ask(ctx, q, true)
 		if err != nil || !rejectsEDNS(reply) {
-			return withoutOPT(reply), err
+			return reply, err
 		}
 		plain, err := u.ask(ctx, q, false)
 		if err != nil {
-			return withoutOPT(reply), nil
+			return reply, nil
 		}
 		if plain.Rcode != reply.Rcode {
 			u.noEDNS(now()) // it was the OPT record
 		}
 		return plain, nil
 	}
-	reply, err := u.ask(ctx, q, false)
-	return withoutOPT(reply), err
+	return u.ask(ctx, q, false)
 }
 
-// rejectsEDNS reports whether a reply is that of a server that does not know OPT records.
+// rejectsEDNS reports whether a reply may be that of a server that does not know OPT records, or not what was in this one.
+// There are some that send the question's back.
 func rejectsEDNS(reply *dns.Msg) bool {
-	return (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) && reply.IsEdns0() == nil
+	return reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented || reply.Rcode == dns.RcodeBadVers
 }
 
 // ask asks over UDP, then over TCP if need be, or over TLS. A reply that was cut short is better than none.
@@ -121,16 +121,19 @@ func (u *upstream) ask(ctx context.Context, q question, edns bool) (*dns.Msg, er
 	}
 	var short *dns.Msg
 	if !q.tcp {
-		short, err = u.over(ctx, "udp", func(c net.Conn) (*dns.Msg, error) { return u.askUDP(c, wire, message, q.mixed) })
+		short, err = u.over(ctx, "udp", func(c net.Conn) (*dns.Msg, error) { return u.askUDP(c, wire, message, q) })
 		if err != nil && !errors.Is(err, errAskOverTCP) || err == nil && (!short.Truncated || q.asCame) {
 			return short, err
 		}
 	}
-	reply, err := u.over(ctx, "tcp", func(c net.Conn) (*dns.Msg, error) { return askTCP(c, wire, message) })
-	if err != nil && short != nil {
+	reply, err2 := u.over(ctx, "tcp", func(c net.Conn) (*dns.Msg, error) { return askTCP(c, wire, message) })
+	switch {
+	case err2 != nil && short != nil:
 		return short, nil
+	case err2 != nil && err != nil: // a server that has no TCP is there all the same
+		return nil, fmt.Errorf("%w; over TCP: %v", err, err2)
 	}
-	return reply, err
+	return reply, err2
 }
 
 // over asks on a new connection, so that each question has a port of its own, which is hard to guess (RFC 5452,
@@ -154,7 +157,7 @@ func (u *upstream) over(ctx context.Context, network string, ask func(net.Conn) 
 
 // askUDP waits for the reply. The socket is connected, so that the kernel drops what others send; what does not belong
 // to the question is ignored, not failed on, as anybody could have forged the sender (RFC 5452, section 9.1).
-func (u *upstream) askUDP(conn net.Conn, wire []byte, question *dns.Msg, exactly bool) (*dns.Msg, error) {
+func (u *upstream) askUDP(conn net.Conn, wire []byte, question *dns.Msg, q question) (*dns.Msg, error) {
 	if _, err := conn.Write(wire); err != nil {
 		return nil, err
 	}
@@ -163,20 +166,31 @@ func (u *upstream) askUDP(conn net.Conn, wire []byte, question *dns.Msg, exactly
 		limit = upstreamLimit
 	}
 	buf := make([]byte, limit+1)
+	broken := false
 	for range maxIgnored {
 		n, err := conn.Read(buf)
-		if err != nil {
+		switch {
+		case err != nil && broken && q.asCame:
+			return nil, errNotTheOne
+		case err != nil && broken:
+			return nil, errAskOverTCP
+		case err != nil:
 			return nil, err
-		}
-		if n > limit && binary.BigEndian.Uint16(buf) == question.Id {
+		case n > limit && binary.BigEndian.Uint16(buf) == question.Id && q.asCame:
 			return nil, errOversize
+		case n > limit && binary.BigEndian.Uint16(buf) == question.Id:
+			return nil, errAskOverTCP
 		}
 		reply := replyTo(question, buf[:n])
 		if reply == nil {
 			u.ignored.Inc()
+			if !broken && isReplyOf(question, buf[:n]) {
+				broken = true
+				conn.SetReadDeadline(time.Now().Add(brokenWait)) //nolint:errcheck // without, it takes longer
+			}
 			continue
 		}
-		if exactly && len(reply.Question) == 1 && reply.Question[0].Name != question.Question[0].Name {
+		if q.mixed && len(reply.Question) == 1 && reply.Question[0].Name != question.Question[0].Name {
 			return nil, errAskOverTCP // forged, or from one of the few servers that do not copy the name as it is
 		}
 		return reply, nil
@@ -211,87 +225,7 @@ func readFramed(r io.Reader) ([]byte, error) {
 	return buf, err
 }
 
-// replyTo reads a packet and returns it if it is the reply to the question, else nil. A server that could not read the
-// question may leave it out of its complaint.
-func replyTo(question *dns.Msg, packet []byte) *dns.Msg {
-	m := new(dns.Msg)
-	if len(packet) < headerLen || binary.BigEndian.Uint16(packet) != question.Id || packet[2]&bitQR == 0 {
-		return nil
-	}
-	// A reply that was cut short may be cut anywhere.
-	if err := m.Unpack(packet); err != nil && !m.Truncated {
-		return nil
-	}
-	if m.Opcode != dns.OpcodeQuery || !m.Truncated && !hasAllRecords(m, packet) || hasHollowRecord(m) {
-		return nil
-	}
-	asked := question.Question[0]
-	switch {
-	case len(m.Question) == 0 && m.Rcode != dns.RcodeSuccess && m.Rcode != dns.RcodeNameError && len(m.Answer) == 0:
-	case len(m.Question) == 1 && strings.EqualFold(m.Question[0].Name, asked.Name) &&
-		m.Question[0].Qtype == asked.Qtype && m.Question[0].Qclass == asked.Qclass:
-	default:
-		return nil
-	}
-	return m
-}
-
-// hasHollowRecord reports whether a record of a message ends before a name that belongs to its data. The library takes
-// the name for an empty one, and writes a record that nobody can read.
-func hasHollowRecord(m *dns.Msg) bool {
-	for _, section := range [...][]dns.RR{m.Answer, m.Ns, m.Extra} {
-		for _, rr := range section {
-			if isHollow(reflect.ValueOf(rr).Elem()) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// isHollow looks for an empty name among the fields of a record, which the library marks.
-func isHollow(record reflect.Value) bool {
-	for i := range record.NumField() {
-		field, kind := record.Field(i), record.Type().Field(i)
-		tag := kind.Tag.Get("dns")
-		if (tag == "domain-name" || tag == "cdomain-name") && field.Kind() == reflect.String && field.Len() == 0 ||
-			kind.Anonymous && field.Kind() == reflect.Struct && isHollow(field) {
-			return true
-		}
-	}
-	return false
-}
-
-// withoutOPT takes the OPT record off a reply: it was for us. nil stays nil.
-func withoutOPT(m *dns.Msg) *dns.Msg {
-	if m == nil {
-		return nil
-	}
-	kept := make([]dns.RR, 0, len(m.Extra))
-	for _, rr := range m.Extra {
-		if rr.Header().Rrtype != dns.TypeOPT {
-			kept = append(kept, rr)
-		}
-	}
-	m.Extra = kept
-	return m
-}
-
 // isGone reports whether an error says that nobody listens there, so that there is nothing to wait for.
 func isGone(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
-}
-
-// isAnswer reports whether an rcode says something about the name. Others speak of the server, or of what it makes of the
-// question, which another server may see otherwise.
-func isAnswer(rcode int) bool {
-	return rcode == dns.RcodeSuccess || rcode == dns.RcodeNameError || rcode == dns.RcodeYXDomain // of DNAME: RFC 6672, section 2.2
-}
-
-// isReferral reports whether a reply says who knows the answer instead of giving it (RFC 1034, section 4.3.1), as servers
-// do that do no recursion. That there is no such record would come with an SOA record, or with nothing.
-func isReferral(m *dns.Msg) bool {
-	return m.Rcode == dns.RcodeSuccess && !m.Authoritative && len(m.Answer) == 0 &&
-		slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeNS }) &&
-		!slices.ContainsFunc(m.Ns, func(rr dns.RR) bool { return rr.Header().Rrtype == dns.TypeSOA })
 }

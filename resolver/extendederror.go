@@ -2,6 +2,7 @@ package resolver
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/miekg/dns"
 )
@@ -15,6 +16,11 @@ type extendedError struct {
 // maxErrorText is how many octets of a text are sent: the reply may have to fit into 512.
 const maxErrorText = 120
 
+// sent is as much of the text as is sent, which has to be UTF-8 (RFC 8914, section 2).
+func (e extendedError) sent() string {
+	return strings.ToValidUTF8(e.text[:min(len(e.text), maxErrorText)], "")
+}
+
 // optionHeader is the size of an EDNS option without its data.
 const optionHeader = 4
 
@@ -23,7 +29,7 @@ func (e extendedError) option() []byte {
 	if e == (extendedError{}) {
 		return nil
 	}
-	text := e.text[:min(len(e.text), maxErrorText)]
+	text := e.sent()
 	out := binary.BigEndian.AppendUint16(nil, dns.EDNS0EDE)
 	out = binary.BigEndian.AppendUint16(out, uint16(2+len(text)))
 	out = binary.BigEndian.AppendUint16(out, e.code)
@@ -35,8 +41,7 @@ func (q *query) explain(e extendedError) {
 	if q.opt == nil || e == (extendedError{}) {
 		return
 	}
-	text := e.text[:min(len(e.text), maxErrorText)]
-	q.options = append(q.options, &dns.EDNS0_EDE{InfoCode: e.code, ExtraText: text})
+	q.options = append(q.options, &dns.EDNS0_EDE{InfoCode: e.code, ExtraText: e.sent()})
 }
 
 // Of questions that are not answered, or not yet.

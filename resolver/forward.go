@@ -284,7 +284,7 @@ func (f *forwarder) fly(key []byte, q question, old *kept) landing {
 	}
 	f.metrics.forwarding.waiting.Inc()
 	defer f.metrics.forwarding.waiting.Dec()
-	result := f.ask(f.background.ctx, q)
+	result := f.follow(f.background.ctx, q)
 	if f.background.ctx.Err() != nil {
 		return landing{}
 	}
@@ -411,20 +411,23 @@ func (f *forwarder) judge(a *attempt, q question) outcome {
 	if a.server.answered(a.took) {
 		f.log.Info("upstream server answers again", "upstream", a.server.addr)
 	}
+	told := explanation(a.server.addr.String(), a.reply)
+	withoutOPT(a.reply)
 	if a.reply.Truncated && !q.asCame {
-		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
-			a.server.addr.String() + " cannot be asked over TCP"}}
+		result := outcome{reason: extendedError{dns.ExtendedErrorCodeNetworkError, a.server.addr.String() + " cannot be asked over TCP"}}
+		if len(a.reply.Answer) > 0 { // without, it would say that there is nothing
+			result.answer = a.reply
+		}
+		return result
 	}
 	if err := keepRelevant(a.reply, f.ownZones(), q.do); err != nil {
 		return outcome{reason: extendedError{dns.ExtendedErrorCodeInvalidData, a.server.addr.String() + ": " + err.Error()}}
 	}
 	if a.reply.Rcode > maskRcode { // about EDNS, which is between us and the server
-		return outcome{reason: extendedError{dns.ExtendedErrorCodeNetworkError,
-			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
+		return outcome{reason: told}
 	}
 	if !isAnswer(a.reply.Rcode) {
-		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
-			a.server.addr.String() + " answers " + dns.RcodeToString[a.reply.Rcode]}}
+		return outcome{answer: a.reply, reason: told}
 	}
 	if q.rd && isReferral(a.reply) {
 		return outcome{answer: a.reply, reason: extendedError{dns.ExtendedErrorCodeNetworkError,
