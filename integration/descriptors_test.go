@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// When it may have no more files open, connections that are idle make room, for encrypted ones as well, and questions over
-// UDP do not notice.
+// When it may have no more files open, connections that are idle make room, for encrypted ones and for questions to others as
+// well, and questions over UDP do not notice.
 func TestDNSWithoutFileDescriptors(t *testing.T) {
 	require(t, "dig", "kdig", "sh")
 	files := newCertificates(t)
 	d := &daemon{t: t, dir: t.TempDir()}
-	d.write(config{"domain": "mesos", "listener": "127.0.0.1", "port": 0, "httpon": false, "externalon": false,
+	d.write(config{"domain": "mesos", "listener": "127.0.0.1", "port": 0, "httpon": false,
+		"resolvers":  []string{startUpstream(t, "192.0.2.7").addr},
 		"encryption": map[string]any{"certFile": files.cert, "keyFile": files.key, "tlsPort": 0, "httpsPort": 0},
 		"masters":    []string{newReplayMaster(t, "127.0.0.1").address}})
 	t.Cleanup(d.cleanUp)
@@ -41,6 +42,10 @@ func TestDNSWithoutFileDescriptors(t *testing.T) {
 	if got := d.dig("+short", "mesos", "NS"); len(got) != 1 {
 		t.Errorf("over UDP: %v", got)
 	}
+	d.eventually("a question goes to an upstream server", func() bool {
+		got, err := d.tryDig("+short", "+tries=1", "+time=5", "example.com", "A")
+		return err == nil && len(got) == 1 && got[0] == "192.0.2.7"
+	})
 	d.eventually("a new connection is served", func() bool {
 		got, err := d.tryDig("+short", "+tcp", "mesos", "NS")
 		return err == nil && len(got) == 1

@@ -139,7 +139,7 @@ func (u *upstream) ask(ctx context.Context, q question, edns bool) (*dns.Msg, er
 // over asks on a new connection, so that each question has a port of its own, which is hard to guess (RFC 5452,
 // section 9.2).
 func (u *upstream) over(ctx context.Context, network string, ask func(net.Conn) (*dns.Msg, error)) (*dns.Msg, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, network, u.addr.String())
+	conn, err := u.dialer.dial(ctx, network, u.addr.String())
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +158,7 @@ func (u *upstream) over(ctx context.Context, network string, ask func(net.Conn) 
 // askUDP waits for the reply. The socket is connected, so that the kernel drops what others send; what does not belong
 // to the question is ignored, not failed on, as anybody could have forged the sender (RFC 5452, section 9.1).
 func (u *upstream) askUDP(conn net.Conn, wire []byte, question *dns.Msg, q question) (*dns.Msg, error) {
-	if _, err := conn.Write(wire); err != nil {
+	if _, err := conn.Write(wire); err != nil && !isLack(err) { // else it is as good as lost on the way
 		return nil, err
 	}
 	limit := minUDPSize

@@ -61,11 +61,13 @@ type background struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	sync.WaitGroup
+
+	makeRoom func() // see dialer
 }
 
-func newBackground() *background {
+func newBackground(makeRoom func()) *background {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &background{ctx: ctx, cancel: cancel}
+	return &background{ctx: ctx, cancel: cancel, makeRoom: makeRoom}
 }
 
 // newForwarder returns nil when there is nobody to forward to. listening are the addresses on which this server listens,
@@ -90,8 +92,9 @@ func newForwarder(o Options, listening []netip.AddrPort, zone Zone, b *backgroun
 			}
 			if known[addr] == nil {
 				known[addr] = newUpstream(addr, m)
+				known[addr].dialer.makeRoom = b.makeRoom
 				if name, secure := o.SecureUpstreams[addr]; secure {
-					known[addr].secure = newSecureLink(addr, name, o.UpstreamAuthorities)
+					known[addr].secure = newSecureLink(addr, name, o.UpstreamAuthorities, known[addr].dialer)
 				}
 				f.loops.add(known[addr])
 			}
@@ -403,7 +406,7 @@ func (f *forwarder) ask(ctx context.Context, q question) outcome {
 // judge says what a reply is worth, and notes how the server does.
 func (f *forwarder) judge(a *attempt, q question) outcome {
 	if a.err != nil {
-		if f.background.ctx.Err() == nil {
+		if f.background.ctx.Err() == nil && !isLack(a.err) {
 			f.silent(a, a.took)
 		}
 		return outcome{reason: reasonOf(a)}
@@ -474,7 +477,7 @@ func (f *forwarder) tryOut(g *group, order []*upstream, q question) {
 			_, err := u.exchange(ctx, q, f.now)
 			took := time.Since(begin)
 			switch {
-			case f.background.ctx.Err() != nil:
+			case f.background.ctx.Err() != nil || isLack(err):
 			case err != nil:
 				f.silent(&attempt{server: u, err: err}, took)
 			case u.answered(took):

@@ -312,7 +312,7 @@ func TestNeverForwardsToItself(t *testing.T) {
 		{"127.0.0.1:5301", true}, {"127.8.9.1:5301", true}, {"203.0.113.1:5301", false}, {"[::1]:5301", false},
 	} {
 		o := Options{Recursion: true, Upstreams: addrPorts(tt.server)}.withDefaults()
-		h, err := newHandler(newTestZone(t), o, self)
+		h, err := newHandler(newTestZone(t), o, self, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -26,13 +26,14 @@ type handler struct {
 	background *background // of forwarders, those that were replaced included
 }
 
-// newHandler registers the metrics as well. own are the addresses on which the server listens.
-func newHandler(zone Zone, o Options, own []netip.AddrPort) (*handler, error) {
+// newHandler registers the metrics as well. own are the addresses on which the server listens; makeRoom is for questions to
+// others when no more files may be open.
+func newHandler(zone Zone, o Options, own []netip.AddrPort, makeRoom func()) (*handler, error) {
 	m, err := newMetrics(zone, o.Registry)
 	if err != nil {
 		return nil, err
 	}
-	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m, background: newBackground(),
+	h := &handler{zone: zone, apex: []byte(zone.Snapshot().Apexes()[0].Wire()), metrics: m, background: newBackground(makeRoom),
 		keys: newKeyring(o.Transfer.Keys), transfers: o.Transfer, idle: idleTimeout}
 	if err := h.reconfigure(o, own); err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func TestLoopBetweenTwo(t *testing.T) {
 	}
 	o := Options{Recursion: true, Upstreams: []netip.AddrPort{second.Addr()}, Timeout: 100 * time.Millisecond, Logger: logger}.withDefaults()
 	first.handler.close()
-	if first.handler, err = newHandler(newTestZone(t), o, first.Addrs()); err != nil {
+	if first.handler, err = newHandler(newTestZone(t), o, first.Addrs(), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Run("", func(t *testing.T) {

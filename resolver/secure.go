@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -28,6 +27,7 @@ const (
 type secureLink struct {
 	addr   netip.AddrPort
 	config *tls.Config
+	dialer *dialer
 
 	mu   sync.Mutex
 	idle []idleConn // the one that was used last is at the end
@@ -40,11 +40,11 @@ type idleConn struct {
 
 // newSecureLink asks for a certificate that is valid for a name, or for the server's address when there is none, and was
 // issued by one of the authorities, nil for those of the system.
-func newSecureLink(addr netip.AddrPort, name string, authorities *x509.CertPool) *secureLink {
+func newSecureLink(addr netip.AddrPort, name string, authorities *x509.CertPool, d *dialer) *secureLink {
 	if name == "" {
 		name = addr.Addr().WithZone("").String()
 	}
-	return &secureLink{addr: addr, config: &tls.Config{
+	return &secureLink{addr: addr, dialer: d, config: &tls.Config{
 		ServerName: name, RootCAs: authorities, MinVersion: tls.VersionTLS12, NextProtos: []string{"dot"},
 		ClientSessionCache: tls.NewLRUClientSessionCache(maxIdleSecure),
 	}}
@@ -99,7 +99,7 @@ func (l *secureLink) take(ctx context.Context) (_ *tls.Conn, used bool, _ error)
 		last.NetConn().Close()
 	}
 	l.mu.Unlock()
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", l.addr.String())
+	conn, err := l.dialer.dial(ctx, "tcp", l.addr.String())
 	if err != nil {
 		return nil, false, err
 	}

@@ -29,6 +29,7 @@ type Server struct {
 	workers   chan struct{} // one element for each packet that is being answered slowly
 	conns     *connections
 	strangers *strangers
+	kernel    kernel
 	buffers   sync.Pool     // of *streamBuffers
 	parts     atomic.Int64  // octets of the messages that have come in part
 	idle      time.Duration // idleTimeout, but in a test
@@ -52,6 +53,7 @@ func New(zone Zone, o Options) (*Server, error) {
 		conns:   newConnections(o.MaxConnections, o.MaxClientConnections),
 		buffers: sync.Pool{New: newStreamBuffers},
 		idle:    idleTimeout,
+		kernel:  newKernel(),
 		notifier: &notifier{zone: zone, secondaries: o.Transfer.Secondaries, keys: newKeyring(o.Transfer.Keys), log: o.Logger,
 			pause: notifyPause, timeout: notifyTimeout},
 	}
@@ -70,7 +72,7 @@ func New(zone Zone, o Options) (*Server, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	var err error
-	if s.handler, err = newHandler(zone, o, s.Addrs()); err != nil {
+	if s.handler, err = newHandler(zone, o, s.Addrs(), s.conns.makeRoom); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.strangers = newStrangers(o.Strangers, s.handler.metrics)

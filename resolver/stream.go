@@ -125,7 +125,7 @@ func (c *stream) reader() func() (*streamBuffers, error) {
 	attempt := func(fd uintptr) bool {
 		space := buffers()
 		for {
-			if n, failed = unix.Read(int(fd), space); failed != unix.EINTR {
+			if n, failed = c.server.kernel.read(int(fd), space); failed != unix.EINTR {
 				break
 			}
 		}

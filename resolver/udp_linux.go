@@ -66,15 +66,17 @@ type batch struct {
 	opt           [optLen]byte
 	replied, sent int
 	read          uint // batches, to time one in sampleEvery
+
+	kernel kernel
 }
 
-func newBatch(controlSpace int) *batch {
+func newBatch(k kernel, controlSpace int) *batch {
 	b := &batch{
 		in: make([]message, batchSize), out: make([]message, batchSize),
 		inIO: make([]unix.Iovec, batchSize), outIO: make([]unix.Iovec, batchSize),
 		from: make([]unix.RawSockaddrInet6, batchSize), control: make([]byte, batchSize*controlSpace),
 		questions: make([]byte, batchSize*questionStride), replies: make([]byte, batchSize*replySize),
-		round: newRound(batchSize), plain: make([]int, 0, batchSize),
+		round: newRound(batchSize), plain: make([]int, 0, batchSize), kernel: k,
 	}
 	for i := range batchSize {
 		b.inIO[i].Base = &b.questions[i*questionStride]
@@ -131,7 +133,7 @@ func (r *udpReader) serve(ctx context.Context, works func()) error {
 	if err != nil {
 		return err
 	}
-	b := newBatch(r.source.space)
+	b := newBatch(r.server.kernel, r.source.space)
 	var failed error
 	err = raw.Read(func(fd uintptr) (done bool) {
 		for ctx.Err() == nil {
@@ -177,7 +179,7 @@ func (b *batch) receive(fd uintptr, controlSpace int) (int, syscall.Errno) {
 		in.Namelen = unix.SizeofSockaddrInet6
 		in.SetControllen(controlSpace)
 	}
-	n, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize,
+	n, _, errno := b.kernel.raw(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.in[0])), batchSize,
 		unix.MSG_DONTWAIT, 0, 0)
 	return int(n), errno
 }
@@ -264,7 +266,7 @@ func (b *batch) send(fd uintptr, raw syscall.RawConn) {
 }
 
 func (b *batch) sendmmsg(fd uintptr) (int, syscall.Errno) {
-	n, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[b.sent])),
+	n, _, errno := b.kernel.raw(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.out[b.sent])),
 		uintptr(b.replied-b.sent), unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno

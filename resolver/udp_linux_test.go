@@ -191,7 +191,7 @@ func TestRepliesThatCannotBeSent(t *testing.T) {
 	port := to.LocalAddr().(*net.UDPAddr).Port
 	good := &unix.RawSockaddrInet4{Family: unix.AF_INET, Port: uint16(port>>8 | port<<8&0xFF00), Addr: [4]byte{127, 0, 0, 1}}
 	tooLong := strings.Repeat("x", 1<<16) // EMSGSIZE, on every machine
-	b := newBatch(0)
+	b := newBatch(newKernel(), 0)
 	b.replyTo(tooLong, good)
 	b.replyTo("1", good)
 	b.replyTo(tooLong, good)
@@ -225,7 +225,7 @@ func TestSendingWaitsForRoom(t *testing.T) {
 	}
 	raw := rawConn(t, from)
 	full := func() *batch {
-		b := newBatch(0)
+		b := newBatch(newKernel(), 0)
 		for i := range batchSize {
 			b.replyTo(string(rune('0'+i)), nil)
 		}
@@ -269,7 +269,7 @@ func TestSendingWaitsForRoom(t *testing.T) {
 func newTestBatch(t *testing.T, s *Server) (*batch, *udpReader) {
 	t.Helper()
 	r := &udpReader{server: s, conn: s.listeners[0].udp, source: s.listeners[0].source, pending: new(sync.WaitGroup)}
-	b := newBatch(r.source.space)
+	b := newBatch(newKernel(), r.source.space)
 	questions := []string{"web.marathon.mesos. A", "_web._tcp.marathon.mesos. SRV", "none.mesos. A", "big.marathon.mesos. A"}
 	for i := range b.in {
 		packet := questionPacket(t, questions[i%len(questions)], i)

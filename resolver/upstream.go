@@ -35,6 +35,7 @@ const (
 type upstream struct {
 	addr   netip.AddrPort
 	secure *secureLink // nil: it is asked in the clear
+	dialer *dialer
 
 	mu          sync.Mutex
 	measured    bool
@@ -56,6 +57,7 @@ type upstream struct {
 func newUpstream(addr netip.AddrPort, m *metrics) *upstream {
 	return &upstream{
 		addr:     addr,
+		dialer:   newDialer(),
 		replies:  m.forwards.WithLabelValues(addr.String(), "reply"),
 		failures: m.forwards.WithLabelValues(addr.String(), "failure"),
 		ignored:  m.forwarding.ignored.WithLabelValues(addr.String()),

@@ -75,7 +75,7 @@ func newTestHandler(t testing.TB, zone Zone, change ...func(*Options)) *handler 
 	for _, f := range change {
 		f(&o)
 	}
-	h, err := newHandler(zone, o.withDefaults(), nil)
+	h, err := newHandler(zone, o.withDefaults(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
