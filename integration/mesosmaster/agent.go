@@ -61,9 +61,16 @@ type task struct {
 	healthy   *bool
 	process   *process
 	container string
-	statuses  []object // that the executor sent
-	pending   []object // updates that are not acknowledged, the oldest first
+	statuses  []told // by the executor, the last five
+	pending   []told // updates that are not acknowledged, the oldest first
 	sent      time.Time
+}
+
+// told is a status that an executor sent: written once, as it is sent several times, and kept for as long as its task.
+type told struct {
+	state, uuid string
+	at          float64 // its timestamp
+	status      json.RawMessage
 }
 
 // taskInfo is what is read of a TaskInfo; the rest is handed on as it is.
@@ -290,7 +297,8 @@ func (t *task) update(state, reason, message string) {
 	}
 	t.end(state)
 	status := t.status(state)
-	status["source"], status["executor_id"], status["uuid"] = "SOURCE_EXECUTOR", value(t.info.TaskID.Value), newUUID()
+	uuid := newUUID()
+	status["source"], status["executor_id"], status["uuid"] = "SOURCE_EXECUTOR", value(t.info.TaskID.Value), uuid
 	if reason != "" {
 		status["reason"] = reason
 	}
@@ -300,13 +308,14 @@ func (t *task) update(state, reason, message string) {
 	if t.healthy != nil {
 		status["healthy"] = *t.healthy
 	}
-	t.statuses = append(t.statuses, status)
+	tell := told{state: state, uuid: uuid, at: status["timestamp"].(float64), status: appendJSON(nil, status)}
+	t.statuses = append(t.statuses, tell)
 	if len(t.statuses) > 5 {
 		t.statuses = t.statuses[len(t.statuses)-5:]
 	}
-	t.pending = append(t.pending, status)
+	t.pending = append(t.pending, tell)
 	if m := t.agent.cluster.leader; m != nil && !t.agent.cut && m.agents[t.agent.id] != nil {
-		m.operatorUpdate(t, status)
+		m.operatorUpdate(t, state, tell.status)
 		if len(t.pending) == 1 {
 			m.deliver(t)
 		}
@@ -317,9 +326,13 @@ func (t *task) update(state, reason, message string) {
 func (t *task) status(state string) object {
 	return object{
 		"task_id": value(t.info.TaskID.Value), "state": state, "agent_id": value(t.agent.id), "timestamp": seconds(time.Now()),
-		"container_status": object{"container_id": value(t.container), "network_infos": []object{
-			{"ip_addresses": []object{{"protocol": "IPv4", "ip_address": t.agent.options.IP}}}}, "executor_pid": 1000},
+		"container_status": t.containerStatus(),
 	}
+}
+
+func (t *task) containerStatus() object {
+	return object{"container_id": value(t.container), "network_infos": []object{
+		{"ip_addresses": []object{{"protocol": "IPv4", "ip_address": t.agent.options.IP}}}}, "executor_pid": 1000}
 }
 
 // kill ends a task.

@@ -284,11 +284,6 @@ func terminal(state string) bool {
 	return false
 }
 
-// object is a JSON object as it goes over the wire.
-type object = map[string]any
-
-func value(text string) object { return object{"value": text} }
-
 func newID() string { return uuid.NewString() }
 
 // newUUID is the uuid of an update, as JSON has bytes.

@@ -251,7 +251,7 @@ func (m *Master) call(f *framework, c *call) {
 		if a == nil {
 			return
 		}
-		if t := a.tasks[c.Acknowledge.TaskID.Value]; t != nil && len(t.pending) > 0 && t.pending[0]["uuid"] == c.Acknowledge.UUID {
+		if t := a.tasks[c.Acknowledge.TaskID.Value]; t != nil && len(t.pending) > 0 && t.pending[0].uuid == c.Acknowledge.UUID {
 			t.pending = t.pending[1:]
 			m.deliver(t)
 			if terminal(t.state) && len(t.pending) == 0 {
@@ -309,7 +309,7 @@ func (m *Master) reconcile(f *framework, task, agent string) {
 	case found != nil: // also one that has ended, until its last update is acknowledged
 		state := found.state
 		if len(found.pending) > 0 {
-			state = found.pending[0]["state"].(string)
+			state = found.pending[0].state
 		}
 		status := m.say(found, state, "REASON_RECONCILIATION", "Reconciliation: Latest task state")
 		f.send(update(status))
@@ -341,7 +341,7 @@ func (m *Master) teardown(f *framework) {
 			if t.framework != f.id {
 				continue
 			}
-			m.operatorUpdate(t, m.say(t, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", "Framework "+f.id+" removed"))
+			m.operatorUpdate(t, "TASK_KILLED", m.say(t, "TASK_KILLED", "REASON_FRAMEWORK_REMOVED", "Framework "+f.id+" removed"))
 			if t.process != nil {
 				go t.process.end(0)
 			}

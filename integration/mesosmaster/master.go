@@ -1,7 +1,6 @@
 package mesosmaster
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -133,11 +132,9 @@ func (m *Master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (m *Master) serveJSON(w http.ResponseWriter, of func() object) {
 	m.cluster.mu.Lock()
-	data, err := json.Marshal(of())
+	document := of()
 	m.cluster.mu.Unlock()
-	if err != nil {
-		panic(err)
-	}
+	data := appendJSON(nil, document) // which takes long if it is large; the cluster goes on meanwhile
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(data) //nolint:errcheck // the client sees
 }
@@ -204,7 +201,7 @@ func (m *Master) unreachable(a *Agent) {
 		delete(status, "container_status")
 		status["unreachable_time"] = nanoseconds(now)
 		m.toFramework(t.framework, update(status))
-		m.operatorUpdate(t, status)
+		m.operatorUpdate(t, "TASK_UNREACHABLE", status)
 	}
 	m.agentFailed(a)
 }
@@ -235,7 +232,7 @@ func (m *Master) markGone(a *Agent) {
 		status := m.say(t, "TASK_GONE_BY_OPERATOR", "REASON_AGENT_REMOVED_BY_OPERATOR", "Agent has been marked gone")
 		delete(status, "container_status")
 		m.toFramework(t.framework, update(status))
-		m.operatorUpdate(t, status)
+		m.operatorUpdate(t, "TASK_GONE_BY_OPERATOR", status)
 	}
 	m.agentFailed(a)
 }
@@ -253,7 +250,8 @@ func (m *Master) say(t *task, state, reason, message string) object {
 	return status
 }
 
-func update(status object) object {
+// update is an UPDATE of a status, which is an object or one that has been written.
+func update(status any) object {
 	return object{"type": "UPDATE", "update": object{"status": status}}
 }
 
@@ -263,7 +261,7 @@ func (m *Master) deliver(t *task) {
 		return
 	}
 	t.sent = time.Now()
-	event := update(t.pending[0])
+	event := update(t.pending[0].status)
 	m.toFramework(t.framework, event)
 	if f := m.frameworks[t.framework]; m.cluster.options.Late > 0 && f != nil && f.stream != nil {
 		stream := f.stream

@@ -13,14 +13,18 @@ import (
 func lower(kind string) string { return strings.ToLower(kind) }
 
 func (m *Master) toOperators(event object) {
+	if len(m.operators) == 0 {
+		return
+	}
+	data := framed(event)
 	for s := range m.operators {
-		s.send(event)
+		s.put(data)
 	}
 }
 
-func (m *Master) operatorUpdate(t *task, status object) {
-	m.toOperators(object{"type": "TASK_UPDATED", "task_updated": object{"framework_id": value(t.framework), "status": status,
-		"state": status["state"]}})
+// operatorUpdate tells operators of a status as update does.
+func (m *Master) operatorUpdate(t *task, state string, status any) {
+	m.toOperators(object{"type": "TASK_UPDATED", "task_updated": object{"framework_id": value(t.framework), "status": status, "state": state}})
 }
 
 // serveOperator serves the v1 operator API, as far as rollcall uses it.
@@ -135,7 +139,11 @@ func (t *task) v1() object {
 		"state": t.state, "resources": allocated(t.info.Resources, t.role),
 	}
 	if len(t.statuses) > 0 {
-		out["statuses"] = t.statuses
+		statuses := make([]json.RawMessage, len(t.statuses))
+		for n, s := range t.statuses {
+			statuses[n] = s.status
+		}
+		out["statuses"] = statuses
 	}
 	for name, member := range map[string]json.RawMessage{"labels": t.info.Labels, "discovery": t.info.Discovery, "container": t.info.Container} {
 		if member != nil {
@@ -206,9 +214,9 @@ func (m *Master) summary() object {
 func (t *task) document() object {
 	statuses := []object{}
 	for _, s := range t.statuses {
-		container := maps.Clone(s["container_status"].(object))
+		container := t.containerStatus()
 		delete(container, "executor_pid")
-		statuses = append(statuses, object{"state": s["state"], "timestamp": s["timestamp"], "container_status": container})
+		statuses = append(statuses, object{"state": s.state, "timestamp": s.at, "container_status": container})
 	}
 	out := object{"id": t.info.TaskID.Value, "name": t.info.Name, "framework_id": t.framework, "executor_id": "",
 		"slave_id": t.agent.id, "state": t.state, "resources": document(t.info.Resources), "statuses": statuses}

@@ -71,46 +71,86 @@ var messages = map[string]map[string]string{
 	"Port":           {"number": "*uint32", "name": "string", "protocol": "string", "visibility": "FRAMEWORK|CLUSTER|EXTERNAL", "labels": "Labels"},
 }
 
+// fieldNames are the fields of each message, sorted.
+var fieldNames = func() map[string][]string {
+	out := map[string][]string{}
+	for name, fields := range messages {
+		out[name] = slices.Sorted(maps.Keys(fields))
+	}
+	return out
+}()
+
+// path is where in a call a value is. It is only written out where there is a fault, as each call is checked.
+type path struct {
+	in   *path // nil: the call itself
+	key  string
+	item int // of a list, -1: not in one
+}
+
+func (p *path) String() string {
+	text := p.key
+	if p.in != nil {
+		text = p.in.String() + "." + p.key
+	}
+	if p.item >= 0 {
+		text += fmt.Sprintf("[%d]", p.item)
+	}
+	return text
+}
+
+// at is " at" the path; nothing for the call itself.
+func (p *path) at() string {
+	if p == nil {
+		return ""
+	}
+	return " at " + p.String()
+}
+
 // checkMessage says what is wrong with the form of a message, as a JSON value. Mesos itself passes over members and
 // enum names that it does not know; here they are refused, since a scheduler that sends one means something by it.
-func checkMessage(name, path string, value any) error {
+func checkMessage(name string, in *path, value any) error {
 	if name == "Any" {
 		return nil
 	}
 	members, ok := value.(map[string]any)
 	if !ok {
-		return fmt.Errorf("Expecting a JSON object%s", at(path)) //nolint:staticcheck // Mesos's words
+		return fmt.Errorf("Expecting a JSON object%s", in.at()) //nolint:staticcheck // Mesos's words
 	}
 	fields := messages[name]
-	for _, key := range slices.Sorted(maps.Keys(members)) {
-		kind, ok := fields[key]
-		if !ok {
-			return fmt.Errorf("%s has no field %q%s, which Mesos would pass over", name, key, at(path))
+	for key := range members {
+		if fields[key] == "" {
+			return fmt.Errorf("%s has no field %q%s, which Mesos would pass over", name, key, in.at())
 		}
-		if members[key] == nil {
+	}
+	for _, key := range fieldNames[name] {
+		member, ok := members[key]
+		if !ok {
+			continue
+		}
+		if member == nil {
 			delete(members, key) // as if it were not there
 			continue
 		}
-		if err := checkField(strings.TrimPrefix(kind, "*"), join(path, key), members[key]); err != nil {
+		if err := checkField(strings.TrimPrefix(fields[key], "*"), &path{in, key, -1}, member); err != nil {
 			return err
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(fields)) {
+	for _, key := range fieldNames[name] {
 		if _, ok := members[key]; !ok && strings.HasPrefix(fields[key], "*") {
-			return fmt.Errorf("Missing required fields: %s", join(path, key)) //nolint:staticcheck // likewise
+			return fmt.Errorf("Missing required fields: %s", &path{in, key, -1}) //nolint:staticcheck // likewise
 		}
 	}
 	return nil
 }
 
-func checkField(kind, path string, value any) error {
+func checkField(kind string, of *path, value any) error {
 	if item, repeated := strings.CutPrefix(kind, "[]"); repeated {
 		list, ok := value.([]any)
 		if !ok {
-			return fmt.Errorf("%s is %T, not a list", path, value)
+			return fmt.Errorf("%s is %T, not a list", of, value)
 		}
 		for n, v := range list {
-			if err := checkField(item, fmt.Sprintf("%s[%d]", path, n), v); err != nil {
+			if err := checkField(item, &path{of.in, of.key, n}, v); err != nil {
 				return err
 			}
 		}
@@ -129,7 +169,7 @@ func checkField(kind, path string, value any) error {
 	case "bytes":
 		_, err := base64.StdEncoding.DecodeString(text)
 		if _, raw := base64.RawStdEncoding.DecodeString(text); isText && err != nil && raw != nil {
-			return fmt.Errorf("Failed to base64 decode bytes field '%s'", path) //nolint:staticcheck // Mesos's words
+			return fmt.Errorf("Failed to base64 decode bytes field '%s'", of) //nolint:staticcheck // Mesos's words
 		}
 		ok = isText
 	case "bool":
@@ -142,26 +182,22 @@ func checkField(kind, path string, value any) error {
 		ok = isNumber
 	default:
 		if messages[kind] != nil || kind == "Any" {
-			return checkMessage(kind, path, value)
+			return checkMessage(kind, of, value)
 		}
-		ok = isText && slices.Contains(strings.Split(kind, "|"), text)
+		ok = isText && isOneOf(kind, text)
 	}
 	if !ok {
-		return fmt.Errorf("%s is %v, not %s", path, value, kind)
+		return fmt.Errorf("%s is %v, not %s", of, value, kind)
 	}
 	return nil
 }
 
-func join(path, key string) string {
-	if path == "" {
-		return key
+// isOneOf reports whether an enum, its names joined by "|", has a name.
+func isOneOf(names, name string) bool {
+	for other := range strings.SplitSeq(names, "|") {
+		if other == name {
+			return true
+		}
 	}
-	return path + "." + key
-}
-
-func at(path string) string {
-	if path == "" {
-		return ""
-	}
-	return " at " + path
+	return false
 }

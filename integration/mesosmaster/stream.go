@@ -1,8 +1,6 @@
 package mesosmaster
 
 import (
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"sync"
@@ -23,17 +21,10 @@ func newStream() *stream {
 	return &stream{id: newID(), ready: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// framed is an event as RecordIO frames it.
-func framed(event object) []byte {
-	data, err := json.Marshal(event)
-	if err != nil {
-		panic(err)
-	}
-	return fmt.Appendf(nil, "%d\n%s", len(data), data)
-}
+func (s *stream) send(event object) { s.put(framed(event)) }
 
-func (s *stream) send(event object) {
-	data := framed(event)
+// put sends an event that has been framed.
+func (s *stream) put(data []byte) {
 	s.mu.Lock()
 	if !s.ended {
 		s.events = append(s.events, data)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"slices"
 	"strings"
 	"unicode"
 )
@@ -23,11 +22,11 @@ func checkCall(r *http.Request, body []byte, c *call) error {
 	}
 	if members, ok := value.(map[string]any); ok {
 		// An enum's name that is not known is none.
-		if kind, ok := members["type"].(string); ok && !slices.Contains(strings.Split(messages["Call"]["type"], "|"), kind) {
+		if kind, ok := members["type"].(string); ok && !isOneOf(messages["Call"]["type"], kind) {
 			delete(members, "type")
 		}
 	}
-	if err := checkMessage("Call", "", value); err != nil {
+	if err := checkMessage("Call", nil, value); err != nil {
 		return fmt.Errorf("Failed to convert JSON into Call protobuf: %w", err)
 	}
 	if err := json.Unmarshal(body, c); err != nil {
