@@ -2,6 +2,7 @@ package mesosmaster
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 )
 
@@ -60,6 +61,9 @@ func appendJSON(to []byte, v any) []byte {
 func appendList[T any](to []byte, items []T) []byte {
 	to = append(to, '[')
 	for _, item := range items {
+		if cap(to)-len(to) < 4096 {
+			to = slices.Grow(to, cap(to)+4096) // append would copy a large state again for each quarter that it grows
+		}
 		to = append(appendJSON(to, item), ',')
 	}
 	return closed(to, ']')
