@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -14,6 +15,10 @@ import (
 // waitingMost is how many versions may wait for a follower that is slow. One that is slower is cut off; it comes back
 // and begins with all there is.
 const waitingMost = 4096
+
+// partWithin is how long a follower may take to read a part. The server's own limit is for a whole answer, and this one
+// never ends.
+const partWithin = 30 * time.Second
 
 // FeedOptions say what a feed serves, and to whom.
 type FeedOptions struct {
@@ -73,6 +78,13 @@ func (f *Feed) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (f *Feed) write(ctx context.Context, w http.ResponseWriter, versions <-chan records.Version) {
 	control := http.NewResponseController(w)
 	lines := json.NewEncoder(w)
+	send := func(p part) error {
+		err := control.SetWriteDeadline(time.Now().Add(partWithin))
+		if err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		return lines.Encode(p)
+	}
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
@@ -83,11 +95,11 @@ func (f *Feed) write(ctx context.Context, w http.ResponseWriter, versions <-chan
 		case <-f.closed:
 			return
 		case <-beat.C:
-			err = lines.Encode(part{})
+			err = send(part{})
 		case v := <-versions:
 			for _, p := range parts(v) {
 				if err == nil {
-					err = lines.Encode(p)
+					err = send(p)
 				}
 			}
 		}

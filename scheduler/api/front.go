@@ -152,10 +152,31 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.passedHere(r):
 		f.refuse(w, r, "Detected proxying loop.")
 	case isLong(r):
-		f.long.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
+		f.long.ServeHTTP(givingTime{w}, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	default:
-		f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
+		f.proxy.ServeHTTP(givingTime{w}, r.WithContext(context.WithValue(r.Context(), leaderKey{}, leader)))
 	}
+}
+
+// givingTime is an answer that is passed on. Its client has as long for each piece as for an answer of that length: the
+// server's own limit would end streams, and long answers, that the leader gives more time.
+type givingTime struct{ http.ResponseWriter }
+
+// Unwrap is for http.ResponseController.
+func (g givingTime) Unwrap() http.ResponseWriter { return g.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (g givingTime) WriteHeader(status int) {
+	giveTime(g.ResponseWriter, 0) //nolint:errcheck // who is gone cannot be written to, either
+	g.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements io.Writer.
+func (g givingTime) Write(data []byte) (int, error) {
+	if err := giveTime(g.ResponseWriter, len(data)); err != nil {
+		return 0, err
+	}
+	return g.ResponseWriter.Write(data)
 }
 
 // noLeader is the answer while nobody leads: Marathon's, and why.

@@ -227,8 +227,12 @@ func TestFrontPassesStreams(t *testing.T) {
 		gone <- true
 	}))
 	defer leader.Close()
-	f, s := frontServer(t, "follower:8080")
+	f, _ := frontServer(t, "follower:8080")
 	f.Follow(at(t, leader.URL))
+	s := httptest.NewUnstartedServer(f)
+	s.Config.WriteTimeout = time.Nanosecond // as if each stream had been read for longer than any answer
+	s.Start()
+	defer s.Close()
 
 	response, err := http.Get(s.URL + "/rollcall/events")
 	if err != nil {
