@@ -33,19 +33,22 @@ func Same(a, b []string) bool {
 // so. Logging in is left to the caller (zk.Conn.AddAuth).
 func Connect(ctx context.Context, url URL, timeout time.Duration, log *slog.Logger) (*Session, <-chan zk.Event, error) {
 	var dialer net.Dialer
-	s := &Session{}
+	s, hosts := &Session{}, &servers{}
 	secure := handshakes{log: log, told: map[string]string{}}
 	conn, events, err := zk.Connect(url.Servers, timeout,
-		zk.WithHostProvider(&servers{}),
-		zk.WithDialer(func(network, address string, timeout time.Duration) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, timeout)
+		zk.WithHostProvider(hosts),
+		zk.WithDialer(func(network, address string, atMost time.Duration) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, atMost)
 			defer cancel()
+			within := firstAnswer(timeout, hosts.rounds())
 			if url.TLS == nil {
-				return s.at(dialer.DialContext(ctx, network, address))
+				return s.at(within, func() (net.Conn, error) { return dialer.DialContext(ctx, network, address) })
 			}
-			conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS()}).DialContext(ctx, network, address)
-			secure.tell(address, err)
-			return s.at(conn, err)
+			return s.at(within, func() (net.Conn, error) {
+				conn, err := (&tls.Dialer{NetDialer: &dialer, Config: url.TLS()}).DialContext(ctx, network, address)
+				secure.tell(address, err)
+				return conn, err
+			})
 		}),
 		zk.WithLogger(clientLog{log}), zk.WithLogInfo(false),
 		zk.WithMaxBufferSize(maxAnswer))
@@ -74,14 +77,17 @@ func (s *Session) Move() {
 	}
 }
 
-// at takes note of the connection that was dialed.
-func (s *Session) at(conn net.Conn, err error) (net.Conn, error) {
+// at dials, and takes note of the connection, whose first answer has to come within a time.
+func (s *Session) at(within time.Duration, dial func() (net.Conn, error)) (net.Conn, error) {
+	conn, err := dial()
+	if err != nil {
+		return nil, err
+	}
+	conn = &impatient{Conn: conn, within: within}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err == nil {
-		s.now = conn
-	}
-	return conn, err
+	s.now = conn
+	return conn, nil
 }
 
 // handshakes tells of connections over TLS that fail, each reason of a server once until it can be connected to: the
@@ -147,6 +153,13 @@ func (s *servers) Connected() {
 	// The server that is connected to counts as tried: one that drops every connection must not be asked in a loop
 	// without a pause.
 	s.tried = 1
+}
+
+// rounds is how often all servers have been tried in vain since the last connection.
+func (s *servers) rounds() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(s.tried-1, 0) / len(s.all)
 }
 
 // clientLog takes the client's own messages. They come once for each attempt; whoever uses the session says what matters.
