@@ -339,6 +339,38 @@ func TestZooKeeperReconnects(t *testing.T) {
 	})
 }
 
+// A connection that comes and goes, and sessions that end, a thousand times: each costs two lines in the log, and a session
+// the questions of the first one; nothing is told that is known.
+func TestZooKeeperFlaps(t *testing.T) {
+	const flaps = 1000
+	synctest.Test(t, func(t *testing.T) {
+		w := detect(t, "zk://zk1/mesos", &ensemble{nodes: map[string]string{"/mesos/json.info_1": info("10.0.0.1")}})
+		w.told(Masters{Leader: "10.0.0.1:5050", All: []string{"10.0.0.1:5050"}})
+		events := w.sessions[0].events
+		for range flaps {
+			for _, state := range []zk.State{zk.StateDisconnected, zk.StateConnecting, zk.StateConnected, zk.StateHasSession} {
+				events <- zk.Event{Type: zk.EventSession, State: state}
+			}
+			synctest.Wait()
+		}
+		if len(w.sessions) != 1 || w.lists != 1 {
+			t.Errorf("%d connections lost: %d sessions, %d questions", flaps, len(w.sessions), w.lists)
+		}
+		for range flaps {
+			w.expire()
+			time.Sleep(zooKeeperRetry)
+			synctest.Wait()
+		}
+		w.told()
+		if len(w.sessions) != 1+flaps || w.lists != 1+flaps {
+			t.Errorf("%d sessions ended: %d sessions, %d questions", flaps, len(w.sessions), w.lists)
+		}
+		if lines := strings.Count(w.log.String(), "\n"); lines > 4*flaps+10 {
+			t.Errorf("%d lines of %d flaps", lines, 2*flaps)
+		}
+	})
+}
+
 func TestZooKeeperBrokenZnodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := detect(t, "zk://zk1/mesos", &ensemble{

@@ -235,10 +235,18 @@ func (c *candidacy) wait(ctx context.Context, watch <-chan zk.Event, names []str
 		}
 		now, _, err := c.conn.Children(c.path(nodeCandidates))
 		if err != nil {
-			return fmt.Errorf("listing the candidates: %w", err)
+			err = fmt.Errorf("listing the candidates: %w", err)
 		}
-		if !zookeeper.Same(now, names) {
+		switch {
+		case err == nil && zookeeper.Same(now, names):
+			c.well()
+		case err == nil:
 			return nil
+		case ambiguous(err):
+			// The watch outlives the connection, and a second one would be kept beside it.
+			c.trouble(err)
+		default:
+			return err
 		}
 	}
 }

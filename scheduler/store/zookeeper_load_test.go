@@ -254,7 +254,7 @@ func TestSessionMovesWhereATermCanBegin(t *testing.T) {
 	for _, way := range ways {
 		select {
 		case <-way.used:
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			t.Error("the session stays where it is")
 		}
 	}

@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -62,7 +64,7 @@ func startZooKeeper() (address string, stop func(), err error) {
 	l.Close()
 	_, port, _ := net.SplitHostPort(address)
 	config := fmt.Sprintf("tickTime=500\ndataDir=%s\nclientPort=%s\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n"+
-		"maxClientCnxns=0\nforceSync=no\n", dir, port)
+		"maxClientCnxns=0\nforceSync=no\nmaxSessionTimeout=%d\n", dir, port, testSession.Milliseconds())
 	file := filepath.Join(dir, "zoo.cfg")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return "", stop, err
@@ -74,11 +76,53 @@ func startZooKeeper() (address string, stop func(), err error) {
 	if err := c.Start(); err != nil {
 		return "", stop, err
 	}
-	return address, func() {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.Wait() //nolint:errcheck // it is killed
+	}()
+	stop = func() {
 		c.Process.Kill() //nolint:errcheck // it may have ended
-		c.Wait()         //nolint:errcheck // likewise
+		<-ended
 		os.RemoveAll(dir)
-	}, nil
+	}
+	if err := answers(address, ended); err != nil {
+		stop()
+		return "", func() {}, fmt.Errorf("%w: %s", err, &out)
+	}
+	return address, stop, nil
+}
+
+// answers waits until a server serves. One that is being started takes connections before that, and says nothing.
+func answers(address string, ended <-chan struct{}) error {
+	for late := time.After(patience); ; {
+		said, err := serverState(address)
+		if strings.Contains(said, "Mode:") {
+			return nil
+		}
+		select {
+		case <-ended:
+			return errors.New("it has ended")
+		case <-late:
+			return fmt.Errorf("it says %q, %v", said, err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// serverState asks a server how it is.
+func serverState(address string) (string, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second)) //nolint:errcheck // a connection takes it
+	if _, err := io.WriteString(conn, "srvr"); err != nil {
+		return "", err
+	}
+	said, err := io.ReadAll(conn)
+	return string(said), err
 }
 
 // rollcallUnderTest takes part in an election and leads until it is told to resign.
@@ -91,7 +135,15 @@ type rollcallUnderTest struct {
 	stop    context.CancelFunc
 }
 
-const testSession = 4 * time.Second
+const (
+	// testSession is so long that no session ends, and no lease runs out, however little of the processor a test gets.
+	testSession = 40 * time.Second
+	// shortSession is for tests of what happens when a session ends.
+	shortSession = 4 * time.Second
+	// patience is for how long anything is waited for. It is several sessions: one that could not be closed in time ends
+	// by itself.
+	patience = 3 * time.Minute
+)
 
 func startRollcall(t testing.TB, url zookeeper.URL, name string) *rollcallUnderTest {
 	t.Helper()
@@ -149,8 +201,8 @@ func (r *rollcallUnderTest) term(t fataler) *Term {
 		return term
 	case err := <-r.ended:
 		t.Fatalf("the election has ended: %v", err)
-	case <-time.After(time.Minute):
-		t.Fatalf("this rollcall was not elected within a minute")
+	case <-time.After(patience):
+		t.Fatalf("this rollcall was not elected within %v", patience)
 	}
 	return nil
 }
@@ -158,14 +210,14 @@ func (r *rollcallUnderTest) term(t fataler) *Term {
 // follow waits until this rollcall sees that another leads, "" for nobody.
 func (r *rollcallUnderTest) follow(t fataler, leader string) {
 	t.Helper()
-	for late := time.After(time.Minute); ; {
+	for late := time.After(patience); ; {
 		select {
 		case m := <-r.follows:
 			if m.ID == leader {
 				return
 			}
 		case <-late:
-			t.Fatalf("this rollcall did not follow %s within a minute", leader)
+			t.Fatalf("this rollcall did not follow %q within %v", leader, patience)
 		}
 	}
 }
@@ -181,6 +233,7 @@ type link struct {
 	// deaf: that many answers of ZooKeeper from now on one is swallowed, and the connection is cut by it. Requests still
 	// arrive.
 	deaf *atomic.Int64
+	asks *asked // nil: nobody counts
 }
 
 func newLink(t testing.TB, to string, deaf *atomic.Int64) *link {
@@ -227,7 +280,7 @@ func (k *link) serve() {
 		k.mu.Lock()
 		k.conns[near], k.conns[far] = true, true
 		k.mu.Unlock()
-		go k.pass(far, near, nil)
+		go k.pass(far, k.asks.of(near), nil)
 		go k.pass(near, far, k.deaf)
 	}
 }
