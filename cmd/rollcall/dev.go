@@ -114,11 +114,11 @@ func submitExample(ctx context.Context, apiURL string) error {
 
 // welcomeText tells where everything is and what to try; each line of it that begins with $ is a command.
 var welcomeText = template.Must(template.New("welcome").Parse(`
-{{.Bold}}rollcall runs on this machine{{.Plain}}, on loopback addresses only. Stop it with Ctrl-C; its tasks go on and are found again.
+{{.Bold}}rollcall is running{{.Plain}}, on loopback addresses only. Stop it with Ctrl-C; its tasks keep running and are found again.
 {{if .Example}}{{if .Running}}
-There is an example app, /hello: {{.Seconds}} s after the start {{.Running}} of its tasks run, and DNS has their names.
+The example app /hello is running: {{.Running}} tasks, whose names resolved {{.Seconds}} s after the start.
 {{else}}
-There is an example app, /hello, of which no task runs yet. Its page says why: {{.API}}/ui/#/app/hello?tab=debug
+No task of the example app /hello is running yet. Its page says why: {{.API}}/ui/#/app/hello?tab=debug
 {{end}}{{end}}
   {{.Bold}}Web page{{.Plain}}            {{.API}}/ui/
   {{.Bold}}DNS{{.Plain}}                 {{.DNS}} (UDP and TCP), domain {{.Domain}}
@@ -127,14 +127,14 @@ There is an example app, /hello, of which no task runs yet. Its page says why: {
   agents              {{.Agents}}
   state               {{.Dir}}
 
-{{.Bold}}Ask for names:{{.Plain}}
+{{.Bold}}Look up names:{{.Plain}}
 {{if .Example}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} hello.marathon.{{.Domain}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} _hello._tcp.marathon.{{.Domain}} SRV
   $ curl {{.HTTP}}/v1/hosts/hello.marathon.{{.Domain}}
   $ dig +short -p {{.DNSPort}} @{{.DNSHost}} debian.org
 
-{{.Bold}}Change what runs, and ask again:{{.Plain}}
+{{.Bold}}Change what runs, and look again:{{.Plain}}
 
   $ curl -X PUT {{.API}}/v2/apps/hello -d '{"instances": 1}'
 {{else}}
@@ -148,7 +148,7 @@ There is an example app, /hello, of which no task runs yet. Its page says why: {
   $ {{.Self}} app list{{.URL}}
   $ {{.Self}} app logs{{.URL}} -follow hello
 
-What follows is rollcall's log.
+rollcall's log follows.
 
 `))
 

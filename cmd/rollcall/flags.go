@@ -88,25 +88,25 @@ var usageServe = `usage: rollcall [-config=config.json] [-v=1]
        rollcall manual
        rollcall version
 
-Runs apps, as Marathon does, and answers for their names in DNS, as Mesos-DNS does.
-Without a command it reads the configuration file and serves.
+Runs apps, as Marathon does, and serves their names in DNS, as Mesos-DNS does.
+Without a command it reads the configuration file and starts the server.
 
-  dev      everything on this machine on loopback addresses, no configuration file
-  check    says what is wrong with a configuration file, and does nothing else
-  seeds    waits until enough tasks answer to a name, and prints their addresses
-  migrate  brings the apps of a Marathon over, and its tasks if they are to run on
+  dev      runs everything on loopback addresses of this machine, without a configuration file
+  check    lists what is wrong with a configuration file, and starts nothing
+  seeds    waits until a name has enough addresses, and prints them
+  migrate  takes over the apps of a Marathon, and its running tasks if you like
   version  prints the version
 
-Commands that ask a running rollcall, each with a help of its own:
+Commands that talk to a running rollcall ("rollcall app -h" explains those for apps):
 
 ` + cli.Overview() + `
-  completion  prints a script that has a shell complete commands
+  completion  prints a script with which a shell completes commands
   manual      prints the manual page, for man(1)
 
   -config FILE  the configuration file (default config.json)
-  -v[=N]        say everything that happens (N, for Mesos-DNS's sake, may be 1 or 2)
-  -version      prints the version
-  -h            this text; after a command, its own
+  -v[=N]        log everything that happens (N may be 1 or 2, as with Mesos-DNS, and makes no difference)
+  -version      print the version
+  -h            print this text; after a command, its help
 
 The flags of Mesos-DNS's log library are accepted and do nothing: -logtostderr, -alsologtostderr,
 -stderrthreshold, -log_dir, -vmodule, -log_backtrace_at. The log goes to stderr.
@@ -117,7 +117,7 @@ Exit codes: 0 stopped as asked, 1 configuration refused or failed, 2 wrong argum
 const usageDev = `usage: rollcall dev [flags]
 
 Runs everything on this machine: virtual agents that run processes, the Marathon API, DNS and Mesos-DNS's HTTP API,
-all on loopback addresses. It needs no configuration file and no rights.
+all on loopback addresses. It needs neither a configuration file nor root.
 
   -agents N       number of virtual agents, at 127.0.1.1, 127.0.1.2, ... (default 3)
   -api-port N     port of the Marathon API on 127.0.0.1 (default 8080; -port means the same)
@@ -126,13 +126,13 @@ all on loopback addresses. It needs no configuration file and no rights.
   -domain NAME    the domain of the tasks' names (default mesos)
   -example        submit a small example app, /hello
   -http-port N    port of Mesos-DNS's HTTP API on 127.0.0.1 (default 8123)
-  -v[=N]          say everything that happens
+  -v[=N]          log everything that happens
 `
 
 const usageCheck = `usage: rollcall check [-config=config.json]
 
-Reads the configuration file and the files that it names, and prints everything that is wrong, one problem a line.
-Nothing is started.
+Reads the configuration file and the files that it names, and prints everything that is wrong, one problem per line.
+It starts nothing.
 
   -config FILE  the configuration file (default config.json)
 
@@ -146,7 +146,7 @@ Prints the version.
 
 const usageCompletion = `usage: rollcall completion bash|fish|zsh
 
-Prints a script that has a shell complete commands, flags, and ids, which it asks the API for. For the shell that runs:
+Prints a script with which a shell completes commands, flags, and ids, for which it asks the API. To load it:
 
   bash  source <(rollcall completion bash)
   zsh   source <(rollcall completion zsh)
@@ -196,7 +196,7 @@ func (c command) parseCommand(name string, args []string) (command, error) {
 	}
 	if !slices.Contains(names, name) && name != commandSupervise {
 		hint := ""
-		if best := nearest(name, append(names, cli.Nouns()...)); best != "" {
+		if best := cli.Nearest(name, append(names, cli.Nouns()...)); best != "" {
 			hint = fmt.Sprintf("; did you mean %q?", best)
 		} else if strings.HasSuffix(name, ".json") {
 			hint = fmt.Sprintf("; did you mean -config=%s?", name)
@@ -286,7 +286,7 @@ func (c *command) parse(flags *flag.FlagSet, args []string) ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, &usageError{err.Error(), c.Name}
+		return nil, &usageError{strings.Replace(err.Error(), "flag provided but not defined:", "unknown flag", 1), c.Name}
 	}
 	return flags.Args(), nil
 }

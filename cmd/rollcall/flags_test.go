@@ -89,7 +89,7 @@ func TestParseArgs(t *testing.T) {
 
 func TestParseArgsRefuses(t *testing.T) {
 	tests := []struct{ args, want string }{
-		{"-conf=a.json", `flag provided but not defined: -conf (see "rollcall -h")`},
+		{"-conf=a.json", `unknown flag -conf (see "rollcall -h")`},
 		{"-config", `flag needs an argument: -config (see "rollcall -h")`},
 		{"-v=loud", `invalid boolean value "loud" for -v: a number, true or false is needed (see "rollcall -h")`},
 		{"start", `unknown command "start" (see "rollcall -h")`},
@@ -100,7 +100,7 @@ func TestParseArgsRefuses(t *testing.T) {
 		{"config.json", `unknown command "config.json"; did you mean -config=config.json? (see "rollcall -h")`},
 		{"check a.json", `unexpected argument "a.json" (see "rollcall check -h")`},
 		{"version 2", `unexpected argument "2" (see "rollcall version -h")`},
-		{"dev -config=a.json", `flag provided but not defined: -config (see "rollcall dev -h")`},
+		{"dev -config=a.json", `unknown flag -config (see "rollcall dev -h")`},
 		{"dev -dns-port=65536", `invalid value "65536" for flag -dns-port: a whole number from 0 to 65535 is needed (see "rollcall dev -h")`},
 		{"dev -agents=0", `invalid value "0" for flag -agents: a whole number from 1 to 64 is needed (see "rollcall dev -h")`},
 		{"dev -domain=a..b", `invalid value "a..b" for flag -domain: labels of letters, digits and dashes, joined by single dots, are needed (see "rollcall dev -h")`},

@@ -24,16 +24,16 @@ const usageMigrate = `usage: rollcall migrate marathon -from URL [-save FILE]
        rollcall migrate marathon -from URL | -from-file FILE  -to URL [-dry-run] [-partial] [-suspended]
        rollcall migrate marathon -from URL | -from-file FILE  -adopt -config=config.json [-dry-run]
 
-Reads the groups and apps of a Marathon. With -to it makes them those of a running rollcall, which starts the tasks
-anew. With -adopt it writes them together with Marathon's framework id and the tasks that run into the empty state of a
-rollcall that does not run yet: started after Marathon has been stopped, it goes on with these tasks on Mesos.
-What cannot be brought over is listed, and why.
+Reads the groups and apps of a Marathon. With -to it creates them in a running rollcall, which starts new tasks. With
+-adopt it writes them, Marathon's framework id and the running tasks into the empty state of a rollcall that is not
+running yet; start that rollcall after you have stopped Marathon, and it takes over these tasks on Mesos.
+It lists what cannot be brought over, and why.
 
   -from URL        of the Marathon, such as http://user:password@marathon:8080
   -from-file FILE  what -save wrote; with -to also an answer of Marathon to GET /v2/groups or /v2/apps
   -cacert FILE     certificates to trust in Marathon's place, in PEM form
   -save FILE       keep what was read, as a backup
-  -to URL          of the rollcall; ROLLCALL_USER and ROLLCALL_PASSWORD, or ROLLCALL_TOKEN, say who asks
+  -to URL          of the rollcall; credentials come from ROLLCALL_USER and ROLLCALL_PASSWORD, or ROLLCALL_TOKEN
   -adopt           write into the empty state that -config names, with the tasks that run
   -config FILE     the configuration file of the rollcall that is to adopt (default config.json)
   -dry-run         say what would be brought over and what not, and change nothing

@@ -16,17 +16,17 @@ const maxSeeds = 4096
 
 const usageSeeds = `usage: rollcall seeds NAME [flags]
 
-Asks DNS for a name until enough addresses are found, and prints them on one line, in ascending order. It is for the
-entrypoints of programs that have to be told their seeds, and asks any DNS server: no rollcall has to run here.
+Looks up a name in DNS until it has enough addresses, and prints them on one line, in ascending order. Use it in the
+entrypoint of a program that must be told its seeds. It asks any DNS server: no rollcall has to run on this machine.
 
-  -min N           how many must be found (default 1)
+  -min N           how many addresses are enough (default 1)
   -port N          print address:N instead of addresses
   -srv             NAME has SRV records: print the address and port of each
-  -sep TEXT        what stands between them (default ",")
-  -timeout TIME    how long to go on asking, such as 90s or 5m (default 60s); 0 asks once
-  -server IP[:N]   whom to ask (default the servers in /etc/resolv.conf)
+  -sep TEXT        separator (default ",")
+  -timeout TIME    how long to keep asking, such as 90s or 5m (default 60s); 0 asks once
+  -server IP[:N]   DNS server to ask (default: those in /etc/resolv.conf)
 
-IPv6 addresses are printed for names without IPv4 ones. Flags may stand before or after NAME.
+IPv6 addresses are printed only for names without IPv4 addresses. Flags may stand before or after NAME.
 
 Exit codes: 0 printed, 1 too few were found in time, 2 wrong arguments.
 `

@@ -13,12 +13,12 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
-const agentsText = `Used is what tasks of this scheduler use. How much a Mesos agent has in all is told by the master; until it was asked,
-and by a Marathon, it is shown as "?". Memory and disk are in MiB.`
+const agentsText = `"Used" counts the tasks of this scheduler. The total of a Mesos agent comes from the master; it is shown as "?" until
+that has been asked, and always with Marathon. Memory and disk are in MiB.`
 
 func agentNoun() noun {
 	return noun{"agent", "machines that run tasks", []verb{
-		{name: "list", about: "lists the agents and what the tasks on them use, of how much", more: agentsText, prepare: listAgents},
+		{name: "list", about: "lists the agents with used and total resources", more: agentsText, prepare: listAgents},
 	}}
 }
 

@@ -18,23 +18,23 @@ import (
 func appNoun() noun {
 	return noun{"app", "apps", []verb{
 		{name: "list", args: "[GROUP]", about: "lists the apps, of a group if one is named", more: listText, prepare: listApps},
-		{name: "show", args: "ID", about: "shows an app, its tasks, and why it is not as it should be", prepare: showApp},
+		{name: "show", args: "ID", about: "shows an app, its tasks, and what is wrong with it", prepare: showApp},
 		{name: "create", about: "creates the app that a file defines", more: waitText, prepare: createApp},
-		{name: "apply", about: "makes apps what a file says", more: applyText, prepare: applyApps},
+		{name: "apply", about: "changes apps to what a file says, after showing the difference", more: applyText, prepare: applyApps},
 		{name: "scale", args: "ID INSTANCES", about: "changes how many instances an app has", more: waitText, prepare: scaleApp},
 		{name: "restart", args: "ID", about: "replaces all instances of an app", more: waitText, prepare: restartApp},
-		{name: "stop", args: "ID", about: "ends all instances of an app; its definition stays", more: waitText, prepare: stopApp},
-		{name: "remove", args: "ID", about: "ends all instances of an app and removes it", more: waitText, prepare: removeApp},
+		{name: "stop", args: "ID", about: "stops all instances of an app and keeps its definition", more: waitText, prepare: stopApp},
+		{name: "remove", args: "ID", about: "stops all instances of an app and deletes it", more: waitText, prepare: removeApp},
 		{name: "logs", args: "ID", about: "prints what the tasks of an app wrote", more: logsText, plain: true, prepare: logsOfApp},
 		{name: "versions", args: "ID", about: "lists the versions of an app, newest first", prepare: listVersions},
-		{name: "rollback", args: "ID [VERSION]", about: "makes an app what it was before, or in a version", more: waitText, prepare: rollBack},
+		{name: "rollback", args: "ID [VERSION]", about: "goes back to the previous version of an app, or to the given one", more: waitText, prepare: rollBack},
 	}}
 }
 
 // idsOnly defines the flag that reduces a list to what other commands take.
 func idsOnly(flags *flag.FlagSet) *bool { return flags.Bool("q", false, "print ids only") }
 
-const listText = `WHY says of an app that is unhealthy, waiting or delayed what is in its way; with -problems only those are listed.`
+const listText = `WHY says why an app is unhealthy, waiting or delayed; -problems lists only such apps.`
 
 func listApps(flags *flag.FlagSet) action {
 	quiet := idsOnly(flags)

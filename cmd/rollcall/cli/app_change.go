@@ -18,7 +18,7 @@ type change struct {
 }
 
 func (c *change) define(flags *flag.FlagSet) {
-	flags.BoolVar(&c.force, "force", false, "take the place of a deployment that is in the way")
+	flags.BoolVar(&c.force, "force", false, "replace a deployment that is in the way")
 	c.wait.define(flags)
 }
 
@@ -64,7 +64,7 @@ func scaleApp(flags *flag.FlagSet) action {
 	return func(ctx context.Context, s *session, args []string) error {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n < 0 {
-			return &usageError{fmt.Sprintf("%q is no number of instances", args[1]), s.help}
+			return &usageError{fmt.Sprintf("%q is not a number of instances", args[1]), s.help}
 		}
 		return s.scale(ctx, &c, args[0], n)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 const applyText = `The file holds an app or a list of apps. What a definition does not mention stays as it is. The difference is printed
-first; where there is none, nothing is done. All apps are changed by one deployment.
+first; if there is none, nothing is done. One deployment changes all apps.
 
 ` + waitText
 
@@ -27,7 +27,7 @@ type applyFlags struct {
 func (a *applyFlags) define(flags *flag.FlagSet) {
 	a.file = fileFlag(flags)
 	a.change.define(flags)
-	flags.BoolVar(&a.dryRun, "dry-run", false, "print the difference and do nothing")
+	flags.BoolVar(&a.dryRun, "dry-run", false, "only print the difference")
 }
 
 // applied is what -o json prints of it.
@@ -67,7 +67,7 @@ func applyApps(flags *flag.FlagSet) action {
 func (s *session) apply(ctx context.Context, a *applyFlags, all []difference, ids []string, method, path string, body any) error {
 	result := applied{Differences: append([]difference{}, all...)}
 	if len(all) == 0 {
-		fmt.Fprintln(s.err, "everything is as the file says")
+		fmt.Fprintln(s.err, "nothing to change: everything is as the file says")
 	}
 	for _, line := range printDifferences(s.note, all) {
 		fmt.Fprintln(s.err, line)

@@ -77,7 +77,7 @@ func Run(ctx context.Context, args []string, env Environment) error {
 	}
 	n, help := all[at], "rollcall "+args[0]+" -h"
 	if len(args) == 1 {
-		return &usageError{"what to do is missing: " + strings.Join(n.verbNames(), ", "), help}
+		return &usageError{"a command is missing; " + n.has(), help}
 	}
 	if isHelp(args[1]) {
 		if len(args) > 2 {
@@ -88,10 +88,31 @@ func Run(ctx context.Context, args []string, env Environment) error {
 	}
 	at = slices.IndexFunc(n.verbs, func(v verb) bool { return v.name == args[1] })
 	if at < 0 {
-		return &usageError{fmt.Sprintf("rollcall %s cannot %q, but %s", n.name, args[1], strings.Join(n.verbNames(), ", ")), help}
+		return &usageError{n.unknown(args[1]), help}
 	}
 	return n.verbs[at].run(ctx, n.name, args[2:], env)
 }
+
+// synonyms are words that others use for our verbs.
+var synonyms = map[string][]string{"ls": {"list"}, "get": {"show"}, "describe": {"show"}, "inspect": {"show"}, "status": {"show", "list"},
+	"delete": {"remove", "cancel", "kill"}, "rm": {"remove", "cancel", "kill"}, "destroy": {"remove"}, "kill": {"stop", "cancel"},
+	"suspend": {"stop"}, "start": {"create"}, "run": {"create", "exec"}, "add": {"create"}, "update": {"apply"}, "deploy": {"apply"},
+	"edit": {"apply"}, "undo": {"rollback", "cancel"}, "wait": {"watch"}, "follow": {"watch"}, "query": {"lookup"}, "resolve": {"lookup"}}
+
+// unknown says that there is no such verb, and which one may have been meant.
+func (n noun) unknown(word string) string {
+	text := fmt.Sprintf("unknown command %q; ", n.name+" "+word)
+	names := n.verbNames()
+	for _, other := range append(synonyms[word], Nearest(word, names)) {
+		if slices.Contains(names, other) {
+			return text + fmt.Sprintf("did you mean %q?", n.name+" "+other)
+		}
+	}
+	return text + n.has()
+}
+
+// has lists the verbs.
+func (n noun) has() string { return "rollcall " + n.name + " has " + strings.Join(n.verbNames(), ", ") }
 
 func isHelp(arg string) bool { return slices.Contains([]string{"help", "-h", "-help", "--help"}, arg) }
 
@@ -146,7 +167,7 @@ func (v verb) flags(noun string) (flags *flag.FlagSet, choice *client.Choice, ou
 	if !v.plain {
 		flags.Func("o", "`FORM` of the output: text or json (default text)", func(text string) error {
 			if text != outputText && text != outputJSON {
-				return errors.New("text or json is needed")
+				return errors.New("use text or json")
 			}
 			*output = text
 			return nil
@@ -163,7 +184,7 @@ func parse(flags *flag.FlagSet, args []string, rest bool) (words []string, err e
 			return append(words, args...), nil
 		}
 		if err := flags.Parse(args); err != nil {
-			return nil, err
+			return nil, unknownFlag(err)
 		}
 		rest := flags.Args()
 		if len(rest) == 0 {
@@ -174,6 +195,14 @@ func parse(flags *flag.FlagSet, args []string, rest bool) (words []string, err e
 		}
 		words, args = append(words, rest[0]), rest[1:]
 	}
+}
+
+// unknownFlag is an error of package flag in our words.
+func unknownFlag(err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+		return fmt.Errorf("unknown flag %s", name)
+	}
+	return err
 }
 
 // count refuses too few and too many arguments.

@@ -17,14 +17,15 @@ import (
 	"time"
 )
 
-const bundleText = `The file is for whoever is to find out what is wrong: version, state, queue, deployments, agents, metrics, and, where
-rollcall runs on this machine, the configuration in force, the end of the log and Go's profiles. What may be secret is left
-out: commands, arguments, environments and labels of apps, passwords in the configuration and in URLs are replaced by
-"(hidden)" or "[redacted]". Look into it before it is handed on. What cannot be had is noted in the file problems.txt.`
+const bundleText = `Attach the file to a bug report. It has the version, state, queue, deployments, agents and metrics and, if rollcall runs
+on this machine, its configuration, the end of its log and Go's profiles. What may be secret is left out: commands,
+arguments, environments and labels of apps, and passwords in the configuration and in URLs are replaced by "(hidden)" or
+"[redacted]". Check the file before you hand it on. What could not be collected is listed in problems.txt. Prints the
+name of the file.`
 
 func debugNoun() noun {
-	return noun{"debug", "what helps to find out what is wrong", []verb{
-		{name: "bundle", args: "[FILE]", about: "writes what there is to know of a rollcall to a .tar.gz file, and prints its name",
+	return noun{"debug", "help for finding faults", []verb{
+		{name: "bundle", args: "[FILE]", about: "collects state, log, metrics and profiles of a rollcall in a .tar.gz file",
 			more: bundleText, plain: true, prepare: writeBundle},
 	}}
 }

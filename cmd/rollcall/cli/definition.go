@@ -41,12 +41,12 @@ func (s *session) readJSON(file string) (any, error) {
 	err = decoder.Decode(&v)
 	if err == nil {
 		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("something follows the definition")
+			err = errors.New("unexpected text after the definition")
 		}
 	}
 	if err != nil {
 		line, column := place(data, decoder.InputOffset(), err)
-		return nil, fmt.Errorf("%s, line %d, column %d: no JSON: %w", file, line, column, err)
+		return nil, fmt.Errorf("%s, line %d, column %d: not valid JSON: %w", file, line, column, err)
 	}
 	return v, nil
 }
@@ -74,10 +74,10 @@ func (s *session) readApps(file string) ([]definition, error) {
 	for _, item := range list {
 		app, ok := item.(map[string]any)
 		if !ok {
-			return nil, errors.New("an app, which is a JSON object, or a list of apps is needed")
+			return nil, errors.New("the file must hold an app (a JSON object) or a list of apps")
 		}
 		if app["apps"] != nil || app["groups"] != nil {
-			return nil, errors.New("this is a group: \"rollcall group apply\" takes it")
+			return nil, errors.New("this is a group; use \"rollcall group apply\"")
 		}
 		if id, _ := app["id"].(string); strings.Trim(id, "/") == "" {
 			return nil, errors.New("an app has no id")

@@ -14,12 +14,12 @@ import (
 )
 
 func deploymentNoun() noun {
-	return noun{"deployment", "changes of apps that are under way", []verb{
+	return noun{"deployment", "changes to apps that are under way", []verb{
 		{name: "list", about: "lists the deployments that are under way", prepare: listDeployments},
-		{name: "show", args: "ID", about: "shows what a deployment does at the moment, and what that waits for", prepare: showDeployment},
-		{name: "watch", args: "ID", about: "waits for a deployment and tells how it goes", prepare: watchDeployment},
-		{name: "cancel", args: "ID", about: "undoes a deployment by another one", more: waitText +
-			"\nWith -force the deployment only ends, and the apps are left as they are at that moment.", prepare: cancelDeployment},
+		{name: "show", args: "ID", about: "shows what a deployment is doing, and what it waits for", prepare: showDeployment},
+		{name: "watch", args: "ID", about: "waits for a deployment and reports its progress", prepare: watchDeployment},
+		{name: "cancel", args: "ID", about: "undoes a deployment", more: waitText +
+			"\nWith -force the deployment just stops, and leaves the apps as they are at that moment.", prepare: cancelDeployment},
 	}}
 }
 
@@ -169,13 +169,23 @@ func cancelDeployment(flags *flag.FlagSet) action {
 		if c.force {
 			query.Set("force", "true")
 			// There is nothing to wait for, and no body to read.
-			return s.client.Do(ctx, http.MethodDelete, "/v2/deployments/"+args[0], query, nil, nil)
+			if err := s.client.Do(ctx, http.MethodDelete, "/v2/deployments/"+args[0], query, nil, nil); err != nil {
+				return fmt.Errorf("stopping the deployment: %w", err)
+			}
+			fmt.Fprintf(s.err, "deployment %s is stopped; its apps stay as they are\n", args[0])
+			return nil
 		}
 		d, err := s.client.Change(ctx, http.MethodDelete, "/v2/deployments/"+args[0], nil, false)
 		if err != nil {
 			return fmt.Errorf("cancelling the deployment: %w", err)
 		}
 		c.wait.undoing = true
-		return s.end(ctx, &c, d, nil)
+		if err := s.end(ctx, &c, d, nil); err != nil {
+			return err
+		}
+		if !c.wait.no {
+			fmt.Fprintf(s.err, "deployment %s is undone\n", args[0])
+		}
+		return nil
 	}
 }

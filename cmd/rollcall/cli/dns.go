@@ -14,8 +14,8 @@ import (
 func dnsNoun() noun {
 	return noun{"dns", "names", []verb{
 		{name: "lookup", args: "NAME [TYPE]", about: "asks rollcall's DNS server for a name, as a client would see it", prepare: lookUp},
-		{name: "watch", args: "NAME [TYPE]", about: "prints the records of a name, and then what comes and goes", plain: true,
-			more: "It asks twice a second, until it is stopped: what comes and goes in between is not seen.", prepare: watchName},
+		{name: "watch", args: "NAME [TYPE]", about: "prints the records of a name, and then their changes", plain: true,
+			more: "It asks twice a second until you stop it; changes in between are not seen.", prepare: watchName},
 	}}
 }
 

@@ -12,9 +12,9 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
-const execText = `It runs as the task does: with its environment, in its sandbox and limits, as its user; in a container, if
-that is what the task is. Flags that stand after the task's id are the command's. The exit code is the command's: 128 and
-more if a signal ended it. Ctrl-C ends it, unless it has a terminal, which then gets the key. It takes the role admin.`
+const execText = `The command runs like the task: with its environment, in its sandbox, with its limits and user, and inside its container
+if it has one. Flags after the task's id belong to the command. The exit code is the command's, or 128 plus the signal
+that ended it. Ctrl-C ends the command; with a terminal, the key goes to that instead. You need the role admin.`
 
 // exitError is the end of a command that was run inside a task: nothing is to be said of it.
 type exitError int

@@ -17,7 +17,7 @@ const (
 )
 
 const exitText = `Exit codes: 0 done, 1 refused or not reachable, 2 wrong arguments, 3 no such app, group, task or deployment,
-4 something is in the way (a deployment, or an app that exists), 5 the deployment did not come to its end.
+4 conflict (another deployment is under way, or the app exists already), 5 the deployment did not complete.
 `
 
 // ExitCode returns the code that a command which returned err exits with.

@@ -14,8 +14,8 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
-const groupApplyText = `The file holds a group with its apps and groups. Apps that are in the group and not in the file are removed. The
-difference is printed first; where there is none, nothing is done.
+const groupApplyText = `The file holds a group with its apps and groups. Apps of the group that are not in the file are removed. The
+difference is printed first; if there is none, nothing is done.
 
 ` + waitText
 
@@ -23,7 +23,7 @@ func groupNoun() noun {
 	return noun{"group", "groups of apps", []verb{
 		{name: "list", about: "lists the groups", prepare: listGroups},
 		{name: "show", args: "ID", about: "shows the apps of a group and of the groups in it", prepare: showGroup},
-		{name: "apply", about: "makes a group what a file says", more: groupApplyText, prepare: applyGroup},
+		{name: "apply", about: "changes a group to what a file says, after showing the difference", more: groupApplyText, prepare: applyGroup},
 		{name: "scale", args: "ID FACTOR", about: "multiplies the instances of all apps of a group", more: waitText, prepare: scaleGroup},
 		{name: "remove", args: "ID", about: "removes a group with all its apps", more: waitText, prepare: removeGroup},
 	}}
@@ -153,7 +153,7 @@ func scaleGroup(flags *flag.FlagSet) action {
 	return func(ctx context.Context, s *session, args []string) error {
 		factor, err := strconv.ParseFloat(args[1], 64)
 		if err != nil || !(factor >= 0) || factor > 1e6 {
-			return &usageError{fmt.Sprintf("%q is no factor: a number such as 2 or 0.5 is needed", args[1]), s.help}
+			return &usageError{fmt.Sprintf("%q is not a factor; use a number such as 2 or 0.5", args[1]), s.help}
 		}
 		var g group
 		if err := s.client.Get(ctx, client.GroupPath(args[0]), embedGroup(), &g); err != nil {
@@ -178,11 +178,11 @@ func (g group) appIDs() []string {
 func removeGroup(flags *flag.FlagSet) action {
 	var c change
 	c.define(flags)
-	everything := flags.Bool("everything", false, "needed for the group /, which is all there is")
+	everything := flags.Bool("everything", false, "confirm that all apps are to be removed, for the group /")
 	return func(ctx context.Context, s *session, args []string) error {
 		id := client.Absolute(args[0])
 		if id == "/" && !*everything {
-			return &usageError{"this would remove all apps; -everything says that it is meant", s.help}
+			return &usageError{"this would remove all apps; add -everything to confirm", s.help}
 		}
 		var g group
 		if err := s.client.Get(ctx, client.GroupPath(id), embedGroup(), &g); err != nil {

@@ -13,8 +13,8 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
-const logsText = `Without -n it prints everything; with it, what stands in the last MiB. Bytes that are no UTF-8 are replaced. Only a rollcall can tell what tasks wrote,
-no Marathon.`
+const logsText = `Without -n it prints everything; with -n it looks at the last MiB only. Bytes that are not UTF-8 are replaced. It
+works with rollcall only, not with Marathon.`
 
 // logFlags say what of a task's output to print.
 type logFlags struct {
@@ -23,7 +23,7 @@ type logFlags struct {
 }
 
 func (l *logFlags) define(flags *flag.FlagSet) {
-	flags.BoolVar(&l.follow, "follow", false, "go on with what is written from now on")
+	flags.BoolVar(&l.follow, "follow", false, "keep printing what is written from now on")
 	flags.BoolVar(&l.stderr, "stderr", false, "print the standard error, not the standard output")
 	flags.IntVar(&l.tail, "n", 0, "print the last `N` lines only")
 }
@@ -57,7 +57,7 @@ func logsOfApp(flags *flag.FlagSet) action {
 		}
 		switch {
 		case len(ids) == 0 && app.Failure != nil:
-			fmt.Fprintf(s.err, "%s has no task; this is what the last that failed wrote: %s\n", app.ID, app.Failure.TaskID)
+			fmt.Fprintf(s.err, "%s has no task; this is what the last failed task, %s, wrote\n", app.ID, app.Failure.TaskID)
 			ids = []string{app.Failure.TaskID}
 		case len(ids) == 0:
 			return fmt.Errorf("%s has no task", app.ID)

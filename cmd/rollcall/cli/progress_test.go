@@ -55,7 +55,7 @@ func TestGivenUp(t *testing.T) {
 	p.waits = map[string]string{"/b": "2 instances wait for an offer", "/a": "1 instance waits for an offer"}
 	got := givenUp(t.Context(), waitFlags{most: time.Minute}, client.Deployed{Deployment: "d"}, p).Error()
 	want := "deployment d has not ended after 1m0s:\n  /a: 1 instance waits for an offer\n  /b: 2 instances wait for an offer\n" +
-		`"rollcall deployment watch d" waits on, "rollcall deployment cancel d" undoes it`
+		`wait for it with "rollcall deployment watch d", undo it with "rollcall deployment cancel d"`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

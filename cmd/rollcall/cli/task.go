@@ -9,9 +9,9 @@ import (
 )
 
 func taskNoun() noun {
-	return noun{"task", "instances of apps while they run", []verb{
+	return noun{"task", "running tasks", []verb{
 		{name: "list", args: "[APP]", about: "lists the tasks, of an app if one is named", prepare: listTasks},
-		{name: "kill", args: "ID...", about: "ends tasks; others are started in their place", plain: true, prepare: killTasks},
+		{name: "kill", args: "ID...", about: "kills tasks; others are started in their place", plain: true, prepare: killTasks},
 		{name: "logs", args: "ID", about: "prints what a task wrote", more: logsText, plain: true, prepare: logsOfTask},
 		{name: "exec", args: "ID COMMAND...", about: "runs a command inside a task of the local engine", more: execText, plain: true, rest: true, prepare: execInTask},
 	}}
@@ -61,9 +61,9 @@ func listTasks(flags *flag.FlagSet) action {
 }
 
 func killTasks(flags *flag.FlagSet) action {
-	scale := flags.Bool("scale", false, "start no others: the app has fewer instances")
+	scale := flags.Bool("scale", false, "scale the app down instead of starting others")
 	wipe := flags.Bool("wipe", false, "give up what the tasks keep on their agents")
-	force := flags.Bool("force", false, "take the place of a deployment that is in the way")
+	force := flags.Bool("force", false, "replace a deployment that is in the way")
 	return func(ctx context.Context, s *session, args []string) error {
 		return s.client.Kill(ctx, args, *scale, *wipe, *force)
 	}

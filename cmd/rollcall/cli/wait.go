@@ -13,7 +13,7 @@ import (
 	"rollcall/cmd/rollcall/client"
 )
 
-const waitText = `Waits until the deployment is over and tells on standard error how each instance comes up, and why it does not.`
+const waitText = `Waits until the deployment is over, and reports on standard error each instance that starts, and why others do not.`
 
 // waitFlags say whether and how long to wait for a deployment.
 type waitFlags struct {
@@ -86,7 +86,7 @@ func (s *session) wait(ctx context.Context, w waitFlags, d client.Deployed, apps
 func givenUp(ctx context.Context, w waitFlags, d client.Deployed, p *progress) error {
 	after := fmt.Sprintf("has not ended after %s", w.most)
 	if ctx.Err() != nil {
-		after = "goes on"
+		after = "is still under way"
 	}
 	text := fmt.Sprintf("deployment %s %s", d.Deployment, after)
 	switch stuck := p.stuck(); len(stuck) {
@@ -96,7 +96,7 @@ func givenUp(ctx context.Context, w waitFlags, d client.Deployed, p *progress) e
 	default:
 		text += ":\n  " + strings.Join(stuck, "\n  ")
 	}
-	return &unfinishedError{text + fmt.Sprintf("\n\"rollcall deployment watch %s\" waits on, \"rollcall deployment cancel %s\" undoes it", d.Deployment, d.Deployment)}
+	return &unfinishedError{text + fmt.Sprintf("\nwait for it with \"rollcall deployment watch %s\", undo it with \"rollcall deployment cancel %s\"", d.Deployment, d.Deployment)}
 }
 
 // look asks how a deployment and its apps are. The apps become those that the deployment says it affects.

@@ -143,7 +143,7 @@ func (c *Client) ask(ctx context.Context, method, path string, query url.Values,
 
 // noAnswer says that no server could be connected to, and why.
 func noAnswer(why []error) error {
-	return fmt.Errorf("nobody answers at the API's address, %w; -url or ROLLCALL_URL names another", errors.Join(why...))
+	return fmt.Errorf("no answer from the API at %w; set another address with -url or ROLLCALL_URL", errors.Join(why...))
 }
 
 func (c *Client) exchange(ctx context.Context, server *url.URL, method, path string, query url.Values, body []byte, accept string) ([]byte, error) {

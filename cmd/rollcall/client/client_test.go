@@ -34,7 +34,7 @@ func TestServersInTurn(t *testing.T) {
 	if err := c.Get(t.Context(), "/no", nil, nil); err == nil || asked != 2 {
 		t.Errorf("%v; the server was asked %d times", err, asked)
 	}
-	if err := mustNew(t, Address{URL: closed}).Get(t.Context(), "/", nil, nil); err == nil || !strings.Contains(err.Error(), "nobody answers") {
+	if err := mustNew(t, Address{URL: closed}).Get(t.Context(), "/", nil, nil); err == nil || !strings.Contains(err.Error(), "no answer from the API") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -75,9 +75,11 @@ func TestRefusal(t *testing.T) {
 		{404, `{"message": "App '/x' does not exist"}`, "App '/x' does not exist"},
 		{422, `{"message": "Object is not valid", "details": [{"path": "/cpus", "errors": ["a", "b"]}, {"path": "", "errors": ["c"]}]}`,
 			"Object is not valid\n  /cpus: a; b\n  c"},
+		{422, `{"message": "Object is not valid", "details": [{"path": "/id", "errors": ["must fully match regular expression '^(([a-z0-9]|x)$'"]}]}`,
+			"Object is not valid\n  /id: use lower-case letters, digits, hyphens and dots only, and begin and end each part with a letter or digit"},
 		{400, `{"message": "Invalid JSON", "details": "line 1"}`, "Invalid JSON: line 1"},
-		{409, `{"message": "locked", "deployments": [{"id": "d1"}, {"id": "d2"}]}`, "locked (deployment d1, d2; -force takes its place)"},
-		{401, `{"message": "who?"}`, "who? (ROLLCALL_USER and ROLLCALL_PASSWORD, ROLLCALL_TOKEN or a profile say who asks)"},
+		{409, `{"message": "locked", "deployments": [{"id": "d1"}, {"id": "d2"}]}`, "another deployment is under way (d1, d2); -force replaces it"},
+		{401, `{"message": "who?"}`, "who? (set ROLLCALL_USER and ROLLCALL_PASSWORD, ROLLCALL_TOKEN, or use a profile)"},
 		{502, `<html>`, "the server answers 502 Bad Gateway"},
 		{599, ``, "the server answers 599"},
 	} {

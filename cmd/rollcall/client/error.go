@@ -27,10 +27,10 @@ type Problem struct {
 func (e *Error) Error() string {
 	text := e.Message
 	switch {
+	case e.Status == http.StatusConflict && len(e.Deployments) > 0: // the API's words are about its query
+		text = fmt.Sprintf("another deployment is under way (%s); -force replaces it", strings.Join(e.Deployments, ", "))
 	case e.Status == http.StatusUnauthorized:
-		text += " (ROLLCALL_USER and ROLLCALL_PASSWORD, ROLLCALL_TOKEN or a profile say who asks)"
-	case len(e.Deployments) > 0:
-		text += fmt.Sprintf(" (deployment %s; -force takes its place)", strings.Join(e.Deployments, ", "))
+		text += " (set ROLLCALL_USER and ROLLCALL_PASSWORD, ROLLCALL_TOKEN, or use a profile)"
 	}
 	for _, p := range e.Problems {
 		text += "\n  " + strings.TrimPrefix(p.Path+": ", ": ") + strings.Join(p.sentences(), "; ")
@@ -44,8 +44,16 @@ func (p Problem) sentences() []string {
 	if len(worded) == 0 {
 		return p.Errors
 	}
+	for n, text := range worded {
+		if strings.HasPrefix(text, idRule) {
+			worded[n] = "use lower-case letters, digits, hyphens and dots only, and begin and end each part with a letter or digit"
+		}
+	}
 	return worded
 }
+
+// idRule begins what Marathon's API says of an id that is none: the rest of the expression says little to most people.
+const idRule = "must fully match regular expression '^(([a-z0-9]"
 
 // IsNotFound tells whether an error says that something does not exist.
 func IsNotFound(err error) bool {
@@ -82,7 +90,7 @@ func refusal(status int, answer []byte) *Error {
 	if e.Message == "" {
 		e.Message = strings.TrimSpace(fmt.Sprintf("the server answers %d %s", status, http.StatusText(status)))
 		if status == http.StatusNotFound { // the API's own says what is not found
-			e.Message += ", and not as this API does; -url or ROLLCALL_URL names another address"
+			e.Message += ", and not as this API does; set another address with -url or ROLLCALL_URL"
 		}
 	}
 	return e

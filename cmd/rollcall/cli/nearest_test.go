@@ -1,4 +1,4 @@
-package main
+package cli
 
 import "testing"
 
@@ -15,8 +15,8 @@ func TestNearest(t *testing.T) {
 		{"", "", "nothing is near nothing"},
 	}
 	for _, tt := range tests {
-		if got := nearest(tt.word, names); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q: %s", tt.word, got, tt.want, tt.reason)
+		if got := Nearest(tt.word, names); got != tt.want {
+			t.Errorf("Nearest(%q) = %q, want %q: %s", tt.word, got, tt.want, tt.reason)
 		}
 	}
 }
