@@ -74,6 +74,12 @@
   for (const e of document.querySelectorAll('tbody button')) {
     if (!e.getAttribute('aria-label') && !e.hasAttribute('aria-expanded')) wrong.push(`${called(e)} does not say of which row it is`);
   }
+  // 2.4.3, 3.3.1: the focus goes the way of reading; what is wrong with a field is said at it.
+  for (const e of document.querySelectorAll('[tabindex]')) if (e.tabIndex > 0) wrong.push(`${called(e)} takes the focus out of turn`);
+  for (const e of all('[aria-invalid=true]')) {
+    const said = (e.getAttribute('aria-describedby') ?? '').split(' ').map((id) => document.getElementById(id)).filter((p) => p?.matches('.problem') && p.innerText.trim());
+    if (said.length === 0) wrong.push(`${called(e)} is wrong, and nothing says why`);
+  }
   for (const e of document.querySelectorAll('img')) if (!e.hasAttribute('alt')) wrong.push(`${called(e)} has no alt`);
   for (const e of all('table')) if (!e.getAttribute('aria-label')) wrong.push(`${called(e)} has no name`);
   if (!document.documentElement.lang || !document.title) wrong.push('no language or no title');

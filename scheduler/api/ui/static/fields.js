@@ -1,7 +1,11 @@
 // What the form knows of a definition. The rest stays as it is: it is seen in the JSON.
 
 // A field has a path, where the API's errors say that a value is wrong, and reads from a definition and writes to it.
-const number = (step) => ({ type: 'number', min: 0, step });
+const number = (step) => ({ type: 'number', min: 0, step, required: true });
+const numeric = (v) => {
+  if (v === '') throw new Error('must be a number');
+  return Number(v);
+};
 const text = { spellcheck: 'false', autocapitalize: 'none', autocomplete: 'off' };
 
 export const sections = [
@@ -15,11 +19,11 @@ export const sections = [
       hint: 'A Docker image. Leave empty to run the command directly on the agent.',
       read: (d) => d.container?.docker?.image ?? '', write: writeImage }] },
   { title: 'Resources', fields: [
-    { name: 'instances', title: 'Instances', path: '/instances', input: number(1), read: (d) => d.instances ?? 1, write: (d, v) => { d.instances = Number(v); } },
-    { name: 'cpus', title: 'CPUs per instance', path: '/cpus', input: number('any'), read: (d) => d.cpus ?? 0.1, write: (d, v) => { d.cpus = Number(v); } },
-    { name: 'mem', title: 'Memory per instance, MiB', path: '/mem', input: number('any'), read: (d) => d.mem ?? 64, write: (d, v) => { d.mem = Number(v); } },
+    { name: 'instances', title: 'Instances', path: '/instances', input: number(1), read: (d) => d.instances ?? 1, write: (d, v) => { d.instances = numeric(v); } },
+    { name: 'cpus', title: 'CPUs per instance', path: '/cpus', input: number('any'), read: (d) => d.cpus ?? 0.1, write: (d, v) => { d.cpus = numeric(v); } },
+    { name: 'mem', title: 'Memory per instance, MiB', path: '/mem', input: number('any'), read: (d) => d.mem ?? 64, write: (d, v) => { d.mem = numeric(v); } },
     { name: 'disk', title: 'Disk per instance, MiB', path: '/disk', input: number('any'), read: (d) => d.disk ?? 0,
-      write: (d, v) => { if (Number(v) !== (d.disk ?? 0)) d.disk = Number(v); } }] },
+      write: (d, v) => { if (numeric(v) !== (d.disk ?? 0)) d.disk = numeric(v); } }] },
   { title: 'Ports and health', fields: [
     { name: 'ports', title: 'Ports', example: 'http=0, 8080', path: '/portDefinitions', input: text,
       hint: 'Numbers, or name=number, separated by commas; 0 picks a free service port. Tasks find the ports to listen on in $PORT0, $PORT1, …',

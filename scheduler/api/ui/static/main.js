@@ -109,6 +109,11 @@ function warn(losses) {
   } }, 'They are gone')));
 }
 
+// The address of a page is behind the #, so that this link must not become one.
+document.querySelector('.skip').addEventListener('click', (event) => {
+  event.preventDefault();
+  main.focus();
+});
 window.addEventListener('hashchange', show);
 show();
 follow(refresh, (linked) => {
