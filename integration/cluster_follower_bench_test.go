@@ -152,12 +152,13 @@ func (a *asker) watch(b *testing.B, name string, want int) func() []time.Duratio
 	ctx, stop := context.WithCancel(b.Context())
 	var done sync.WaitGroup
 	var took []time.Duration
-	wrong := 0
+	var wrong []string
 	done.Go(func() {
 		for ctx.Err() == nil {
 			began := time.Now()
-			if a.addresses(name) != want {
-				wrong++
+			m, _, err := a.client.ExchangeWithConn(new(dns.Msg).SetQuestion(name+".", dns.TypeA), a.conn)
+			if err != nil || len(m.Answer) != want {
+				wrong = append(wrong, fmt.Sprintf("at %s, after %v: %v %v", began.Format(time.TimeOnly), time.Since(began), err, m))
 			}
 			took = append(took, time.Since(began))
 			pause(ctx, watchEvery)
@@ -166,8 +167,8 @@ func (a *asker) watch(b *testing.B, name string, want int) func() []time.Duratio
 	return func() []time.Duration {
 		stop()
 		done.Wait()
-		if wrong > 0 {
-			b.Errorf("%d of %d answers of the follower were wrong", wrong, len(took))
+		if len(wrong) > 0 {
+			b.Errorf("%d of %d answers of the follower were wrong, the first %s", len(wrong), len(took), wrong[0])
 		}
 		return took
 	}

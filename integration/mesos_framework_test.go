@@ -106,7 +106,7 @@ func TestRollcallsOnMesos(t *testing.T) {
 	rollcall := func() *daemon {
 		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
 		conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
-		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+		conf["scheduler"].(map[string]any)["zkSessionTimeout"] = peerSession
 		return start(t, conf)
 	}
 	first := rollcall()

@@ -162,7 +162,7 @@ func TestMigrateAdoptsIntoZooKeeper(t *testing.T) {
 	pids := c.PIDs()
 	conf := newMesosConfig(t.TempDir(), c.Leader().Address())
 	conf["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
-	conf["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+	conf["scheduler"].(map[string]any)["zkSessionTimeout"] = peerSession
 	d := &daemon{t: t, dir: filepath.Dir(conf["scheduler"].(map[string]any)["dataDir"].(string))}
 	d.write(conf)
 	t.Cleanup(d.cleanUp)

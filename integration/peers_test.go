@@ -27,6 +27,10 @@ type peers struct {
 	all []*daemon
 }
 
+// peerSession is the time-out of rollcalls' sessions at ZooKeeper, the longest that one with ticks of 500 ms gives: a leader
+// that gets no processor for two thirds of it steps down, which most tests do not expect.
+const peerSession = "10s"
+
 // newPeerConfig is one of several rollcalls on a cluster whose masters ZooKeeper knows.
 func newPeerConfig(t *testing.T, z *zooKeeperEnsemble) config {
 	t.Helper()
@@ -35,7 +39,7 @@ func newPeerConfig(t *testing.T, z *zooKeeperEnsemble) config {
 	c["zk"] = z.url()
 	c["transfer"] = map[string]any{"allow": []string{"127.0.0.0/8"}}
 	c["scheduler"].(map[string]any)["zk"] = "zk://" + strings.Join(z.clients, ",") + "/rollcall"
-	c["scheduler"].(map[string]any)["zkSessionTimeout"] = "4s"
+	c["scheduler"].(map[string]any)["zkSessionTimeout"] = peerSession
 	return c
 }
 

@@ -77,7 +77,7 @@ func TestPeersOverTLS(t *testing.T) {
 		conf := newMesosConfig(t.TempDir(), c.Leader().Address())
 		conf["zkTLS"] = secure
 		s := conf["scheduler"].(map[string]any)
-		s["zk"], s["zkSessionTimeout"] = "zk://"+z+"/rollcall", "4s"
+		s["zk"], s["zkSessionTimeout"] = "zk://"+z+"/rollcall", peerSession
 		s["tls"] = map[string]any{"certFile": files.cert, "keyFile": files.key}
 		return conf
 	}
