@@ -59,6 +59,27 @@ func followAliases(m *dns.Msg) ([]string, error) {
 	}
 }
 
+// inOrder puts the records of an answer in the order of the names that lead to it: there are clients that read it only once.
+// What is said of a domain stands before the alias that comes of it.
+func inOrder(answer []dns.RR, names []string) {
+	if len(names) == 1 {
+		return
+	}
+	places := make(map[string]int)
+	for _, rr := range answer {
+		owner := rr.Header().Name
+		if _, known := places[owner]; known {
+			continue
+		}
+		place := 2 * slices.Index(names, dns.CanonicalName(owner))
+		if place < 0 {
+			place = 2*slices.IndexFunc(names, func(name string) bool { return dns.IsSubDomain(owner, name) }) - 1
+		}
+		places[owner] = place
+	}
+	slices.SortStableFunc(answer, func(a, b dns.RR) int { return places[a.Header().Name] - places[b.Header().Name] })
+}
+
 // aliasOfDomain is the alias of a name that comes of that of a domain it lies in, nil if there is none in a message.
 func aliasOfDomain(m *dns.Msg, name string) *dns.CNAME {
 	for _, rr := range m.Answer {

@@ -113,3 +113,22 @@ func TestAliasLoops(t *testing.T) {
 		})
 	}
 }
+
+// Whatever order a server gives them in, aliases stand before what they lead to: there are clients that read an answer only
+// once, as glibc does.
+func TestOrderOfAliases(t *testing.T) {
+	want := section(t, "a.example. 1 IN CNAME b.c.example.", "c.example. 1 IN DNAME d.example.", "b.c.example. 1 IN CNAME b.d.example.",
+		"b.d.example. 1 IN A 192.0.2.1", "b.d.example. 1 IN A 192.0.2.2")
+	for _, order := range [][]int{{0, 1, 2, 3, 4}, {3, 4, 2, 1, 0}, {3, 2, 4, 0, 1}, {1, 0, 3, 4}} { // the last without the alias that comes of DNAME
+		m := newQuestion(t, "a.example. A")
+		for _, i := range order {
+			m.Answer = append(m.Answer, dns.Copy(want[i]))
+		}
+		if err := keepRelevant(m, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(m.Answer); got != fmt.Sprint(want) {
+			t.Errorf("order %v: %v", order, got)
+		}
+	}
+}

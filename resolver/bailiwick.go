@@ -25,6 +25,7 @@ func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 		return err
 	}
 	asked, answered := m.Question[0].Qtype, len(m.Answer) > 0
+	last := names[len(names)-1]
 	m.Answer = slices.DeleteFunc(m.Answer, func(rr dns.RR) bool {
 		h := rr.Header()
 		switch {
@@ -35,9 +36,11 @@ func keepRelevant(m *dns.Msg, own []string, dnssec bool) error {
 		case h.Rrtype == dns.TypeRRSIG && (dnssec || asked == dns.TypeRRSIG || asked == dns.TypeANY):
 			return !isAbove(h.Name, names)
 		}
-		return !slices.Contains(names, dns.CanonicalName(h.Name)) ||
-			h.Rrtype != asked && h.Rrtype != dns.TypeCNAME && asked != dns.TypeANY
+		owner := dns.CanonicalName(h.Name)
+		return !slices.Contains(names, owner) || h.Rrtype != dns.TypeCNAME &&
+			(h.Rrtype != asked && asked != dns.TypeANY || owner != last) // beside an alias is nothing: RFC 1034, section 3.6.2
 	})
+	inOrder(m.Answer, names)
 	m.Ns = slices.DeleteFunc(m.Ns, func(rr dns.RR) bool {
 		h := rr.Header()
 		switch {

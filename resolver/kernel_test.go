@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -142,6 +143,7 @@ func TestSignals(t *testing.T) {
 				return
 			default:
 				unix.Kill(unix.Getpid(), unix.SIGURG) //nolint:errcheck // Go's own, for which it has a handler
+				runtime.Gosched()
 			}
 		}
 	}()
