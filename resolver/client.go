@@ -10,6 +10,7 @@ type client struct {
 	addr      netip.Addr // neither an IPv4-mapped one nor with a zone; invalid when it is not known
 	udp       bool       // the client's word on sizes counts, and replies that are too long are cut
 	encrypted bool       // over TLS: nobody else can read what is asked and answered
+	https     bool       // its connection is HTTP's
 }
 
 // udpClient is whoever sent a datagram.

@@ -71,7 +71,7 @@ func (s *Server) answerHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
-	from := client{encrypted: true}
+	from := client{encrypted: true, https: true}
 	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		from.addr = addr.Addr().Unmap().WithZone("")
 	}

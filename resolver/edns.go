@@ -38,7 +38,7 @@ func (h *handler) ednsOptions(q *query) int {
 				return dns.RcodeBadCookie
 			}
 		case dns.EDNS0TCPKEEPALIVE:
-			if !q.udp { // RFC 7828, section 3.2.1
+			if !q.udp && !q.https { // RFC 7828, section 3.2.1; HTTP sees to its connections itself
 				q.options = append(q.options, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE,
 					Timeout: uint16(h.idle / (100 * time.Millisecond))})
 			}

@@ -76,6 +76,10 @@ func TestKeepalive(t *testing.T) {
 	if got := reply(t, h, m, true).IsEdns0().Option; len(got) != 0 {
 		t.Errorf("over UDP: %v", got)
 	}
+	overHTTPS, _ := h.handle(nil, packet(t, m), client{https: true, encrypted: true}, 0)
+	if got := unpack(t, overHTTPS).IsEdns0().Option; len(got) != 0 {
+		t.Errorf("over HTTPS: %v", got)
+	}
 	got := reply(t, h, m, false).IsEdns0().Option
 	if len(got) != 1 || got[0].(*dns.EDNS0_TCP_KEEPALIVE).Timeout != uint16(idleTimeout.Milliseconds()/100) {
 		t.Errorf("over TCP: %v", got)
