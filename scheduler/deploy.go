@@ -145,7 +145,7 @@ func (w *work) abandon(d *Deployment, why string) {
 }
 
 func (p *Plan) summary() PlanSummary {
-	return PlanSummary{ID: p.ID, Version: p.Version, Steps: p.Steps, Plan: p}
+	return PlanSummary{ID: p.ID, Version: p.Version, Steps: append([]Step{}, p.Steps...), Plan: p} // none is [], not null
 }
 
 // act does what can be done now for an action and says whether the action is done. It may be called at any time and

@@ -130,7 +130,6 @@ var replaces = map[string][]string{
 	"uris": {"fetch"}, "storeUrls": {"fetch"},
 	"ports":     {"portDefinitions"},
 	"ipAddress": {"networks"},
-	"networks":  {"portDefinitions"},
 }
 
 // overlay puts members over those of an app: each that is given replaces the app's as a whole, or is merged into it.
@@ -145,16 +144,18 @@ func overlay(app *scheduler.App, members map[string]any, merge bool) (map[string
 	}
 	out := v.(map[string]any)
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if members[name] == nil {
+		if args, ok := members[name].([]any); members[name] == nil || name == "args" && ok && len(args) == 0 {
 			continue
 		}
 		for _, old := range replaces[name] {
 			delete(out, old)
 		}
-		if name == "container" && saysNetwork(members[name]) {
-			delete(out, "networks")
-			delete(out, "portDefinitions")
-		}
+	}
+	if oldNetwork(members) != "" {
+		delete(out, "networks")
+	}
+	if leavesHost(members) {
+		delete(out, "portDefinitions")
 	}
 	if merge {
 		return mergePatch(out, members).(map[string]any), nil
@@ -167,11 +168,25 @@ func overlay(app *scheduler.App, members map[string]any, merge bool) (map[string
 	return out, nil
 }
 
-// saysNetwork says whether a container has the network of older forms, which stands for networks.
-func saysNetwork(container any) bool {
-	c, _ := container.(map[string]any)
-	docker, _ := c["docker"].(map[string]any)
-	return docker["network"] != nil
+// oldNetwork is the network that a container has in older forms, which stands for networks; "" when it has none.
+func oldNetwork(members map[string]any) string {
+	container, _ := members["container"].(map[string]any)
+	docker, _ := container["docker"].(map[string]any)
+	network, _ := docker["network"].(string)
+	return network
+}
+
+// leavesHost says whether members give an app a network that is not its host's: the ports that it had there are none of
+// its new ones.
+func leavesHost(members map[string]any) bool {
+	networks, _ := members["networks"].([]any)
+	for _, n := range networks {
+		if network, _ := n.(map[string]any); network["mode"] != string(scheduler.NetworkHost) {
+			return true
+		}
+	}
+	old := oldNetwork(members)
+	return old == "BRIDGE" || old == "USER" || members["ipAddress"] != nil
 }
 
 // settle finishes an app that is to be put on a draft: what depends on the groups around it, and on what apps may ask

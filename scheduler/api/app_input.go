@@ -168,29 +168,26 @@ func (in *appInput) decodeEnv(o *object) {
 func (in *appInput) decodeStrategies(o *object) {
 	if u, ok := o.object("upgradeStrategy"); ok {
 		in.upgradeGiven = true
-		for name, dst := range map[string]*float64{
-			"maximumOverCapacity":   &in.app.UpgradeStrategy.MaximumOverCapacity,
-			"minimumHealthCapacity": &in.app.UpgradeStrategy.MinimumHealthCapacity,
-		} {
-			if !u.has(name) {
-				u.missing(name)
-			}
-			if u.number(name, dst, -maxInteger) && (*dst < 0 || *dst > 1) {
-				in.r.refuse(u.at(name), "must be between 0 and 1")
-			}
-		}
+		readShare(u, "minimumHealthCapacity", &in.app.UpgradeStrategy.MinimumHealthCapacity)
+		readShare(u, "maximumOverCapacity", &in.app.UpgradeStrategy.MaximumOverCapacity)
 		u.end()
 	}
-	if !o.has("unreachableStrategy") {
-		return
-	}
-	if o.members["unreachableStrategy"] == "disabled" {
-		o.ignore("unreachableStrategy")
+	if strategy, _ := o.take("unreachableStrategy"); strategy == "disabled" {
 		in.app.UnreachableStrategy.Disabled = true
 	} else if u, ok := o.object("unreachableStrategy"); ok {
 		u.integer("inactiveAfterSeconds", &in.app.UnreachableStrategy.InactiveAfterSeconds, 0, maxInteger)
 		u.integer("expungeAfterSeconds", &in.app.UnreachableStrategy.ExpungeAfterSeconds, 0, maxInteger)
 		u.end()
+	}
+}
+
+// readShare reads a number from 0 to 1 that has to be there.
+func readShare(o *object, name string, dst *float64) {
+	if !o.has(name) {
+		o.missing(name)
+	}
+	if o.number(name, dst, -maxInteger) && (*dst < 0 || *dst > 1) {
+		o.r.refuse(o.at(name), "must be between 0 and 1")
 	}
 }
 

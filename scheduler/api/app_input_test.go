@@ -32,7 +32,7 @@ func TestNormalForm(t *testing.T) {
 	for _, tt := range []struct{ name, app, want string }{
 		{"no ports said", `"cmd": "x"`, `"networks":[{"mode":"host"}],"portDefinitions":[{"port":0,"name":"default","protocol":"tcp"}]`},
 		{"no ports wanted", `"cmd": "x", "ports": []`, `"portDefinitions":[]`},
-		{"nulls", `"cmd": "x", "ports": null, "dependencies": null, "container": null`, `"name":"default"`},
+		{"nulls", `"cmd": "x", "ports": null, "dependencies": null, "container": null, "unreachableStrategy": null`, `"name":"default"`},
 		{"ports", `"cmd": "x", "ports": ["80", 0], "requirePorts": "true"`,
 			`"portDefinitions":[{"port":80,"protocol":"tcp"},{"port":0,"protocol":"tcp"}],"requirePorts":true`},
 		{"equal ports and definitions", `"cmd": "x", "ports": [80], "portDefinitions": [{"port": 80, "name": "a"}]`,
@@ -80,6 +80,10 @@ func TestNormalForm(t *testing.T) {
 		{"arguments", `"args": ["a"], "container": {"docker": {"image": "i"}}`, `"args":["a"]`},
 		{"relative dependency", `"cmd": "x", "dependencies": ["b", "../c"]`, `"dependencies":["/g/b","/c"]`},
 		{"expanded environment", `"cmd": "x", "expandEnv": "true", "env": {"P": "${PORT0}"}`, `"env":{"P":"${PORT0}"},"executor":"","expandEnv":true`},
+		{"limits", `"cmd": "x", "resourceLimits": {"mem": "256", "cpus": "unlimited"}, "executorResources": {"disk": 10, "cpus": ".5"}`,
+			`"executorResources":{"cpus":0.5,"disk":10},`},
+		{"limits as numbers", `"cmd": "x", "resourceLimits": {"mem": "256", "cpus": "unlimited"}`,
+			`"resourceLimits":{"cpus":"unlimited","mem":256}`},
 		{"extras kept", `"cmd": "x", "check": {"http": {"portIndex": 0}}, "tty": true`, `"check":{"http":{"portIndex":0}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -135,6 +139,7 @@ func TestInvalidApps(t *testing.T) {
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a", "mode": "RW", "persistent": {"size": 1}}]}`, `Feature persistent_volumes`},
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a", "mode": "RW", "external": {"size": 1}}]}`, `Feature external_volumes`},
 		{`"cmd": "x", "container": {"type": "MESOS", "volumes": [{"containerPath": "a"}]}`, `/container/volumes(0)/hostPath: error.path.missing`},
+		{`"container": {"docker": {"image": "i"}, "volumes": [{"containerPath": "", "hostPath": "/a", "mode": "RO"}]}`, `/container/volumes(0)/containerPath: must not be empty`},
 		{`"cmd": "x", "uris": ["a"], "fetch": [{"uri": "b"}]`, `may not be set in conjunction with fetch`},
 		{`"cmd": "x", "fetch": [{"uri": ""}]`, `/fetch(0)/uri: error.minLength`},
 		{`"cmd": "x", "constraints": [["hostname", "UNIQUE", "a"]]`, `UNIQUE does not accept a value`},
@@ -238,6 +243,7 @@ func roundTrip(t testing.TB, app *scheduler.App) {
 func TestPartialUpdate(t *testing.T) {
 	const base = `{"id": "a", "cmd": "x", "env": {"A": "1"}, "ports": [0, 0], "uris": ["http://h/a"],
 		"healthChecks": [{"protocol": "TCP", "delaySeconds": 0}], "labels": {"l": "1"}, "backoffSeconds": 5}`
+	const twoPorts = `[{"port":10000,"protocol":"tcp"},{"port":10001,"protocol":"tcp"}]`
 	for _, tt := range []struct{ name, body, path, want string }{
 		{"instances", `{"instances": 6}`, "", ""},
 		{"env is replaced", `{"env": {"B": "2"}}`, "env", `{"B":"2"}`},
@@ -245,7 +251,15 @@ func TestPartialUpdate(t *testing.T) {
 		{"ports", `{"ports": [0]}`, "portDefinitions", `[{"port":10000,"name":"default","protocol":"tcp"}]`},
 		{"uris", `{"uris": []}`, "fetch", `null`},
 		{"bridge", `{"container": {"docker": {"image": "i", "network": "BRIDGE"}}}`, "networks", `[{"mode":"container/bridge"}]`},
+		{"no args", `{"args": [], "env": {}}`, "cmd", `"x"`},
 		{"nulls", `{"env": null, "cmd": null}`, "cmd", `"x"`},
+		{"an address of its own", `{"ipAddress": {"networkName": "n"}}`, "networks", `[{"mode":"container","name":"n"}]`},
+		{"the ports of the host stay", `{"networks": [{"mode": "host"}]}`, "portDefinitions", twoPorts},
+		{"no networks are the host's", `{"networks": []}`, "portDefinitions", twoPorts},
+		{"a container on the host", `{"container": {"docker": {"image": "i", "network": "HOST"}}}`, "portDefinitions", twoPorts},
+		{"a container without a network", `{"container": {"docker": {"image": "i"}}}`, "portDefinitions", twoPorts},
+		{"the ports of the host go", `{"networks": [{"name": "n"}], "container": {"type": "MESOS"}}`, "container",
+			`{"type":"MESOS","portMappings":[{"containerPort":0,"name":"default","protocol":"tcp","servicePort":10000}],"volumes":[]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newCluster(t)

@@ -57,12 +57,8 @@ func (in *appInput) decodeDocker(d *object) {
 	parameters, _ := d.objects("parameters")
 	for _, p := range parameters {
 		var parameter scheduler.Parameter
-		for name, dst := range map[string]*string{"key": &parameter.Key, "value": &parameter.Value} {
-			if !p.has(name) {
-				p.missing(name)
-			}
-			p.text(name, dst)
-		}
+		p.needText("key", &parameter.Key)
+		p.needText("value", &parameter.Value)
 		if p.has("key") && parameter.Key == "" {
 			in.r.refuse(p.at("key"), "must not be empty")
 		}
@@ -175,10 +171,9 @@ func decodeVolumes(c *object) []scheduler.Volume {
 	var out []scheduler.Volume
 	for _, v := range objects {
 		var volume scheduler.Volume
-		if !v.has("containerPath") {
-			v.missing("containerPath")
+		if v.needText("containerPath", &volume.ContainerPath); v.has("containerPath") && volume.ContainerPath == "" {
+			c.r.refuse(v.at("containerPath"), "must not be empty")
 		}
-		v.text("containerPath", &volume.ContainerPath)
 		v.word("mode", &volume.Mode, "RO", "RW")
 		v.text("hostPath", &volume.HostPath)
 		switch {

@@ -228,6 +228,13 @@ func (o *object) text(name string, dst *string) bool {
 	return ok
 }
 
+// needText reads a text that has to be there.
+func (o *object) needText(name string, dst *string) {
+	if !o.text(name, dst) && !o.has(name) {
+		o.missing(name)
+	}
+}
+
 func (r *reader) text(v any, path string) (string, bool) {
 	s, ok := v.(string)
 	if !ok {
