@@ -15,7 +15,7 @@ func (a *API) listApps(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s := a.state()
-	return respondList(w, r, "apps", a.viewApps(r, s, s.Apps(), matches))
+	return respondList(w, r, "apps", a.viewApps(r, s, s.Apps(), always, matches))
 }
 
 // listAppsWithin answers GET /v2/apps/{group}/*.
@@ -25,15 +25,19 @@ func (a *API) listAppsWithin(group scheduler.PathID) handler {
 		if s.Group(group) == nil {
 			return noGroup(group)
 		}
-		all := func(*scheduler.App) bool { return true }
-		return respondList(w, r, "*", a.viewApps(r, s, s.AppsWithin(group), all))
+		return respondList(w, r, "*", a.viewAll(r, s, s.AppsWithin(group), alone))
 	}
 }
 
+// viewAll yields the apps that the sender of a request may see.
+func (a *API) viewAll(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App], base embeds) iter.Seq[appView] {
+	return a.viewApps(r, s, apps, base, func(*scheduler.App) bool { return true })
+}
+
 // viewApps yields the apps that match and that the sender of a request may see.
-func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App],
+func (a *API) viewApps(r *http.Request, s *scheduler.State, apps iter.Seq[*scheduler.App], base embeds,
 	matches func(*scheduler.App) bool) iter.Seq[appView] {
-	e, now := a.embedsOf(r, always, ""), a.o.Now()
+	e, now := a.embedsOf(r, base, ""), a.o.Now()
 	return func(yield func(appView) bool) {
 		for app := range visible(userOf(r), apps) {
 			if matches(app) && !yield(viewApp(s, app, e, now)) {
@@ -67,7 +71,7 @@ func (a *API) getApp(id scheduler.PathID) handler {
 		if app == nil {
 			return noApp(id)
 		}
-		e := a.embedsOf(r, embeds{counts: true, deployments: true, tasks: true, failure: true}, "")
+		e := a.embedsOf(r, alone, "")
 		e.readiness = e.readiness || len(app.ReadinessChecks) > 0
 		return respond(w, r, http.StatusOK, map[string]appView{"app": viewApp(s, app, e, a.o.Now())})
 	}

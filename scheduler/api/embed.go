@@ -13,6 +13,9 @@ type embeds struct {
 // always is what any answer about apps holds.
 var always = embeds{counts: true, deployments: true}
 
+// alone is what the answer about one app holds, and that about the apps of /v2/apps/{group}/*, as in all Marathons.
+var alone = embeds{counts: true, deployments: true, tasks: true, failure: true}
+
 // embedsOf reads the query's embed members. Prefix is what their names may begin with besides "apps." and "app.".
 func (a *API) embedsOf(r *http.Request, base embeds, prefix string) embeds {
 	e := base

@@ -24,8 +24,7 @@ func (a *API) getGroup(id scheduler.PathID) handler {
 func (a *API) listGroupApps(id scheduler.PathID) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		s := a.state()
-		all := func(*scheduler.App) bool { return true }
-		return respondArray(w, r, a.viewApps(r, s, s.AppsWithin(id), all))
+		return respondArray(w, r, a.viewAll(r, s, s.AppsWithin(id), always))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"rollcall/scheduler"
 )
@@ -101,7 +102,7 @@ func ping(w http.ResponseWriter, r *http.Request) error {
 	return deliver(w, r, http.StatusOK, "text/plain; charset=utf-8", []byte("pong"))
 }
 
-// front answers GET /: the web page is elsewhere.
+// front answers GET / and GET /ui: the web page is elsewhere.
 func front(w http.ResponseWriter, r *http.Request) error {
 	http.Redirect(w, r, "/ui/", http.StatusFound)
 	return nil
@@ -109,6 +110,9 @@ func front(w http.ResponseWriter, r *http.Request) error {
 
 // page answers GET /ui/ and what is below it.
 func (a *API) page(w http.ResponseWriter, r *http.Request) error {
+	if !strings.HasPrefix(r.URL.Path, "/ui/") {
+		return front(w, r)
+	}
 	a.ui.ServeHTTP(w, r)
 	return nil
 }
