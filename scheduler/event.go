@@ -64,8 +64,16 @@ type Update struct {
 	Change func(*Draft) error
 	Force  bool // cancel deployments that hold an app which this update changes
 	DryRun bool // answer the plan and change nothing
+	Post   Post // what the event stream is told of who asked; the zero Post: nothing
 
 	rollback bool // undoes a deployment that did not end in time
+}
+
+// Post is where apps came from that were given over the API.
+type Post struct {
+	ClientIP string
+	URI      string
+	Apps     []PathID
 }
 
 // Deployed is what an accepted Update started.

@@ -10,6 +10,7 @@ type Notice struct {
 
 // The types of notices that the core gives, with the type of their bodies.
 const (
+	NoticeAPIPost             = "api_post_event"                // APIPost
 	NoticeStatusUpdate        = "status_update_event"           // StatusUpdate
 	NoticeInstanceChanged     = "instance_changed_event"        // InstanceChanged
 	NoticeInstanceHealth      = "instance_health_changed_event" // InstanceHealthChanged
@@ -46,6 +47,13 @@ func OwnNotice(kind string) bool { return kind == NoticeBreakerOpened || kind ==
 type Address struct {
 	IPAddress string `json:"ipAddress"`
 	Protocol  string `json:"protocol"` // "IPv4" or "IPv6"
+}
+
+// APIPost is the body of api_post_event.
+type APIPost struct {
+	ClientIP string `json:"clientIp"`
+	URI      string `json:"uri"`
+	App      *App   `json:"appDefinition"`
 }
 
 // StatusUpdate is the body of status_update_event.

@@ -25,6 +25,11 @@ func (w *work) update(u Update) (*Deployed, error) {
 		w.notify(NoticeGroupFailed, GroupChange{GroupID: d.changedGroup(), Version: d.version, Reason: err.Error()})
 		return nil, err
 	}
+	for _, id := range u.Post.Apps {
+		if app := d.App(id); app != nil {
+			w.notify(NoticeAPIPost, APIPost{u.Post.ClientIP, u.Post.URI, app})
+		}
+	}
 	w.adopt(d, plan)
 	w.notify(NoticeGroupSuccess, GroupChange{GroupID: d.changedGroup(), Version: d.version})
 	w.startDeployment(plan, u.rollback)

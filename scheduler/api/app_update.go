@@ -9,24 +9,9 @@ import (
 	"rollcall/scheduler"
 )
 
-// NoticeAPIPost is the type of the notice of an app that was given over the API; its body is an APIPost.
-const NoticeAPIPost = "api_post_event"
-
-// APIPost is the body of api_post_event.
-type APIPost struct {
-	ClientIP string         `json:"clientIp"`
-	URI      string         `json:"uri"`
-	App      *scheduler.App `json:"appDefinition"`
-}
-
-// notifyPosts tells the event stream of the apps that a request changed.
-func (a *API) notifyPosts(r *http.Request, deployed *scheduler.Deployed, ids ...scheduler.PathID) {
-	for _, id := range ids {
-		if app := deployed.Plan.After[id]; app != nil {
-			a.o.Events.publish(scheduler.Notice{Type: NoticeAPIPost, Timestamp: scheduler.TimestampOf(a.o.Now()),
-				Body: APIPost{clientIP(r), r.URL.Path, app}})
-		}
-	}
+// postOf says where apps come from that a request gives.
+func postOf(r *http.Request, ids ...scheduler.PathID) scheduler.Post {
+	return scheduler.Post{ClientIP: clientIP(r), URI: r.URL.Path, Apps: ids}
 }
 
 func clientIP(r *http.Request) string {
@@ -73,11 +58,11 @@ func (a *API) createApp(w http.ResponseWriter, r *http.Request) error {
 		d.PutApp(app)
 		return nil
 	}
-	deployed, err := a.update(w, r, appSubject(app.ID), scheduler.Update{Force: a.flag(r, "force", false), Change: change})
+	deployed, err := a.update(w, r, appSubject(app.ID), scheduler.Update{Force: a.flag(r, "force", false), Change: change,
+		Post: postOf(r, app.ID)})
 	if err != nil {
 		return err
 	}
-	a.notifyPosts(r, deployed, app.ID)
 	w.Header().Set("Location", "/v2/apps"+string(app.ID))
 	return respond(w, r, http.StatusCreated, createdApp{appView: appView{App: deployed.Plan.After[app.ID],
 		countsView: &countsView{}, Deployments: []deploymentSummary{{deployed.Deployment}}}})
@@ -186,11 +171,10 @@ func (a *API) applyChanges(w http.ResponseWriter, r *http.Request, elements []el
 	if id != "" {
 		of = appSubject(id)
 	}
-	deployed, err := a.update(w, r, of, scheduler.Update{Force: a.flag(r, "force", false), Change: change})
+	deployed, err := a.update(w, r, of, scheduler.Update{Force: a.flag(r, "force", false), Change: change, Post: postOf(r, ids...)})
 	if err != nil {
 		return err
 	}
-	a.notifyPosts(r, deployed, ids...)
 	if id != "" && created {
 		w.Header().Set("Location", "/v2/apps"+string(id))
 		return respond(w, r, http.StatusCreated, deploymentOf(deployed))

@@ -280,8 +280,8 @@ func TestEventStreamOverHTTP(t *testing.T) {
 		kind, _, data := next(t, lines)
 		got[kind] = data
 	}
-	if !strings.Contains(got[NoticeAPIPost], `"clientIp":"192.0.2.1","uri":"/v2/apps","appDefinition":{"id":"/a"`) {
-		t.Errorf("api_post_event: %s", got[NoticeAPIPost])
+	if !strings.Contains(got[scheduler.NoticeAPIPost], `"clientIp":"192.0.2.1","uri":"/v2/apps","appDefinition":{"id":"/a"`) {
+		t.Errorf("api_post_event: %s", got[scheduler.NoticeAPIPost])
 	}
 	if !strings.Contains(got[scheduler.NoticeDeploymentSuccess], `"plan":`) {
 		t.Errorf("deployment_success: %s", got[scheduler.NoticeDeploymentSuccess])

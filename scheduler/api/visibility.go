@@ -77,7 +77,7 @@ func subjectsOf(body any) (ids []scheduler.PathID, known bool) {
 		return b.Plan.Plan.AffectedApps(), true
 	case scheduler.Breaker:
 		return []scheduler.PathID{b.App}, true
-	case APIPost:
+	case scheduler.APIPost:
 		return []scheduler.PathID{b.App.ID}, true
 	case scheduler.SchedulerRegistered, scheduler.SchedulerDisconnected:
 		return nil, true
