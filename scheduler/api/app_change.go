@@ -201,7 +201,8 @@ func settle(d *scheduler.Draft, app *scheduler.App, path string, s appSettings) 
 }
 
 // settleRole gives an app its role where it names none, and refuses roles that its place does not allow (Marathon
-// reference 8.7): the server's, *, and the name of the top-level group, which may be the only one.
+// reference 8.7): the server's, *, and the name of the top-level group, which may be the only one. An app keeps the role
+// that it has: what was changed about its group is not in the way of changes of the app.
 func settleRole(d *scheduler.Draft, app *scheduler.App, path, role string) error {
 	allowed := slices.Compact([]string{role, "*"})
 	if segments := app.ID.Segments(); len(segments) > 1 {
@@ -215,6 +216,9 @@ func settleRole(d *scheduler.Draft, app *scheduler.App, path, role string) error
 	}
 	if app.Role == "" {
 		app.Role = role
+	}
+	if before := d.Before().App(app.ID); before != nil {
+		allowed = append(allowed, before.Role)
 	}
 	r := &reader{}
 	if !slices.Contains(allowed, app.Role) {

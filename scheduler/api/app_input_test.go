@@ -316,4 +316,17 @@ func TestRoles(t *testing.T) {
 	}
 	c.must(422, "POST", "/v2/apps", `{"id": "/prod/b", "cmd": "x", "role": "*"}`)
 	c.must(422, "PUT", "/v2/groups/prod?force=true", `{"enforceRole": false, "apps": []}`)
+	// An app that is there keeps its role, whatever is enforced since, until a definition names none.
+	c.must(201, "POST", "/v2/apps", `{"id": "/late/a", "cmd": "x"}`)
+	c.must(200, "PATCH", "/v2/groups/late", `{"enforceRole": true}`)
+	c.must(200, "PUT", "/v2/apps/late/a?force=true", `{"instances": 2}`)
+	if app := c.State().App("/late/a"); app.Role != "*" || app.Instances != 2 {
+		t.Errorf("role %q, %d instances", app.Role, app.Instances)
+	}
+	c.must(422, "PUT", "/v2/apps/late/a?force=true", `{"role": "dev"}`)
+	c.must(422, "POST", "/v2/apps", `{"id": "/late/b", "cmd": "x", "role": "*"}`)
+	c.must(200, "PUT", "/v2/apps/late/a?force=true&partialUpdate=false", `{"cmd": "x"}`)
+	if app := c.State().App("/late/a"); app.Role != "late" {
+		t.Errorf("role %q", app.Role)
+	}
 }
