@@ -15,7 +15,7 @@ func (w *work) taskInfo(i *Instance, app *App) TaskInfo {
 	t := TaskInfo{
 		ID: i.TaskID(), Name: app.ID.Hostname(), FrameworkID: w.frameworkID, AgentID: i.AgentID,
 		Resources: Resources{CPUs: app.CPUs, Mem: app.Mem, Disk: app.Disk, GPUs: app.GPUs, Ports: portSet(i.HostPorts)},
-		Shell:     app.Cmd, Args: app.Args, User: app.User, Env: environment(i, app), Secrets: app.secretSources(), Fetch: app.Fetch,
+		Shell:     app.Cmd, Args: app.Args, User: app.User, Env: environment(i, app, w.roleEnforced(app.ID)), Secrets: app.secretSources(), Fetch: app.Fetch,
 		Networks: app.Networks, TTY: app.TTY != nil && *app.TTY, Labels: app.Labels, Discovery: discovery(i, app),
 	}
 	if app.Container != nil {
@@ -122,8 +122,18 @@ func (i *Instance) DiscoveryPorts() []DiscoveryPort {
 // longestLabel is the length from which Marathon leaves a label out of the environment.
 const longestLabel = 512
 
+// roleEnforced says whether the top-level group of an app wants one role of all its apps (Marathon reference 8.7).
+func (w *work) roleEnforced(app PathID) bool {
+	segments := app.Segments()
+	if len(segments) < 2 {
+		return false
+	}
+	top := w.groups.get("/" + segments[0])
+	return top != nil && top.EnforceRole != nil && *top.EnforceRole
+}
+
 // environment is what Marathon sets for a task (Marathon reference, section 17); the app's own variables win.
-func environment(i *Instance, app *App) map[string]string {
+func environment(i *Instance, app *App, roleEnforced bool) map[string]string {
 	env := map[string]string{
 		"MARATHON_APP_ID":            string(app.ID),
 		"MARATHON_APP_VERSION":       app.Version.String(),
@@ -137,6 +147,9 @@ func environment(i *Instance, app *App) map[string]string {
 	}
 	if app.Container != nil && app.Container.Docker != nil {
 		env["MARATHON_APP_DOCKER_IMAGE"] = app.Container.Docker.Image
+	}
+	if roleEnforced {
+		env["MARATHON_APP_ENFORCE_GROUP_ROLE"] = app.Role
 	}
 	var labels []string
 	for _, key := range sortedKeys(app.Labels) {

@@ -55,6 +55,30 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestEnforcedRole tells tasks their role where their top-level group wants it of all its apps.
+func TestEnforcedRole(t *testing.T) {
+	for _, enforced := range []bool{false, true} {
+		c := newCluster(t, 42, 1)
+		c.must(Update{Change: func(d *Draft) error {
+			d.PutGroup(&Group{ID: "/dev", EnforceRole: &enforced, Version: d.Version()})
+			for _, id := range []PathID{"/dev/team/web", "/top"} {
+				d.PutApp(app(id, 1, func(a *App) { a.Role = "dev" }))
+			}
+			return nil
+		}})
+		c.settle()
+		for _, task := range c.tasks {
+			want := enforced && task.info.Name == "web.team.dev"
+			if role, told := task.info.Env["MARATHON_APP_ENFORCE_GROUP_ROLE"]; told != want || told && role != "dev" {
+				t.Errorf("enforced %v: %s is told %q, %v", enforced, task.info.Name, role, told)
+			}
+		}
+		if len(c.tasks) != 2 {
+			t.Fatalf("%d tasks", len(c.tasks))
+		}
+	}
+}
+
 // TestExpandedEnvironment puts what a task gets into the app's own variables, where the app asks for it.
 func TestExpandedEnvironment(t *testing.T) {
 	const text = "http://${HOST}:${PORT0}/${MARATHON_APP_ID} ${X} ${nothing} $${HOST} $HOST"
