@@ -269,6 +269,13 @@ func (in *groupInput) scale(d *scheduler.Draft, s appSettings) error {
 			return invalid([]scheduler.Problem{{Path: "/scaleBy", Errors: []string{fmt.Sprintf(
 				"'%s' would have %.0f instances; an app may have at most %d", app.ID, instances, s.maxInstances)}}})
 		}
+		if app.Labels[singleInstanceLabel] == "true" && instances > 1 {
+			return invalid([]scheduler.Problem{{Path: "/scaleBy", Errors: []string{fmt.Sprintf(
+				"'%s' would have %.0f instances: Single instance app may only have one instance", app.ID, instances)}}})
+		}
+		if app.OnePerAgent {
+			instances = min(instances, 1) // the agents say how many; 0 stops them
+		}
 		next := app.Clone()
 		next.Instances = int(instances)
 		d.PutApp(next)

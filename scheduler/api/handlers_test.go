@@ -171,6 +171,16 @@ func TestGroupReplaces(t *testing.T) {
 	if app := c.State().App("/x/y/a"); app.Instances != 0 {
 		t.Errorf("twice nothing is %d", app.Instances)
 	}
+	// What bounds the instances of an app bounds scaleBy.
+	c.must(200, "PUT", "/v2/groups/x/one?force=true", `{"apps": [{"id": "a", "cmd": "x", "labels": {"MARATHON_SINGLE_INSTANCE_APP": "true"}}]}`)
+	if body := c.must(422, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 2}`); !strings.Contains(body, "'/x/one/a' would have 2 instances") {
+		t.Errorf("got %s", body)
+	}
+	c.must(200, "PUT", "/v2/groups/x/one?force=true", `{"apps": [{"id": "a", "cmd": "x", "onePerAgent": true}]}`)
+	c.must(200, "PUT", "/v2/groups/x?force=true", `{"scaleBy": 2}`)
+	if app := c.State().App("/x/one/a"); app.Instances != 1 {
+		t.Errorf("%d instances on each agent", app.Instances)
+	}
 	c.must(422, "PUT", "/v2/groups/x", `{"pods": [{}]}`)
 	c.must(404, "PUT", "/v2/groups/unknown", `{"scaleBy": 2}`)
 	c.must(200, "DELETE", "/v2/groups?force=true", "")
