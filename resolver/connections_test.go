@@ -39,7 +39,10 @@ func TestOldestIdleConnectionMakesRoom(t *testing.T) {
 	for _, conn := range []*net.TCPConn{first, second, third} {
 		ask(t, conn)
 	}
-	s.conns.used(s.conns.oldest, time.Now()) // which is first
+	s.conns.mu.Lock()
+	oldest := s.conns.oldest // which is first
+	s.conns.mu.Unlock()
+	s.conns.used(oldest, time.Now())
 	fourth := dialTCP(t, s)
 	ask(t, fourth)
 	wantEnd(t, "the one that was idle for longest", second)
