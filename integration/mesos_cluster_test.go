@@ -75,6 +75,7 @@ func (d *daemon) running(app string, instances int) []task {
 // registerMaster writes a master's znodes once the ensemble serves.
 func registerMaster(t *testing.T, z *zooKeeperEnsemble, m *mesosmaster.Master) *zk.Conn {
 	t.Helper()
+	z.serve()
 	deadline := time.Now().Add(patience)
 	for {
 		session, err := m.Register(z.clients, "/mesos")

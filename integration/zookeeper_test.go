@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -26,6 +27,7 @@ type zooKeeperEnsemble struct {
 	clients []string    // where each serves
 	wrap    [][]string  // what each is started by; nil: by nothing
 	servers []*exec.Cmd // nil: it does not run
+	serves  []bool      // it has answered since it was started
 }
 
 // requireZooKeeper is require for Debian's package.
@@ -57,7 +59,7 @@ func startZooKeeper(t *testing.T) *zooKeeperEnsemble {
 func startZooKeeperAt(t *testing.T, at [3][3]string, wrap [][]string) *zooKeeperEnsemble {
 	t.Helper()
 	requireZooKeeper(t)
-	z := &zooKeeperEnsemble{t: t, dir: t.TempDir(), wrap: wrap, servers: make([]*exec.Cmd, 3)}
+	z := &zooKeeperEnsemble{t: t, dir: t.TempDir(), wrap: wrap, servers: make([]*exec.Cmd, 3), serves: make([]bool, 3)}
 	var members strings.Builder
 	for i, addresses := range at {
 		z.clients = append(z.clients, addresses[0])
@@ -124,7 +126,37 @@ func (z *zooKeeperEnsemble) startServer(i int) {
 	if err := c.Start(); err != nil {
 		z.t.Fatal(err)
 	}
-	z.servers[i] = c
+	z.servers[i], z.serves[i] = c, false
+}
+
+// serve waits until each server that runs has answered, unless one takes long. One that is being started takes connections
+// before that and says nothing, for which the client would wait longer than a test does.
+func (z *zooKeeperEnsemble) serve() {
+	deadline := time.Now().Add(patience / 4)
+	for i, server := range z.servers {
+		for server != nil && !z.serves[i] && time.Now().Before(deadline) {
+			if z.serves[i] = strings.Contains(zooKeeperState(z.clients[i]), "Mode:"); !z.serves[i] {
+				pause(z.t.Context(), 20*time.Millisecond)
+			}
+		}
+	}
+}
+
+// zooKeeperState is what a server says of itself; "": nothing.
+func zooKeeperState(address string) string {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	if conn.SetDeadline(time.Now().Add(time.Second)) != nil {
+		return ""
+	}
+	if _, err := io.WriteString(conn, "srvr"); err != nil {
+		return ""
+	}
+	said, _ := io.ReadAll(conn)
+	return string(said)
 }
 
 // kill ends all servers at once.
@@ -153,6 +185,7 @@ func (quiet) Printf(string, ...any) {}
 // client is a session that writes what masters write.
 func (z *zooKeeperEnsemble) client() *zk.Conn {
 	z.t.Helper()
+	z.serve()
 	conn, _, err := zk.Connect(z.clients, 10*time.Second, zk.WithLogger(quiet{}))
 	if err != nil {
 		z.t.Fatal(err)
