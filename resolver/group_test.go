@@ -141,6 +141,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 	clock.advance(downFor)
 	ask(1)
 	want(downAfter + 2)
+	h.background.Wait() // whatever was being tried out
 	h.settings.Load().forward.timeout = 10 * time.Second
 	before := second.questions.Load()
 	ask(5)

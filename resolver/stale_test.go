@@ -73,6 +73,7 @@ func TestServeStale(t *testing.T) {
 			})
 			h, clock := newTestForwarder(t, func(o *Options) { o.CacheSize, o.MaxStale = 10, tt.maxStale }, u.addr)
 			wantError(t, resolve(t, h, ednsQuestion(t, "example.com. A"), true))
+			h.background.Wait()                                       // whatever the first question had done besides
 			h.settings.Load().forward.timeout = 50 * time.Millisecond // from now on that is waited for
 			later.Store(true)
 			clock.advance(tt.after)
