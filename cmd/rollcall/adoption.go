@@ -37,7 +37,7 @@ func (o *migrateOptions) adopt(ctx context.Context, path string, dump *migrate.D
 	if err := dump.Settled(tree); err != nil {
 		return fmt.Errorf("nothing was adopted:\n%w", err)
 	}
-	if !mesosFrameworkID.MatchString(dump.Info.FrameworkID) {
+	if !isMesosFrameworkID(dump.Info.FrameworkID) {
 		return fmt.Errorf("nothing was adopted: %q is no framework id that a Mesos master gives", dump.Info.FrameworkID)
 	}
 	records, tasks, err := c.adopted(ctx, dump, tree)

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/google/uuid"
+
 	"rollcall/scheduler"
 	"rollcall/scheduler/local"
 	"rollcall/scheduler/mesos"
@@ -37,12 +39,18 @@ func (s *server) openEngine(state *scheduler.State, mayAct func() bool) (schedul
 	return engine, limits, nil
 }
 
-// mesosFrameworkID matches ids that Mesos masters give: that of a master, and a number.
-var mesosFrameworkID = regexp.MustCompile(`-[0-9]{4,}$`)
+// numbered matches ids that end in a number, as those do that Mesos masters give: theirs, and a number.
+var numbered = regexp.MustCompile(`-[0-9]{4,}$`)
+
+// isMesosFrameworkID tells ids that Mesos masters give from those of the local engine, which are UUIDs; one of some hundreds
+// of them happens to end in digits, too.
+func isMesosFrameworkID(id string) bool {
+	return numbered.MatchString(id) && uuid.Validate(id) != nil
+}
 
 // checkEngine refuses tasks of another engine: this one would not know them, and start all a second time.
 func checkEngine(engine string, state *scheduler.State) error {
-	if state.FrameworkID == "" || mesosFrameworkID.MatchString(state.FrameworkID) == (engine == engineMesos) {
+	if state.FrameworkID == "" || isMesosFrameworkID(state.FrameworkID) == (engine == engineMesos) {
 		return nil
 	}
 	for i := range state.AllInstances() {

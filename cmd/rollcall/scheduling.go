@@ -37,9 +37,13 @@ func (s *server) newScheduling(ctx context.Context, st scheduler.Store, valid fu
 	if _, err := rand.Read(seed[:]); err != nil {
 		return nil, fmt.Errorf("seeding the scheduler: %w", err)
 	}
+	var driven scheduler.Engine = fenced{s.meters.engine(s.withSecrets(engine)), valid}
+	if s.peers != nil {
+		driven = afterFollowers{driven}
+	}
 	loop := scheduler.NewLoop(scheduler.LoopOptions{
 		Core: scheduler.NewCore(limits, state, seed), Store: s.meters.store(st),
-		Engine: fenced{s.meters.engine(s.withSecrets(engine)), valid},
+		Engine: driven,
 		Prober: scheduler.NewNetProber(), Now: steadyClock(), Logger: component(s.log, logScheduler), Stepped: s.meters.stepped,
 	})
 	events := api.NewEvents(api.DefaultEventsKept, time.Now())
