@@ -32,7 +32,7 @@ func TestAfterFollowers(t *testing.T) {
 				t.Error("it was killed at once")
 			}
 			valid.Store(leads)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if got := len(killing.killed) == 1; got != leads {
 				t.Errorf("killed: %t; this rollcall leads: %t", got, leads)
