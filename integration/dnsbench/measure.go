@@ -186,6 +186,10 @@ func askEach(connections []net.Conn, addr string) error {
 		if conn, err = net.Dial("tcp4", addr); err != nil {
 			return err
 		}
+		// Without that the kernel remembers each for a minute, and forgets thousands at once when something else is measured.
+		if err := conn.(*net.TCPConn).SetLinger(0); err != nil {
+			return err
+		}
 		if connections[i] != nil {
 			connections[i].Close()
 		}
