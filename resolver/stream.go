@@ -52,7 +52,7 @@ type stream struct {
 	// Where it stands among the connections, whose lock guards this.
 	older, newer *stream
 	linked       bool
-	since        time.Time // nothing was heard of the client since then, but what note leaves out
+	since        time.Time // when it was used last, as far as note tells
 }
 
 // streamBuffers are what a connection needs while it is not idle.
